@@ -1,0 +1,28 @@
+//! `POST /v1/user/loginByMessage`: takes a login code and starts a session (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        message::{self, Success},
+    },
+    error::Error,
+    flow::login,
+    time::UnixMs,
+};
+
+/// Answers with the account and a session token.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    message::answer("loginByMessage", redeem(&app, &request, now)).await
+}
+
+async fn redeem(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+    let fields = Fields::of(request)?;
+    let code = message::code(&fields)?;
+    let phone_info = message::phone_info(&fields)?;
+    let (user, token) = login::redeem(app, &phone_info, &code, now).await?;
+    Ok(Success::session(user, token))
+}

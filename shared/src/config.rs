@@ -1,0 +1,295 @@
+//! The environment, read once and typed. A variable that is missing or malformed is named in the
+//! error, at start, before the first request.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+use crate::{
+    keys::KeyRing,
+    phone::{CountryCode, ServedCountries},
+    sms::SmsConfig,
+    window::Limit,
+};
+
+/// Where AWS is, and who we are there. In Lambda the environment always says; endpoints are set only
+/// on a developer's machine.
+#[derive(Clone)]
+pub struct AwsConfig {
+    /// `AWS_REGION`.
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`, if the credentials are temporary, as they are in Lambda.
+    pub session_token: Option<String>,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`.
+    pub dynamodb_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_SNS`.
+    pub sns_endpoint: Option<String>,
+    /// `AWS_CA_BUNDLE`: a PEM file of certificate authorities to trust beside Amazon's own.
+    pub ca_bundle: Option<String>,
+}
+
+/// How many messages one phone may be sent, over all purposes.
+#[derive(Debug, Clone, Copy)]
+pub struct SendLimits {
+    /// `SENDS_PER_PHONE_HOUR`, default 5.
+    pub hour: Limit,
+    /// `SENDS_PER_PHONE_DAY`, default 10, at most 40.
+    pub day: Limit,
+}
+
+/// Everything a function is told by its environment.
+#[derive(Debug)]
+pub struct Config {
+    /// Where AWS is.
+    pub aws: AwsConfig,
+    /// `USERS_TABLE`.
+    pub users_table: String,
+    /// `CODES_TABLE`.
+    pub codes_table: String,
+    /// `KEY_RING`.
+    pub keys: KeyRing,
+    /// `ALLOWED_COUNTRY_CODES`, comma-separated, default `86`.
+    pub served: ServedCountries,
+    /// `LOGIN_ENABLED`, default `true`: whether codes are sent at all.
+    pub login_enabled: bool,
+    /// Limits per phone.
+    pub send_limits: SendLimits,
+    /// How messages are sent.
+    pub sms: SmsConfig,
+}
+
+/// A variable and what is wrong with it. Never holds the value: it may be a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    variable: &'static str,
+    complaint: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "environment variable {}: {}",
+            self.variable, self.complaint
+        )
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most sends a day that the store's condition has room for (an expression holds 4 KB).
+const MAX_SENDS_A_DAY: usize = 40;
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads an environment given as a function, as the local system does for each Lambda function.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let env = Env(lookup);
+        let hour = env.at_least_one("SENDS_PER_PHONE_HOUR", 5)?;
+        let day = env.at_least_one("SENDS_PER_PHONE_DAY", 10)?;
+        if day > MAX_SENDS_A_DAY || hour > day {
+            let complaint = format!("must lie between SENDS_PER_PHONE_HOUR and {MAX_SENDS_A_DAY}");
+            return Err(env.error("SENDS_PER_PHONE_DAY", complaint));
+        }
+        Ok(Self {
+            aws: AwsConfig {
+                region: env.required("AWS_REGION")?,
+                access_key_id: env.required("AWS_ACCESS_KEY_ID")?,
+                secret_access_key: env.required("AWS_SECRET_ACCESS_KEY")?,
+                session_token: env.text("AWS_SESSION_TOKEN"),
+                dynamodb_endpoint: env.text("AWS_ENDPOINT_URL_DYNAMODB"),
+                sns_endpoint: env.text("AWS_ENDPOINT_URL_SNS"),
+                ca_bundle: env.text("AWS_CA_BUNDLE"),
+            },
+            users_table: env.required("USERS_TABLE")?,
+            codes_table: env.required("CODES_TABLE")?,
+            keys: KeyRing::parse(&env.required("KEY_RING")?)
+                .map_err(|complaint| env.error("KEY_RING", complaint))?,
+            served: ServedCountries(env.countries("ALLOWED_COUNTRY_CODES", "86")?),
+            login_enabled: env.parsed("LOGIN_ENABLED", true, "true or false")?,
+            send_limits: SendLimits {
+                hour: Limit {
+                    events: hour,
+                    span: HOUR,
+                },
+                day: Limit {
+                    events: day,
+                    span: DAY,
+                },
+            },
+            sms: SmsConfig::read(&env)?,
+        })
+    }
+}
+
+/// A named environment, with the few ways of reading a variable.
+pub(crate) struct Env<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Env<'_> {
+    pub(crate) fn error(
+        &self,
+        variable: &'static str,
+        complaint: impl Into<String>,
+    ) -> ConfigError {
+        ConfigError {
+            variable,
+            complaint: complaint.into(),
+        }
+    }
+
+    /// The text, if there is any: an empty variable counts as unset.
+    pub(crate) fn text(&self, variable: &'static str) -> Option<String> {
+        (self.0)(variable).filter(|text| !text.trim().is_empty())
+    }
+
+    fn required(&self, variable: &'static str) -> Result<String, ConfigError> {
+        self.text(variable)
+            .ok_or_else(|| self.error(variable, "is not set"))
+    }
+
+    pub(crate) fn parsed<T: FromStr>(
+        &self,
+        variable: &'static str,
+        default: T,
+        form: &str,
+    ) -> Result<T, ConfigError> {
+        let Some(text) = self.text(variable) else {
+            return Ok(default);
+        };
+        let parsed = text.trim().parse();
+        parsed.map_err(|_| self.error(variable, format!("must be {form}")))
+    }
+
+    fn at_least_one(&self, variable: &'static str, default: usize) -> Result<usize, ConfigError> {
+        match self.parsed(variable, default, "a whole number, 1 or more")? {
+            0 => Err(self.error(variable, "must be a whole number, 1 or more")),
+            n => Ok(n),
+        }
+    }
+
+    pub(crate) fn countries(
+        &self,
+        variable: &'static str,
+        default: &str,
+    ) -> Result<Vec<CountryCode>, ConfigError> {
+        let list = self.text(variable).unwrap_or_else(|| default.to_owned());
+        let codes = list
+            .split(',')
+            .map(str::trim)
+            .filter(|code| !code.is_empty());
+        codes
+            .map(|code| {
+                CountryCode::parse(code).ok_or_else(|| {
+                    self.error(
+                        variable,
+                        "must be country calling codes without +, comma-separated",
+                    )
+                })
+            })
+            .collect()
+    }
+
+    /// A JSON object, by country calling code.
+    pub(crate) fn by_country<T: serde::de::DeserializeOwned>(
+        &self,
+        variable: &'static str,
+        form: &str,
+    ) -> Result<BTreeMap<CountryCode, T>, ConfigError> {
+        let wrong = || self.error(variable, format!("must be a JSON object such as {form}"));
+        let json = self.text(variable).unwrap_or_else(|| "{}".to_owned());
+        let map: BTreeMap<String, T> = serde_json::from_str(&json).map_err(|_| wrong())?;
+        map.into_iter()
+            .map(|(country, value)| Ok((CountryCode::parse(&country).ok_or_else(wrong)?, value)))
+            .collect()
+    }
+}
+
+impl fmt::Debug for AwsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsConfig")
+            .field("region", &self.region)
+            .field("dynamodb_endpoint", &self.dynamodb_endpoint)
+            .field("sns_endpoint", &self.sns_endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let mut env: BTreeMap<&str, &str> = BTreeMap::from([
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "hidden-secret"),
+            ("USERS_TABLE", "users"),
+            ("CODES_TABLE", "codes"),
+            (
+                "KEY_RING",
+                r#"{"active":"k1","k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}"#,
+            ),
+        ]);
+        env.extend(changes.iter().copied());
+        Config::from_lookup(&|name| env.get(name).map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_readme() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.served, ServedCountries(vec![CountryCode::CHINA]));
+        assert!(config.login_enabled);
+        assert_eq!(
+            (
+                config.send_limits.hour.events,
+                config.send_limits.day.events
+            ),
+            (5, 10)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_value_is_told() {
+        for (variable, value) in [
+            ("AWS_REGION", ""),
+            ("USERS_TABLE", " "),
+            ("KEY_RING", "hidden-secret"),
+            ("ALLOWED_COUNTRY_CODES", "86,hidden-secret"),
+            ("LOGIN_ENABLED", "hidden-secret"),
+            ("SENDS_PER_PHONE_HOUR", "0"),
+            ("SENDS_PER_PHONE_DAY", "41"),
+            ("SENDS_PER_PHONE_DAY", "4"),
+            ("SENDER_IDS", "[]"),
+            ("SMS_TEXTS", r#"{"86":{"no-purpose":"x"}}"#),
+            ("SMS_MAX_PRICE_USD", "hidden-secret"),
+        ] {
+            let error = read(&[(variable, value)]).unwrap_err().to_string();
+            assert!(error.contains(variable), "{error}");
+            assert!(!error.contains("hidden-secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn printing_the_configuration_shows_no_secret() {
+        let printed = format!("{:?}", read(&[]).unwrap());
+        assert!(
+            !printed.contains("hidden-secret") && !printed.contains("QUFB"),
+            "{printed}"
+        );
+    }
+}

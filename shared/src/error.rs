@@ -1,0 +1,106 @@
+//! The closed set of ways a request can end badly.
+//!
+//! The core knows no HTTP and no dialect: it says *what* happened, and each file in
+//! [`crate::dialect`] says how that reads on its wire, in one `match` without a catch-all, so that a
+//! new variant does not compile until every dialect has an answer for it. Text meant for us
+//! ([`Error::Internal`]) is logged at the boundary and never rendered.
+
+use std::time::Duration;
+
+/// A request field, where an error is about one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The phone number.
+    Phone,
+    /// The one-time code.
+    Code,
+    /// The signed ticket a send answers with.
+    PhoneInfo,
+}
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyProblem {
+    /// Over [`crate::dialect::body::MAX_BYTES`].
+    TooLarge,
+    /// Bytes that are not UTF-8.
+    NotUtf8,
+    /// Not JSON; where the parser stopped, both counted from 1.
+    NotJson {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// JSON, but not an object.
+    NotObject,
+}
+
+/// Why an SMS could not be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmsFailure {
+    /// There is no SMS configuration (no brand to sign with).
+    NotConfigured,
+    /// The country requires a sender ID and none is configured.
+    NoSenderId,
+    /// No text for this purpose and country.
+    NoText,
+    /// The provider does not accept our credentials.
+    NoCredentials,
+    /// The provider refused this message: opted-out number, invalid parameter, spend limit.
+    Rejected,
+    /// The provider could not be reached, throttled us or failed.
+    Unavailable,
+}
+
+/// Every way a request can be refused or fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The body is not one we read.
+    BodyInvalid(BodyProblem),
+    /// A required field is absent, `null`, empty or white space.
+    Missing(Field),
+    /// Not a phone number of its country.
+    PhoneInvalid,
+    /// A country that `ALLOWED_COUNTRY_CODES` does not list.
+    CountryNotServed,
+    /// No account has this phone number.
+    PhoneUnknown,
+    /// No such account.
+    UserNotFound,
+    /// The account's status is not 0.
+    UserDisabled,
+    /// The phone number is no longer, or never was, the account's.
+    PhoneMismatch,
+    /// A limit on sends; passes with time.
+    TooFrequent {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The code is not the one that was sent; the try has been counted.
+    CodeWrong,
+    /// The code is too old, spent, replaced, or its tries are used up.
+    CodeExpired {
+        /// Set when a limit on wrong codes is the reason: when codes are taken again.
+        retry_after: Option<Duration>,
+    },
+    /// The phoneInfo is not ours, or not for this endpoint.
+    PhoneInfoInvalid,
+    /// Logging in by SMS is switched off by configuration.
+    LoginOff,
+    /// The SMS did not go out.
+    Sms(SmsFailure),
+    /// Something failed on our side. The text is for the log and holds no personal data.
+    Internal(String),
+}
+
+impl Error {
+    /// How long to wait, for a refusal that passes with time.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooFrequent { retry_after } => Some(*retry_after),
+            Self::CodeExpired { retry_after } => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Latchkey's core: one-time codes by SMS on DynamoDB and SNS.
+//!
+//! # Layout
+//! Arrows point one way: functions → [`dialect`] → [`flow`] → {[`slot`], [`store`], [`sms`],
+//! [`token`]} → [`error`].
+//!
+//! - [`slot`], [`window`], [`code`], [`phone`], [`keys`]: pure. No I/O, no clock; time and randomness
+//!   are arguments.
+//! - [`store`], [`sms`], [`aws`]: the rim. Every DynamoDB condition lives in [`store`].
+//! - [`flow`]: what the endpoints do. Knows no HTTP and no dialect.
+//! - [`dialect`]: what the endpoints say. One dialect a file.
+//! - [`config`], [`app`], [`runtime`]: the environment, read once; what is built from it; the process.
+
+pub mod app;
+pub mod aws;
+pub mod code;
+pub mod config;
+pub mod dialect;
+pub mod error;
+pub mod flow;
+pub mod keys;
+pub mod log;
+pub mod phone;
+pub mod purpose;
+pub mod runtime;
+pub mod slot;
+pub mod sms;
+pub mod store;
+pub mod time;
+pub mod token;
+pub mod user;
+pub mod window;
+
+pub use app::App;
+pub use config::Config;

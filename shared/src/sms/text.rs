@@ -1,0 +1,157 @@
+//! What a message says: what the code does, how long it lives, and not to share it; in one segment.
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+
+use crate::{code::Code, phone::CountryCode, purpose::Purpose};
+
+/// A text with `{brand}`, `{code}` and `{minutes}` to be filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Text(std::borrow::Cow<'static, str>);
+
+/// Why a text cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextProblem {
+    /// It would not tell the code.
+    NoCode,
+    /// It takes more than one segment.
+    TooLong,
+}
+
+/// A message ready to be sent. `Debug` hides it: it holds the code.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub String);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body(…)")
+    }
+}
+
+const fn text(literal: &'static str) -> Text {
+    Text(std::borrow::Cow::Borrowed(literal))
+}
+
+/// Our own texts of a purpose: Chinese, English.
+pub fn built_in(purpose: Purpose) -> [&'static Text; 2] {
+    match purpose {
+        Purpose::Login => {
+            const LOGIN: [Text; 2] = [
+                text("【{brand}】登录验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
+                text("{code} is your {brand} login code, valid for {minutes} min. Don't share it."),
+            ];
+            const { &LOGIN }.each_ref()
+        }
+    }
+}
+
+/// Our own text for a country: Chinese for +86, English elsewhere.
+pub fn built_in_for(purpose: Purpose, country: CountryCode) -> &'static Text {
+    let [chinese, english] = built_in(purpose);
+    match country {
+        CountryCode::CHINA => chinese,
+        _ => english,
+    }
+}
+
+impl Text {
+    /// Whether the text tells the code and, with this brand and domain, fits one segment.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, brand: &str, origin_domain: Option<&str>) -> Result<(), TextProblem> {
+        if !self.0.contains("{code}") {
+            return Err(TextProblem::NoCode);
+        }
+        let longest = self.fill_in(brand, "000000", "10", origin_domain);
+        fits_one_segment(&longest)
+            .then_some(())
+            .ok_or(TextProblem::TooLong)
+    }
+
+    /// The message for one code. `valid_for` is told in whole minutes, rounded down, at least one.
+    pub fn render(
+        &self,
+        brand: &str,
+        code: &Code,
+        valid_for: Duration,
+        origin_domain: Option<&str>,
+    ) -> Body {
+        let minutes = (valid_for.as_secs() / 60).max(1).to_string();
+        Body(self.fill_in(brand, code.digits(), &minutes, origin_domain))
+    }
+
+    fn fill_in(&self, brand: &str, code: &str, minutes: &str, domain: Option<&str>) -> String {
+        let mut message = self
+            .0
+            .replace("{code}", code)
+            .replace("{minutes}", minutes)
+            .replace("{brand}", brand);
+        if let Some(domain) = domain {
+            message.push_str(&format!("\n@{domain} #{code}"));
+        }
+        message
+    }
+}
+
+/// 160 septets of GSM-7 (3GPP TS 23.038), or 70 UTF-16 units as soon as one character is outside it.
+fn fits_one_segment(message: &str) -> bool {
+    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡\
+                         ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    const EXTENDED: &str = "^{}\\[~]|€";
+    let septets = message.chars().map(|c| match c {
+        c if BASIC.contains(c) => Some(1),
+        c if EXTENDED.contains(c) => Some(2),
+        _ => None,
+    });
+    match septets.sum::<Option<u32>>() {
+        Some(septets) => septets <= 160,
+        None => message.encode_utf16().count() <= 70,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_ours_fits_one_segment_with_a_long_brand_and_a_domain() {
+        for purpose in Purpose::ALL {
+            for text in built_in(*purpose) {
+                assert_eq!(
+                    text.check("Latchkey Demo", Some("id.example.com")),
+                    Ok(()),
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_segment_is_160_septets_or_70_utf16_units() {
+        for (fits, message) in [
+            (true, "a".repeat(160)),
+            (false, "a".repeat(161)),
+            (true, "€".repeat(80)),
+            (false, "€".repeat(81)),
+            (true, "码".repeat(70)),
+            (false, "码".repeat(71)),
+            (false, "😀".repeat(36)),
+        ] {
+            assert_eq!(fits_one_segment(&message), fits, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_text_must_tell_the_code_and_fit() {
+        assert_eq!(text("no code").check("", None), Err(TextProblem::NoCode));
+        let long = "码".repeat(65);
+        assert_eq!(text("{code}码").check(&long, None), Ok(()));
+        assert_eq!(
+            text("{code}").check(&long, Some("a.b")),
+            Err(TextProblem::TooLong)
+        );
+    }
+}

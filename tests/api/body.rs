@@ -1,0 +1,109 @@
+//! Bodies: what every endpoint takes, and how it refuses the rest in its dialect.
+
+use serde_json::json;
+
+use crate::support::{ERIC, scenario};
+
+const SEND: &str = "/v1/user/sendLoginMessage";
+const LOGIN: &str = "/v1/user/loginByMessage";
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+#[tokio::test]
+async fn body_not_valid() {
+    scenario(async |app| {
+        let large = format!(
+            r#"{{"phone":"13800138001","padding":"{}"}}"#,
+            "x".repeat(16 * 1024)
+        );
+        let deep = "[".repeat(2_000);
+        let deep_object = format!(r#"{{"phone":{}"#, r#"{"a":"#.repeat(2_000));
+        let bodies: Vec<Vec<u8>> = [
+            "",
+            " ",
+            "{",
+            "}",
+            "null",
+            "true",
+            "5",
+            "\"13800138001\"",
+            "[]",
+            r#"[{"phone":"13800138001"}]"#,
+            r#"{"phone":"13800138001",}"#,
+            "{'phone':'1'}",
+            r#"{"phone":"\ud800"}"#,
+            "phone=13800138001",
+            &large,
+            &deep,
+            &deep_object,
+        ]
+        .iter()
+        .map(|text| text.as_bytes().to_vec())
+        .chain([vec![0xff, 0xfe], b"{\"phone\":\"\xff\"}".to_vec(), vec![0]])
+        .collect();
+        for path in [SEND, LOGIN] {
+            for body in &bodies {
+                for headers in [&[][..], &[JSON], &[("content-type", "text/plain")]] {
+                    let answer = app.post_raw(path, headers, body.clone()).await;
+                    let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
+                    assert_eq!(answer.body["code"], "{BODY}_NOT_VALID", "{shown}");
+                    answer.assert_a(400, "{BODY}_NOT_VALID", "Body not valid");
+                }
+            }
+            let large_form = format!("phone=13800138001&padding={}", "x".repeat(16 * 1024));
+            for body in [
+                b"phone=%ff".to_vec(),
+                b"phone=\xff".to_vec(),
+                large_form.into_bytes(),
+            ] {
+                let answer = app.post_raw(path, &[FORM], body).await;
+                answer.assert_a(400, "{BODY}_NOT_VALID", "Body not valid");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_16_kib_is_read() {
+    scenario(async |app| {
+        let frame = r#"{"phone":"13800138001","padding":""}"#.len();
+        let padding = "x".repeat(16 * 1024 - frame);
+        let body = format!(r#"{{"phone":"13800138001","padding":"{padding}"}}"#);
+        assert_eq!(app.post_raw(SEND, &[JSON], body).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_the_gateway_encodes_in_base64_is_read_as_it_was() {
+    scenario(async |app| {
+        // Neither type is text to API Gateway, so both arrive encoded.
+        for content_type in [
+            "application/octet-stream",
+            "application/x-www-form-urlencoded",
+        ] {
+            let body = match content_type {
+                "application/octet-stream" => json!({"phone": ERIC}).to_string(),
+                _ => format!("phone={ERIC}"),
+            };
+            let answer = app
+                .post_raw(SEND, &[("Content-Type", content_type)], body)
+                .await;
+            assert_eq!(answer.status, 200, "{content_type}: {answer:?}");
+            app.wait(3600);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_form_has_no_fields() {
+    scenario(async |app| {
+        for body in ["&&&", "=x", "phone", "phone=", "phone=+"] {
+            let answer = app.post_raw(SEND, &[FORM], body).await;
+            answer.assert_a(400, "{PHONE}_REQUIRED", "Phone required");
+        }
+    })
+    .await;
+}

@@ -1,0 +1,394 @@
+//! The system under test, with methods named for what people do with it.
+
+mod calls;
+pub mod relay;
+mod secrets;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Mutex,
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use local::{
+    clock::Clock,
+    dynamodb, sns,
+    system::{Options, System},
+};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use shared::{
+    phone::Phone,
+    store::Created,
+    time::UnixMs,
+    user::{Uid, User},
+};
+
+use relay::{Call, Relay};
+
+/// The user of seed 003's sample.
+pub const ERIC: &str = "13800138001";
+/// The phone of seed 000's sample, near enough: the second demo user's.
+pub const MARY: &str = "13627140483";
+
+/// A DynamoDB to run the tests on in place of the embedded one: AWS's DynamoDB Local, say.
+const EXTERNAL_DYNAMODB: &str = "LATCHKEY_TEST_DYNAMODB";
+
+/// One system with tables, inbox and clock of its own, relays before DynamoDB and SNS, and eric and
+/// mary as its users.
+pub struct TestApp {
+    system: Mutex<System>,
+    options: Options,
+    http: reqwest::Client,
+    /// Before DynamoDB.
+    pub dynamodb: Relay,
+    /// Before SNS.
+    pub sns: Relay,
+    /// What the functions take for the time.
+    pub clock: Clock,
+    secrets: Mutex<BTreeSet<String>>,
+    _services: Vec<local::server::Server>,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub took: Duration,
+}
+
+/// Runs a test on a system of its own, then looks for what must not be there: a secret in a log line
+/// or in a table.
+pub async fn scenario(test: impl AsyncFnOnce(&TestApp)) {
+    scenario_with(&[], test).await;
+}
+
+/// The same, with these variables in the functions' environment.
+pub async fn scenario_with(environment: &[(&str, &str)], test: impl AsyncFnOnce(&TestApp)) {
+    let app = TestApp::start(environment).await;
+    test(&app).await;
+    app.dynamodb.mend().await;
+    calls::record(&app.calls());
+    app.dynamodb.is_called_by("");
+    secrets::assert_kept(&app).await;
+}
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+impl TestApp {
+    async fn start(environment: &[(&str, &str)]) -> Self {
+        secrets::capture_logs();
+        let (inbox, clock) = (sns::Inbox::default(), Clock::default());
+        let any_port = ([127, 0, 0, 1], 0).into();
+        let mut services = Vec::new();
+        let dynamodb_url = match std::env::var(EXTERNAL_DYNAMODB) {
+            Ok(url) => url,
+            Err(_) => {
+                services.push(dynamodb::start(any_port, None).await.unwrap());
+                services[0].url()
+            }
+        };
+        services.push(
+            sns::start(any_port, inbox.clone(), clock.clone())
+                .await
+                .unwrap(),
+        );
+        let sns_url = services[services.len() - 1].url();
+        let (dynamodb, sns) = (
+            Relay::start(dynamodb_url).await,
+            Relay::start(sns_url).await,
+        );
+        let unique = std::process::id() as u64 * 1_000_000 + UnixMs::now().0 % 1_000_000;
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let options = Options {
+            template: root().join("template.yaml"),
+            gateway_port: 0,
+            table_prefix: format!("test-{unique}-{next}-"),
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            dynamodb_endpoint: Some(dynamodb.url()),
+            sns_endpoint: Some(sns.url()),
+            inbox,
+            clock: clock.clone(),
+            trust_source_ip_header: true,
+            ..Options::default()
+        };
+        let system = System::start(options.clone()).await.unwrap();
+        let app = Self {
+            system: Mutex::new(system),
+            options,
+            http: reqwest::Client::new(),
+            dynamodb,
+            sns,
+            clock,
+            secrets: Mutex::default(),
+            _services: services,
+        };
+        app.create_user(5, "eric", ERIC).await;
+        app.create_user(6, "mary", MARY).await;
+        app
+    }
+
+    /// Deploys the functions anew, with changes to their environment; the tables stay.
+    pub async fn redeploy(&self, environment: &[(&str, &str)]) {
+        let mut options = self.options.clone();
+        for (name, value) in environment {
+            options
+                .environment
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
+        let system = System::start(options).await.unwrap();
+        *self.system.lock().unwrap() = system;
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// An account, made in the store.
+    pub async fn create_user(&self, uid: u64, name: &str, phone: &str) {
+        let user = User {
+            uid: Uid(uid),
+            name: name.to_owned(),
+            email: String::new(),
+            phone: Phone::from_parts("86", phone),
+            created_at: UnixMs(1_532_526_039_883),
+            created_ip: "::ffff:123.59.101.208".into(),
+            icon: "default.jpg".into(),
+            space_used: 0,
+            space_capacity: 8192,
+            kind: 0,
+            status: 0,
+            epoch: 0,
+        };
+        let store = self.system.lock().unwrap().store.clone();
+        assert_eq!(store.create_user(&user).await, Ok(Created::Done));
+    }
+
+    /// Changes one attribute of an account, as an operator would in the console.
+    pub async fn operator_sets(&self, uid: u64, attribute: &str, value: AttributeValue) {
+        let update = self.tables().update_item();
+        update
+            .table_name(self.table("users"))
+            .key("pk", AttributeValue::S(format!("user#{uid}")))
+            .update_expression("SET #a = :v")
+            .expression_attribute_names("#a", attribute)
+            .expression_attribute_values(":v", value)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Deletes an account's item, as an operator would in the console.
+    pub async fn operator_deletes(&self, uid: u64) {
+        let delete = self.tables().delete_item().table_name(self.table("users"));
+        let key = AttributeValue::S(format!("user#{uid}"));
+        delete.key("pk", key).send().await.unwrap();
+    }
+
+    /// An item of the codes table.
+    pub async fn code_item(&self, pk: &str) -> BTreeMap<String, AttributeValue> {
+        let get = self.tables().get_item().table_name(self.table("codes"));
+        let got = get
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .consistent_read(true);
+        got.send()
+            .await
+            .unwrap()
+            .item
+            .unwrap_or_default()
+            .into_iter()
+            .collect()
+    }
+
+    /// The function that answers a path.
+    fn function(&self, path: &str) -> String {
+        let system = self.system.lock().unwrap();
+        let functions = &system.template.functions;
+        let of_path = functions
+            .iter()
+            .find(|function| function.routes.iter().any(|route| route.path == path));
+        of_path
+            .map(|function| function.name.clone())
+            .unwrap_or_default()
+    }
+
+    fn tables(&self) -> Client {
+        dynamodb::client(&self.dynamodb.url())
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.options.table_prefix)
+    }
+
+    /// Posts a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.post_raw(
+            path,
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+        .await
+    }
+
+    /// Posts a form.
+    pub async fn post_form(&self, path: &str, body: &str) -> Answer {
+        let form = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
+        self.post_raw(path, &[form], body.to_owned()).await
+    }
+
+    /// Posts anything.
+    pub async fn post_raw(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let gateway = self.system.lock().unwrap().gateway_url.clone();
+        let mut request = self.http.post(format!("{gateway}{path}")).body(body);
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request = request.header(name, HeaderValue::from_str(value).unwrap());
+        }
+        let function = self.function(path);
+        self.dynamodb.is_called_by(&function);
+        self.sns.is_called_by(&function);
+        let begun = std::time::Instant::now();
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let answer = Answer {
+            status,
+            headers,
+            took: begun.elapsed(),
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        };
+        for token in ["result", "token"].map(|key| answer.body[key].as_str()) {
+            self.learn(token.unwrap_or_default());
+        }
+        for sms in self.options.inbox.messages() {
+            self.learn(&sms.phone);
+            self.learn(sms.phone.trim_start_matches("+86"));
+            self.learn(&digits_of(&sms.message));
+        }
+        answer
+    }
+
+    /// Remembers a secret: no log line and no table may hold it (a phone number, no log line).
+    pub fn learn(&self, secret: &str) {
+        if secret.len() >= 6 {
+            self.secrets.lock().unwrap().insert(secret.to_owned());
+        }
+    }
+
+    /// `POST /v1/user/sendLoginMessage` for a phone.
+    pub async fn send_login_code(&self, phone: &str) -> Answer {
+        self.post("/v1/user/sendLoginMessage", json!({"phone": phone}))
+            .await
+    }
+
+    /// Sends a login code that must go out; its ticket and its digits.
+    pub async fn login_code(&self, phone: &str) -> (String, String) {
+        let answer = self.send_login_code(phone).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let ticket = answer.body["result"].as_str().unwrap().to_owned();
+        (ticket, self.last_code(phone))
+    }
+
+    /// `POST /v1/user/loginByMessage`.
+    pub async fn log_in(&self, phone_info: &str, code: &str) -> Answer {
+        let body = json!({"phoneInfo": phone_info, "code": code});
+        self.post("/v1/user/loginByMessage", body).await
+    }
+
+    /// The texts sent to a phone of country 86.
+    pub fn texts(&self, phone: &str) -> Vec<String> {
+        let messages = self.options.inbox.to(&format!("+86{phone}"));
+        messages.into_iter().map(|sms| sms.message).collect()
+    }
+
+    /// The inbox.
+    pub fn inbox(&self) -> &sns::Inbox {
+        &self.options.inbox
+    }
+
+    /// The code in the last text to a phone.
+    pub fn last_code(&self, phone: &str) -> String {
+        let texts = self.texts(phone);
+        digits_of(texts.last().expect("no SMS"))
+    }
+
+    /// What functions have called so far, of DynamoDB and of SNS.
+    pub fn calls(&self) -> (Vec<Call>, Vec<Call>) {
+        (self.dynamodb.calls(), self.sns.calls())
+    }
+}
+
+impl Answer {
+    /// Asserts status and body whole, and the headers that every answer has.
+    #[track_caller]
+    pub fn assert(&self, status: u16, body: Value) {
+        assert_eq!((self.status, &self.body), (status, &body), "{self:?}");
+        let header = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(
+            header("content-type"),
+            Some("application/json; charset=utf-8")
+        );
+        assert_eq!(header("cache-control"), Some("no-store"));
+    }
+
+    /// Asserts a dialect-A error whole, without a token.
+    #[track_caller]
+    pub fn assert_a(&self, status: u16, code: &str, message: &str) {
+        let body = json!({"success": false, "message": message, "code": code, "status": status});
+        self.assert(status, body);
+        assert!(!self.headers.contains_key("authorization"), "{self:?}");
+    }
+
+    /// `Retry-After`, in seconds.
+    pub fn retry_after(&self) -> Option<u64> {
+        let value = self.headers.get("retry-after")?;
+        Some(value.to_str().unwrap().parse().unwrap())
+    }
+
+    /// The text of `result`.
+    pub fn result(&self) -> &str {
+        self.body["result"].as_str().unwrap_or_default()
+    }
+}
+
+/// The most calls of which each began after the one before it had been answered.
+pub fn sequential_depth(calls: &[Call]) -> usize {
+    let mut depth = 0;
+    let mut answered = None;
+    for call in calls {
+        if answered.is_none_or(|answered| call.during.0 >= answered) {
+            depth += 1;
+            answered = Some(call.during.1);
+        } else if let Some(answered) = &mut answered {
+            *answered = call.during.1.min(*answered);
+        }
+    }
+    depth
+}
+
+/// The first run of six digits that stands alone.
+pub fn digits_of(text: &str) -> String {
+    let runs = text.split(|c: char| !c.is_ascii_digit());
+    let mut runs = runs.filter(|run| run.len() == 6);
+    runs.next().unwrap_or_default().to_owned()
+}

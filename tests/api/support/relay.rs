@@ -1,0 +1,240 @@
+//! A relay in front of DynamoDB or SNS: it records what passes, and breaks on demand.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Bytes, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// How the service behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Refuses connections and drops those it has.
+    Refuses,
+    /// Takes requests and never answers.
+    Hangs,
+    /// Does what it is asked and loses the answer, `times` times.
+    LosesAnswers { times: usize },
+    /// The same, for one operation only.
+    LosesAnswersOf {
+        operation: &'static str,
+        times: usize,
+    },
+    /// Answers so, without doing anything.
+    Answers { status: u16, body: String },
+}
+
+/// One request that passed.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The function that made it, as far as the test has said who is calling.
+    pub caller: String,
+    /// `PutItem`, `Publish`, …
+    pub operation: String,
+    /// What IAM would ask permission for: `dynamodb:PutItem users`.
+    pub permissions: BTreeSet<String>,
+    /// When it came in, and when its answer left.
+    pub during: (Instant, Instant),
+}
+
+#[derive(Default)]
+struct State {
+    fault: Option<Fault>,
+    caller: String,
+    calls: Vec<Call>,
+}
+
+impl State {
+    /// What happens to the next request, if it is of this operation.
+    fn fault_of(&mut self, operation: &str) -> Option<Fault> {
+        let fault = self.fault.clone();
+        match &mut self.fault {
+            Some(Fault::LosesAnswersOf {
+                operation: only, ..
+            }) if *only != operation => None,
+            Some(Fault::LosesAnswers { times } | Fault::LosesAnswersOf { times, .. }) => {
+                *times = times.checked_sub(1)?;
+                fault
+            }
+            _ => fault,
+        }
+    }
+}
+
+/// The relay. Dropping it closes it.
+pub struct Relay {
+    address: SocketAddr,
+    upstream: String,
+    state: Arc<Mutex<State>>,
+    server: Mutex<JoinSet<()>>,
+}
+
+impl Relay {
+    /// A relay to the service at this URL.
+    pub async fn start(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let relay = Self {
+            address: listener.local_addr().unwrap(),
+            upstream,
+            state: Arc::default(),
+            server: Mutex::default(),
+        };
+        relay.serve(listener);
+        relay
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Breaks the service.
+    pub fn break_it(&self, fault: Fault) {
+        if fault == Fault::Refuses {
+            self.server.lock().unwrap().abort_all();
+        }
+        self.state().fault = Some(fault);
+    }
+
+    /// Mends it.
+    pub async fn mend(&self) {
+        let was = self.state().fault.take();
+        if was == Some(Fault::Refuses) {
+            // The aborted server's socket may take a moment to go.
+            let listener = loop {
+                match TcpListener::bind(self.address).await {
+                    Ok(listener) => break listener,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            };
+            self.serve(listener);
+        }
+    }
+
+    /// Says which function makes the calls from here on.
+    pub fn is_called_by(&self, function: &str) {
+        self.state().caller = function.to_owned();
+    }
+
+    /// All that has passed.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let (state, upstream) = (self.state.clone(), self.upstream.clone());
+        let client = reqwest::Client::new();
+        self.server.lock().unwrap().spawn(async move {
+            // Dropped with the listener, so that refusing also cuts the connections there are.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_nodelay(true);
+                let (state, upstream, client) = (state.clone(), upstream.clone(), client.clone());
+                let service = service_fn(move |request| {
+                    relay(state.clone(), upstream.clone(), client.clone(), request)
+                });
+                connections.spawn(async move {
+                    let http = hyper::server::conn::http1::Builder::new();
+                    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+    }
+}
+
+async fn relay(
+    state: Arc<Mutex<State>>,
+    upstream: String,
+    client: reqwest::Client,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let came_in = Instant::now();
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let (operation, permissions) = describe(&parts.headers, &body);
+    let (fault, call) = {
+        let mut state = state.lock().unwrap();
+        let caller = state.caller.clone();
+        let fault = state.fault_of(&operation);
+        state.calls.push(Call {
+            caller,
+            operation,
+            permissions,
+            during: (came_in, came_in),
+        });
+        (fault, state.calls.len() - 1)
+    };
+    match &fault {
+        Some(Fault::Hangs | Fault::Refuses) => std::future::pending().await,
+        Some(Fault::Answers { status, body }) => {
+            let mut response = Response::new(Full::new(Bytes::from(body.clone())));
+            *response.status_mut() = (*status).try_into().unwrap();
+            return Ok(response);
+        }
+        Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) | None => {}
+    }
+    let forwarded = client.post(&upstream).headers(parts.headers).body(body);
+    let answer = forwarded.send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut response = Response::new(Full::new(answer.bytes().await.unwrap()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if fault.is_some() {
+        std::future::pending().await
+    }
+    state.lock().unwrap().calls[call].during.1 = Instant::now();
+    Ok(response)
+}
+
+/// The operation, and the permissions it needs: those of its parts, for a transaction.
+fn describe(headers: &hyper::HeaderMap, body: &[u8]) -> (String, BTreeSet<String>) {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    let Some((_, operation)) = target.and_then(|target| target.split_once('.')) else {
+        return ("Publish".into(), BTreeSet::from(["sns:Publish".into()]));
+    };
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let on = |action: &str, table: &str| {
+        let table = table.rsplit('-').next().unwrap_or_default();
+        format!("dynamodb:{action} {table}")
+    };
+    let permissions = match operation {
+        "BatchGetItem" => {
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            tables.map(|(table, _)| on(operation, table)).collect()
+        }
+        "TransactWriteItems" => {
+            let items = body["TransactItems"].as_array().into_iter().flatten();
+            let parts = items.flat_map(|item| item.as_object().into_iter().flatten());
+            parts
+                .map(|(part, of)| {
+                    let action = match part.as_str() {
+                        "ConditionCheck" => "ConditionCheckItem",
+                        "Put" => "PutItem",
+                        "Update" => "UpdateItem",
+                        "Delete" => "DeleteItem",
+                        other => panic!("a transaction with {other}"),
+                    };
+                    on(action, of["TableName"].as_str().unwrap_or_default())
+                })
+                .collect()
+        }
+        _ => BTreeSet::from([on(
+            operation,
+            body["TableName"].as_str().unwrap_or_default(),
+        )]),
+    };
+    (operation.to_owned(), permissions)
+}

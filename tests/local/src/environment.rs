@@ -1,0 +1,68 @@
+//! What a function finds in its environment here: the template's values, and in place of what only
+//! AWS knows, values of this machine's own.
+
+use std::collections::BTreeMap;
+
+use crate::template::Function;
+
+/// The region the local services are in.
+pub const REGION: &str = "us-east-1";
+
+/// The local services check no signature; the SDK signs with these nevertheless.
+pub const ACCESS_KEY_ID: &str = "local";
+/// See [`ACCESS_KEY_ID`].
+pub const SECRET_ACCESS_KEY: &str = "local";
+
+/// The key ring of every local system. It is public, so it must never be used in AWS; it is
+/// constant, so that what `--data-dir` keeps works again after a restart, and the same in events/, so
+/// that the functions can also run beside the gateway.
+pub const KEY_RING: &str = r#"{"active":"local","keys":{"local":"bGF0Y2hrZXktbG9jYWwtb25seS1ub3QtYS1zZWNyZXQtMDEyMzQ1Njc="}}"#;
+
+/// Where a function finds its services.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    /// DynamoDB's URL.
+    pub dynamodb: String,
+    /// SNS's URL.
+    pub sns: String,
+}
+
+/// The environment of `function`. `overrides` win over everything else.
+pub fn of(
+    function: &Function,
+    endpoints: &Endpoints,
+    overrides: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<_, _> = function
+        .environment
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+        .collect();
+    let local = [
+        ("KEY_RING", KEY_RING),
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
+        ("AWS_ENDPOINT_URL_SNS", &endpoints.sns),
+    ];
+    environment.extend(local.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    environment.extend(overrides.clone());
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn events_carry_the_same_key_ring() {
+        let events = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/");
+        let read = |name| fs::read_to_string(format!("{events}{name}")).expect("it is there");
+        assert!(read("local.env").contains(KEY_RING));
+        let json: serde_json::Value = serde_json::from_str(&read("local-env.json")).expect("JSON");
+        assert_eq!(json["Parameters"]["KEY_RING"], KEY_RING);
+    }
+}

@@ -1,0 +1,46 @@
+//! The functions' handlers, the one list of them in this crate.
+
+use std::{pin::Pin, sync::Arc};
+
+use lambda_http::{Body, Request, Response};
+use shared::{App, time::UnixMs};
+
+/// What a function makes of one request at one time.
+pub type Handler =
+    fn(Arc<App>, Request, UnixMs) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// A function's crate.
+#[derive(Debug, Clone, Copy)]
+pub struct Function {
+    crate_name: &'static str,
+    /// Its `handle`.
+    pub handler: Handler,
+}
+
+impl Function {
+    /// The name of its package, directory and binary: `send-login-message`.
+    pub fn name(&self) -> String {
+        self.crate_name.replace('_', "-")
+    }
+}
+
+macro_rules! functions {
+    ($($krate:ident,)*) => {
+        /// Every function there is; a test holds the template to it.
+        pub const FUNCTIONS: &[Function] = &[$(Function {
+            crate_name: stringify!($krate),
+            handler: |app, request, now| Box::pin($krate::handle(app, request, now)),
+        },)*];
+    };
+}
+
+functions! {
+    login_by_message,
+    send_login_message,
+}
+
+/// The handler of the function with this directory name.
+pub fn handler(name: &str) -> Option<Handler> {
+    let function = FUNCTIONS.iter().find(|function| function.name() == name)?;
+    Some(function.handler)
+}

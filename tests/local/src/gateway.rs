@@ -1,0 +1,152 @@
+//! The gateway: HTTP in, API Gateway events to the functions' handlers, HTTP out.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Json, Router,
+    body::{self, Body},
+    extract::{ConnectInfo, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use shared::App;
+
+use crate::{
+    clock::Clock,
+    error::StartError,
+    event::{Context, event},
+    functions::Handler,
+    server::Server,
+    sns::Inbox,
+    template::Route,
+};
+
+/// API Gateway's own limit, in bytes.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// Names the address to take a request as coming from, where that is allowed.
+pub const SOURCE_IP_HEADER: &str = "x-local-source-ip";
+
+/// A function, ready for requests.
+#[derive(Clone)]
+pub struct Function {
+    /// Its `handle`.
+    pub handler: Handler,
+    /// What it made of its environment.
+    pub app: Arc<App>,
+}
+
+/// What the gateway does with requests.
+pub struct Gateway {
+    /// The function of each route.
+    pub routes: HashMap<Route, Function>,
+    /// What `GET /_local/messages` shows.
+    pub inbox: Inbox,
+    /// What the functions take for the time.
+    pub clock: Clock,
+    /// Whether a request may say where it comes from, in [`SOURCE_IP_HEADER`].
+    pub trust_source_ip_header: bool,
+}
+
+struct Running {
+    gateway: Gateway,
+    requests: AtomicU64,
+    domain: String,
+}
+
+/// Starts the gateway on `address`.
+///
+/// # Errors
+/// [`StartError::Listen`].
+pub async fn start(address: SocketAddr, gateway: Gateway) -> Result<Server, StartError> {
+    Server::start("gateway", address, |listener, stopped| async move {
+        let domain = listener.local_addr().unwrap_or(address).to_string();
+        let router = Router::new()
+            .route("/_local/messages", get(messages))
+            .fallback(invoke)
+            .with_state(Arc::new(Running {
+                gateway,
+                requests: AtomicU64::new(1),
+                domain,
+            }))
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let stopped = async { drop(stopped.await) };
+        // It fails only if it can't accept connections, which its clients are the first to notice.
+        let _ = axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await;
+    })
+    .await
+}
+
+async fn messages(State(running): State<Arc<Running>>) -> Json<Vec<Value>> {
+    let messages = running.gateway.inbox.messages().into_iter();
+    let shown =
+        messages.map(|sms| json!({"phone": sms.phone, "message": sms.message, "at": sms.at}));
+    Json(shown.collect())
+}
+
+async fn invoke(
+    State(running): State<Arc<Running>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let gateway = &running.gateway;
+    let route = Route {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+    };
+    let Some(function) = gateway.routes.get(&route).cloned() else {
+        return refusal(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let Ok(body) = body::to_bytes(body, MAX_BODY).await else {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    };
+    let claimed = parts.headers.remove(SOURCE_IP_HEADER);
+    let claimed = claimed.filter(|_| gateway.trust_source_ip_header);
+    let claimed = claimed.and_then(|ip| ip.to_str().ok()?.parse::<IpAddr>().ok());
+    let number = running.requests.fetch_add(1, Ordering::Relaxed);
+    let now = gateway.clock.now();
+    let context = Context {
+        route: &route,
+        domain: &running.domain,
+        source_ip: claimed.unwrap_or(peer.ip().to_canonical()),
+        request_id: &format!("local-{number}"),
+        now,
+    };
+    let event = event(&parts, &body, &context).to_string();
+    // As in AWS, the function runs on when the client hangs up, and a panic ends no more than the
+    // request it happens in.
+    let invocation = tokio::spawn(async move {
+        let request = lambda_http::request::from_str(&event).ok()?;
+        Some((function.handler)(function.app, request, now).await)
+    });
+    match invocation.await {
+        Ok(Some(response)) => response.map(body_of).into_response(),
+        _ => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+fn body_of(body: lambda_http::Body) -> Body {
+    match body {
+        lambda_http::Body::Text(text) => text.into(),
+        lambda_http::Body::Binary(bytes) => bytes.into(),
+        _ => Body::empty(),
+    }
+}
+
+/// An answer of API Gateway's own.
+fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"message": message}))).into_response()
+}

@@ -1,0 +1,314 @@
+//! An SNS that takes SMS and delivers them into an inbox.
+//!
+//! `Publish` as the SDK speaks it, the AWS query protocol: a form in, XML out. It refuses what SNS
+//! refuses of an SMS, and everything that isn't one.
+//! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use shared::time::UnixMs;
+use tokio::sync::watch;
+
+use crate::{clock::Clock, error::StartError, server::Server};
+
+/// The most characters SNS takes for one SMS call.
+const MAX_CHARACTERS: usize = 1600;
+
+/// A delivered SMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sms {
+    /// E.164.
+    pub phone: String,
+    /// The text.
+    pub message: String,
+    /// When it came in, by the system's clock.
+    pub at: UnixMs,
+    /// The message attributes: `AWS.SNS.SMS.SMSType` and its like.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Every SMS delivered so far, newest last. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Inbox {
+    messages: watch::Sender<Vec<Sms>>,
+}
+
+impl Inbox {
+    /// All messages.
+    pub fn messages(&self) -> Vec<Sms> {
+        self.messages.borrow().clone()
+    }
+
+    /// Those to one E.164 number.
+    pub fn to(&self, phone: &str) -> Vec<Sms> {
+        let mut messages = self.messages();
+        messages.retain(|sms| sms.phone == phone);
+        messages
+    }
+
+    /// Follows the inbox: tells of changes and shows all messages.
+    pub fn subscribe(&self) -> watch::Receiver<Vec<Sms>> {
+        self.messages.subscribe()
+    }
+
+    fn deliver(&self, sms: Sms) {
+        self.messages.send_modify(|messages| messages.push(sms));
+    }
+}
+
+#[derive(Clone)]
+struct Sns {
+    inbox: Inbox,
+    clock: Clock,
+    requests: Arc<AtomicU64>,
+}
+
+/// Starts an SNS on `address` that delivers into `inbox`.
+///
+/// # Errors
+/// [`StartError::Listen`].
+pub async fn start(address: SocketAddr, inbox: Inbox, clock: Clock) -> Result<Server, StartError> {
+    let router = Router::new().fallback(answer).with_state(Sns {
+        inbox,
+        clock,
+        requests: Arc::default(),
+    });
+    Server::start("SNS", address, |listener, stopped| async move {
+        let serve = axum::serve(listener, router);
+        let stopped = async { drop(stopped.await) };
+        // It fails only if it can't accept connections, which its clients are the first to notice.
+        let _ = serve.with_graceful_shutdown(stopped).await;
+    })
+    .await
+}
+
+async fn answer(State(sns): State<Sns>, body: Bytes) -> Response {
+    let number = sns.requests.fetch_add(1, Ordering::Relaxed);
+    let id = format!("00000000-0000-4000-8000-{number:012x}");
+    match publish(&body, sns.clock.now()) {
+        Ok(sms) => {
+            sns.inbox.deliver(sms);
+            xml(StatusCode::OK, published(&id))
+        }
+        Err(refusal) => xml(StatusCode::BAD_REQUEST, refusal.document(&id)),
+    }
+}
+
+fn xml(status: StatusCode, document: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/xml")], document).into_response()
+}
+
+fn published(id: &str) -> String {
+    format!(
+        r#"<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>{id}</MessageId></PublishResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></PublishResponse>"#
+    )
+}
+
+/// An error document's code and message.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    code: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            code: "InvalidParameter",
+            message: format!("Invalid parameter: {}", message.into()),
+        }
+    }
+
+    fn document(&self, id: &str) -> String {
+        let Self { code, message } = self;
+        let message = message
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        format!(
+            r#"<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{id}</RequestId></ErrorResponse>"#
+        )
+    }
+}
+
+fn publish(form: &[u8], at: UnixMs) -> Result<Sms, Refusal> {
+    let fields: BTreeMap<_, _> = form_urlencoded::parse(form).into_owned().collect();
+    let field = |name: &str| fields.get(name).map(String::as_str);
+    if field("Action") != Some("Publish") {
+        return Err(Refusal {
+            code: "InvalidAction",
+            message: "This endpoint does nothing but Publish".to_owned(),
+        });
+    }
+    if field("TopicArn").is_some() || field("TargetArn").is_some() {
+        return Err(Refusal::invalid(
+            "this endpoint has no topics or targets, only phone numbers",
+        ));
+    }
+    let phone = field("PhoneNumber").unwrap_or_default();
+    if !is_e164(phone) {
+        let reason = format!("PhoneNumber Reason: {phone} is not valid to publish to");
+        return Err(Refusal::invalid(reason));
+    }
+    let message = field("Message").unwrap_or_default();
+    if message.is_empty() {
+        return Err(Refusal::invalid("Empty message"));
+    }
+    if message.chars().count() > MAX_CHARACTERS {
+        return Err(Refusal::invalid("Message too long"));
+    }
+    let attributes = attributes(&fields);
+    for (name, value) in &attributes {
+        check_attribute(name, value)?;
+    }
+    Ok(Sms {
+        phone: phone.to_owned(),
+        message: message.to_owned(),
+        at,
+        attributes,
+    })
+}
+
+fn is_e164(phone: &str) -> bool {
+    let Some(digits) = phone.strip_prefix('+') else {
+        return false;
+    };
+    (2..=15).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.starts_with('0')
+}
+
+/// The entries `MessageAttributes.entry.N.Name` with their `….Value.StringValue`.
+fn attributes(fields: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    fields
+        .iter()
+        .filter_map(|(key, name)| {
+            let entry = key
+                .strip_prefix("MessageAttributes.")?
+                .strip_suffix(".Name")?;
+            let value = fields.get(&format!("MessageAttributes.{entry}.Value.StringValue"));
+            Some((name.clone(), value.cloned().unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// <https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-phone.html>
+fn check_attribute(name: &str, value: &str) -> Result<(), Refusal> {
+    let valid = match name {
+        "AWS.SNS.SMS.SMSType" => ["Promotional", "Transactional"].contains(&value),
+        "AWS.SNS.SMS.SenderID" => {
+            (1..=11).contains(&value.len())
+                && value
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        }
+        "AWS.SNS.SMS.MaxPrice" => value.parse::<f64>().is_ok_and(|price| price > 0.0),
+        _ => !value.is_empty(),
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(Refusal::invalid(format!(
+            "message attribute {name} has an invalid value"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHONE: (&str, &str) = ("PhoneNumber", "+8613800138001");
+
+    fn publish(fields: &[(&str, &str)]) -> Result<Sms, Refusal> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", "Publish").extend_pairs(fields);
+        super::publish(form.finish().as_bytes(), UnixMs(7))
+    }
+
+    #[test]
+    fn an_sms_keeps_its_text_and_attributes() {
+        let sms = publish(&[
+            PHONE,
+            ("Message", "验证码 + 123456 & <more>"),
+            ("MessageAttributes.entry.1.Name", "AWS.SNS.SMS.SMSType"),
+            ("MessageAttributes.entry.1.Value.DataType", "String"),
+            (
+                "MessageAttributes.entry.1.Value.StringValue",
+                "Transactional",
+            ),
+        ]);
+        let attribute = ("AWS.SNS.SMS.SMSType".to_owned(), "Transactional".to_owned());
+        let expected = Sms {
+            phone: "+8613800138001".to_owned(),
+            message: "验证码 + 123456 & <more>".to_owned(),
+            at: UnixMs(7),
+            attributes: [attribute].into(),
+        };
+        assert_eq!(sms, Ok(expected));
+    }
+
+    fn code(fields: &[(&str, &str)]) -> Result<(), &'static str> {
+        publish(fields).map(drop).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn what_sns_refuses_is_refused() {
+        let invalid = Err("InvalidParameter");
+        let text = ("Message", "hello");
+        for phone in [
+            "13800138001",
+            "+",
+            "+0123",
+            "+1",
+            "+1234567890123456",
+            "+86 138",
+            "+86138x",
+        ] {
+            assert_eq!(code(&[("PhoneNumber", phone), text]), invalid, "{phone}");
+        }
+        assert_eq!(code(&[text]), invalid);
+        assert_eq!(code(&[PHONE]), invalid);
+        assert_eq!(code(&[PHONE, ("Message", "")]), invalid);
+        assert_eq!(code(&[PHONE, ("Message", &"字".repeat(1600))]), Ok(()));
+        assert_eq!(code(&[PHONE, ("Message", &"字".repeat(1601))]), invalid);
+        assert_eq!(
+            code(&[("TopicArn", "arn:aws:sns:us-east-1:1:t"), text]),
+            invalid
+        );
+        let sender = [
+            PHONE,
+            text,
+            ("MessageAttributes.entry.1.Name", "AWS.SNS.SMS.SenderID"),
+            (
+                "MessageAttributes.entry.1.Value.StringValue",
+                "TwelveLetter",
+            ),
+        ];
+        assert_eq!(code(&sender), invalid);
+    }
+
+    #[test]
+    fn nothing_but_publish_is_there() {
+        let refused = super::publish(b"Action=Subscribe", UnixMs(0));
+        assert_eq!(
+            refused.map_err(|refusal| refusal.code),
+            Err("InvalidAction")
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! What the SAM template says of functions, routes, tables and environment.
+//!
+//! Only what this machine needs is understood. A value that can be known in AWS alone (a secret, an
+//! ARN) is left out, so that the function that misses it says so at its start.
+
+mod values;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_yaml_ng::{Mapping, Value};
+
+use values::Values;
+
+/// What tables' names begin with here, unless a caller wants its own.
+pub const TABLE_PREFIX: &str = "latchkey-";
+
+/// The template, as far as it concerns this machine.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The functions, in the template's order.
+    pub functions: Vec<Function>,
+    /// The tables, in the template's order.
+    pub tables: Vec<Table>,
+}
+
+/// An `AWS::Serverless::Function`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its logical id: `SendLoginMessage`.
+    pub resource: String,
+    /// The directory of its crate: `send-login-message`.
+    pub name: String,
+    /// Its `HttpApi` events.
+    pub routes: Vec<Route>,
+    /// Its environment with the globals', `None` where a value isn't known on this machine.
+    pub environment: BTreeMap<String, Option<String>>,
+}
+
+/// A method and a path, matched as they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Route {
+    /// In upper case.
+    pub method: String,
+    /// From the first `/`.
+    pub path: String,
+}
+
+/// An `AWS::DynamoDB::Table`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its logical id: `CodesTable`.
+    pub resource: String,
+    /// Its name here: `latchkey-codes`.
+    pub name: String,
+    /// The key's attributes: name and `HASH` or `RANGE`.
+    pub key: Vec<(String, String)>,
+    /// The key attributes' types: name and `S`, `N` or `B`.
+    pub attributes: Vec<(String, String)>,
+    /// The attribute, in seconds since 1970, after which an item may be deleted.
+    pub ttl: Option<String>,
+}
+
+impl Template {
+    /// Reads the template at `path`. Tables' names begin with `table_prefix`.
+    ///
+    /// # Errors
+    /// When there is no such file, it isn't YAML, or a function or table in it isn't understood.
+    pub fn read(path: &Path, table_prefix: &str) -> Result<Self, TemplateError> {
+        let failed = |why| TemplateError {
+            path: path.to_owned(),
+            why,
+        };
+        let text = fs::read_to_string(path).map_err(|error| failed(Why::Unreadable(error)))?;
+        Self::parse(&text, table_prefix).map_err(failed)
+    }
+
+    fn parse(text: &str, table_prefix: &str) -> Result<Self, Why> {
+        let template: Value = serde_yaml_ng::from_str(text).map_err(Why::NotYaml)?;
+        let resources = template
+            .get("Resources")
+            .and_then(Value::as_mapping)
+            .ok_or_else(|| Why::NotUnderstood("it has no Resources".to_owned()))?;
+        let tables = of_type(resources, "AWS::DynamoDB::Table")
+            .map(|(id, properties)| table(id, properties, table_prefix))
+            .collect::<Result<Vec<_>, _>>()?;
+        let values = Values::new(&template, &tables);
+        let functions = of_type(resources, "AWS::Serverless::Function")
+            .map(|(id, properties)| function(id, properties, &template, &values))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { functions, tables })
+    }
+}
+
+/// The resources of one type, with their properties.
+fn of_type<'a>(
+    resources: &'a Mapping,
+    kind: &'static str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    resources
+        .iter()
+        .filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
+        .filter_map(|(id, resource)| Some((id.as_str()?, &resource["Properties"])))
+}
+
+fn function(
+    id: &str,
+    properties: &Value,
+    template: &Value,
+    values: &Values<'_>,
+) -> Result<Function, Why> {
+    let globals = &template["Globals"]["Function"];
+    let environment = [globals, properties]
+        .into_iter()
+        .filter_map(|of| of["Environment"]["Variables"].as_mapping())
+        .flatten()
+        .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), values.resolve(value))))
+        .collect();
+    let routes = properties["Events"]
+        .as_mapping()
+        .into_iter()
+        .flat_map(Mapping::values)
+        .filter(|event| event["Type"] == "HttpApi")
+        .map(|event| route(id, &event["Properties"]))
+        .collect::<Result<_, _>>()?;
+    Ok(Function {
+        resource: id.to_owned(),
+        name: kebab_case(id),
+        routes,
+        environment,
+    })
+}
+
+fn route(id: &str, event: &Value) -> Result<Route, Why> {
+    match (event["Method"].as_str(), event["Path"].as_str()) {
+        // A path parameter or a greedy route would need a matcher; Latchkey's routes are all plain.
+        (Some(method), Some(path)) if path.starts_with('/') && !path.contains('{') => Ok(Route {
+            method: method.to_uppercase(),
+            path: path.to_owned(),
+        }),
+        _ => Err(Why::NotUnderstood(format!(
+            "an HttpApi event of {id} lacks a Method or a plain Path"
+        ))),
+    }
+}
+
+fn table(id: &str, properties: &Value, prefix: &str) -> Result<Table, Why> {
+    if !properties["GlobalSecondaryIndexes"].is_null()
+        || !properties["LocalSecondaryIndexes"].is_null()
+    {
+        let why = format!("{id} has indexes, which aren't made here");
+        return Err(Why::NotUnderstood(why));
+    }
+    let pairs = |list: &str, value: &str| -> Option<Vec<(String, String)>> {
+        properties[list]
+            .as_sequence()?
+            .iter()
+            .map(|entry| {
+                let name = entry["AttributeName"].as_str()?;
+                Some((name.to_owned(), entry[value].as_str()?.to_owned()))
+            })
+            .collect()
+    };
+    let missing = |list| Why::NotUnderstood(format!("{id} lacks {list}"));
+    let ttl = &properties["TimeToLiveSpecification"]["AttributeName"];
+    Ok(Table {
+        resource: id.to_owned(),
+        name: format!(
+            "{prefix}{}",
+            kebab_case(id.strip_suffix("Table").unwrap_or(id))
+        ),
+        key: pairs("KeySchema", "KeyType").ok_or_else(|| missing("KeySchema"))?,
+        attributes: pairs("AttributeDefinitions", "AttributeType")
+            .ok_or_else(|| missing("AttributeDefinitions"))?,
+        ttl: ttl.as_str().map(str::to_owned),
+    })
+}
+
+/// `SendLoginMessage` as `send-login-message`; digits stay with the word before them.
+pub fn kebab_case(pascal_case: &str) -> String {
+    let mut name = String::new();
+    for letter in pascal_case.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+/// Why a template can't be used. Shown as one line.
+#[derive(Debug)]
+pub struct TemplateError {
+    path: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Unreadable(io::Error),
+    NotYaml(serde_yaml_ng::Error),
+    NotUnderstood(String),
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.why {
+            Why::Unreadable(error) => write!(f, "can't read the template {path}: {error}"),
+            Why::NotYaml(error) => write!(f, "the template {path} is not YAML: {error}"),
+            Why::NotUnderstood(what) => write!(f, "the template {path} is broken: {what}"),
+        }
+    }
+}
+
+impl Error for TemplateError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The binary, from outside.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Lines, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+fn local() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    command.args(["--port=0", "--dynamodb-port=0", "--sns-port=0"]);
+    command
+}
+
+/// A directory of this test run's own.
+fn temporary(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
+}
+
+/// A running system; ended for good when the test is.
+struct Running {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    gateway: String,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let ready = lines.next().unwrap().unwrap();
+        let urls = ready
+            .strip_prefix("Latchkey is ready: gateway http://")
+            .unwrap();
+        let (gateway, services) = urls.split_once(", DynamoDB http://").unwrap();
+        assert!(services.contains(", SNS http://"), "{ready}");
+        let gateway = gateway.to_owned();
+        Self {
+            process,
+            lines,
+            gateway,
+        }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    /// The whole answer: head and body.
+    fn request(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.gateway).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn send_login_message(&self) -> String {
+        self.request(
+            "POST",
+            "/v1/user/sendLoginMessage",
+            r#"{"phone":"13800138001"}"#,
+        )
+    }
+
+    /// Asks it to end and gives its exit code.
+    fn end(mut self, signal: &str) -> Option<i32> {
+        let pid = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn it_says_when_it_is_ready_who_is_there_and_what_is_sent() {
+    let mut running = Running::start(local());
+    assert_eq!(
+        running.line(),
+        "demo account eric: country code 86, phone 13800138001"
+    );
+    assert_eq!(
+        running.line(),
+        "demo account mary: country code 86, phone 13627140483"
+    );
+
+    let answer = running.send_login_message();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(running.line().starts_with("SMS to +8613800138001: "));
+
+    let messages = running.request("GET", "/_local/messages", "");
+    assert!(
+        messages.contains(r#""phone":"+8613800138001""#),
+        "{messages}"
+    );
+    let nowhere = running.request("GET", "/v1/user/sendLoginMessage", "");
+    assert!(nowhere.starts_with("HTTP/1.1 404 "), "{nowhere}");
+    assert!(nowhere.ends_with(r#"{"message":"Not Found"}"#), "{nowhere}");
+    assert_eq!(running.end("-INT"), Some(0));
+}
+
+#[test]
+fn a_data_directory_outlives_it() {
+    let dir = temporary("data");
+    let kept = || {
+        let mut command = local();
+        command.arg("--data-dir").arg(&dir);
+        Running::start(command)
+    };
+    let first = kept();
+    assert!(first.send_login_message().contains(r#""code":"OK""#));
+    assert_eq!(first.end("-TERM"), Some(0));
+
+    let second = kept();
+    assert!(
+        second
+            .send_login_message()
+            .contains("SEND_MESSAGE_FREQUENTLY")
+    );
+    assert_eq!(second.end("-TERM"), Some(0));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_environment_wins_over_the_template() {
+    let mut command = local();
+    command.env("ALLOWED_COUNTRY_CODES", "1");
+    let running = Running::start(command);
+    assert!(running.send_login_message().contains("PHONE_NOT_VALIDATE"));
+}
+
+/// Runs what must fail, and gives the one line it says of it.
+fn refused(command: &mut Command, code: i32) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let error = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(code), "{error}");
+    assert!(stdout.is_empty());
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (option, service) in [
+        ("--port", "gateway"),
+        ("--dynamodb-port", "DynamoDB"),
+        ("--sns-port", "SNS"),
+    ] {
+        let error = refused(local().args([option, &port]), 1);
+        let expected = format!("local: {service} can't listen on 127.0.0.1:{port}: ");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_one_clear_line() {
+    let file = temporary("file");
+    fs::write(&file, "").unwrap();
+    let error = refused(local().arg("--data-dir").arg(file.join("data")), 1);
+    assert!(error.starts_with("local: can't keep data in "), "{error}");
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_broken_template_is_one_clear_line() {
+    let file = temporary("template");
+    let with = |template: &str| {
+        fs::write(&file, template).unwrap();
+        refused(local().arg("--template").arg(&file), 1)
+    };
+    assert!(with("Resources: [").contains("is not YAML"));
+    assert!(with("Outputs: {}").contains("no Resources"));
+    assert!(with("Resources: {}").contains("no table UsersTable"));
+    fs::remove_file(&file).unwrap();
+    let error = refused(local().arg("--template").arg(&file), 1);
+    assert!(error.contains("can't read the template"), "{error}");
+}
+
+#[test]
+fn a_bad_variable_is_one_clear_line_that_names_it() {
+    let error = refused(local().env("ALLOWED_COUNTRY_CODES", "eighty-six"), 1);
+    assert!(error.contains("ALLOWED_COUNTRY_CODES"), "{error}");
+}
+
+#[test]
+fn a_bad_argument_is_one_clear_line() {
+    for bad in [
+        ["--port", "70000"],
+        ["--bind", "here"],
+        ["--nonsense", "x"],
+        ["stray", "-x"],
+    ] {
+        let error = refused(local().args(bad), 2);
+        assert!(error.contains("--help"), "{error}");
+    }
+}
+
+#[test]
+fn help_is_had() {
+    let Output { status, stdout, .. } = local().arg("--help").output().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(
+        String::from_utf8(stdout)
+            .unwrap()
+            .contains("--data-dir DIR")
+    );
+}
