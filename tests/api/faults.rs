@@ -202,3 +202,20 @@ async fn the_answer_of_the_spending_write_is_lost_and_the_login_succeeds_all_the
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_send_that_was_recorded_but_never_answered_gives_the_cool_down_back() {
+    scenario(async |app| {
+        let operation = "TransactWriteItems";
+        app.dynamodb.break_it(Fault::LosesAnswersOf {
+            operation,
+            times: 3,
+        });
+        assert_internal(&app.send_login_code(ERIC).await);
+        assert!(app.texts(ERIC).is_empty());
+        app.login_code(ERIC).await;
+        let counted = app.code_item("sends#+8613800138001").await;
+        assert_eq!(counted["s1"].as_n().unwrap(), "0", "one message, one count");
+    })
+    .await;
+}

@@ -38,7 +38,7 @@ pub(super) async fn send(
     let mut keys = keys.to_vec();
     keys.push(Key::Slot(&key));
     let mut race = Race::default();
-    let (uid, challenge) = loop {
+    let (uid, challenge, attempt) = loop {
         let seen = app.store.read(&keys).await?;
         let uid = account(&seen)?;
         let stored = readable(app, seen.slot(&key)?);
@@ -54,6 +54,7 @@ pub(super) async fn send(
                 return Err(Error::TooFrequent { retry_after });
             }
         };
+        let challenge = sent_challenge(&next)?;
         let record = SendRecord {
             key: &key,
             seen: &stored,
@@ -63,14 +64,26 @@ pub(super) async fn send(
             uid,
             now,
         };
-        match app.store.record_send(&record, &app.send_limits).await? {
-            SendOutcome::Done => break (uid, sent_challenge(next)?),
-            SendOutcome::Raced => race.lost().await,
-            SendOutcome::TooFrequent { retry_after } => {
+        let attempt = Attempt {
+            purpose,
+            key: &key,
+            phone,
+            id: challenge.id,
+            at: now,
+        };
+        match app.store.record_send(&record, &app.send_limits).await {
+            Ok(SendOutcome::Done) => break (uid, challenge, attempt),
+            Ok(SendOutcome::Raced) => race.lost().await,
+            Ok(SendOutcome::TooFrequent { retry_after }) => {
                 return Err(Error::TooFrequent { retry_after });
             }
-            SendOutcome::UserGone => return Err(Error::UserNotFound),
-            SendOutcome::UserDisabled => return Err(Error::UserDisabled),
+            Ok(SendOutcome::UserGone) => return Err(Error::UserNotFound),
+            Ok(SendOutcome::UserDisabled) => return Err(Error::UserDisabled),
+            Err(error) => {
+                // It may have been written all the same, and no message will follow.
+                attempt.give_back(app, Count::Too).await;
+                return Err(error);
+            }
         }
     };
     let code = Code::derive(&app.keys, key.as_str(), &challenge)
@@ -78,17 +91,13 @@ pub(super) async fn send(
     let valid_for = challenge.valid_until.after(now);
     let phone_hash = app.keys.log_hash(&phone.e164());
     if let Err(not_sent) = app.sms.send(&plan, phone, &code, valid_for).await {
-        tracing::warn!(purpose = purpose.name(), %phone, phone_hash, reason = not_sent.reason, "SMS not sent");
-        give_back(
-            app,
-            purpose,
-            &key,
-            phone,
-            challenge.id,
-            now,
-            not_sent.may_have_gone_out,
-        )
-        .await;
+        let reason = not_sent.reason;
+        tracing::warn!(purpose = purpose.name(), %phone, phone_hash, reason, "SMS not sent");
+        let count = match not_sent.may_have_gone_out {
+            true => Count::Not,
+            false => Count::Too,
+        };
+        attempt.give_back(app, count).await;
         return Err(Error::Sms(not_sent.failure));
     }
     tracing::info!(purpose = purpose.name(), %phone, phone_hash, "code sent");
@@ -100,66 +109,95 @@ pub(super) async fn send(
     })
 }
 
-/// After a message that did not go out: the cool-down is given back, and the count too unless the
-/// provider may charge for it. What cannot be given back passes with time, so a failure here is only
-/// logged.
-async fn give_back(
-    app: &App,
+/// A send that has been recorded, or may have been.
+struct Attempt<'a> {
     purpose: Purpose,
-    key: &SlotKey,
-    phone: &Phone,
+    key: &'a SlotKey,
+    phone: &'a Phone,
     id: ChallengeId,
-    sent_at: UnixMs,
-    may_have_gone_out: bool,
-) {
-    let cool_down = async {
+    at: UnixMs,
+}
+
+/// Whether a failed send's place in the phone's count is given back: not if the provider may have
+/// sent the message, and will charge for it.
+#[derive(PartialEq)]
+enum Count {
+    Too,
+    Not,
+}
+
+impl Attempt<'_> {
+    /// Gives the cool-down back, so that the user can retry at once. What cannot be given back passes
+    /// with time, so a failure here is only logged.
+    async fn give_back(&self, app: &App, count: Count) {
+        let count = async {
+            match count {
+                Count::Too => {
+                    app.store
+                        .uncount_send(self.phone, self.at, &app.send_limits)
+                        .await
+                }
+                Count::Not => Ok(()),
+            }
+        };
+        let (cool_down, count) =
+            futures_util::future::join(self.give_cool_down_back(app), count).await;
+        for failure in [cool_down, count].into_iter().filter_map(Result::err) {
+            tracing::warn!(?failure, "a failed send could not be given back");
+        }
+    }
+
+    async fn give_cool_down_back(&self, app: &App) -> Result<(), Error> {
         let mut race = Race::default();
         loop {
-            let stored = app.store.read(&[Key::Slot(key)]).await?.slot(key)?;
-            let Some(next) = stored.slot.send_failed(id, sent_at) else {
+            let stored = app
+                .store
+                .read(&[Key::Slot(self.key)])
+                .await?
+                .slot(self.key)?;
+            let Some(next) = stored.slot.send_failed(self.id, self.at) else {
                 return Ok(());
             };
-            let useless_from = next.useless_from(&purpose.policy());
+            let useless_from = next.useless_from(&self.purpose.policy());
             match app
                 .store
-                .put_slot(key, &stored, &next, useless_from)
+                .put_slot(self.key, &stored, &next, useless_from)
                 .await?
             {
                 Put::Done => return Ok(()),
                 Put::Raced => race.lost().await,
             }
         }
-    };
-    let count = async {
-        match may_have_gone_out {
-            true => Ok(()),
-            false => {
-                app.store
-                    .uncount_send(phone, sent_at, &app.send_limits)
-                    .await
-            }
-        }
-    };
-    let (cool_down, count) = futures_util::future::join(cool_down, count).await;
-    for failure in [cool_down, count].into_iter().filter_map(Result::err) {
-        tracing::warn!(?failure, "a failed send could not be given back");
     }
+}
+
+/// A code somebody presents.
+pub(super) struct Redemption<'a> {
+    pub purpose: Purpose,
+    /// The slot it is for.
+    pub key: &'a SlotKey,
+    /// The challenge it is for, where the dialect has a ticket that says.
+    pub id: Option<ChallengeId>,
+    pub guess: &'a Guess,
 }
 
 /// Takes a code: exactly one of any number of callers with the right one gets `Ok`.
 ///
-/// `check` sees the account and what else `keys` read once the code is known to be right; if it
-/// refuses, the code stays usable. Two round trips to DynamoDB, unless somebody races us.
+/// `check` sees what `keys` read once the code is known to be right; if it refuses, the code stays
+/// usable. Two round trips to DynamoDB, unless somebody races us.
 pub(super) async fn redeem<T>(
     app: &App,
-    key: &SlotKey,
-    purpose: Purpose,
-    id: Option<ChallengeId>,
-    guess: &Guess,
+    redemption: Redemption<'_>,
     keys: &[Key<'_>],
     check: impl Fn(&Seen) -> Result<T, Error>,
     now: UnixMs,
 ) -> Result<T, Error> {
+    let Redemption {
+        purpose,
+        key,
+        id,
+        guess,
+    } = redemption;
     let policy = purpose.policy();
     let mut keys = keys.to_vec();
     keys.push(Key::Slot(key));
@@ -195,8 +233,8 @@ fn readable(app: &App, mut stored: StoredSlot) -> StoredSlot {
     stored
 }
 
-fn sent_challenge(slot: Slot) -> Result<Challenge, Error> {
-    let challenge = slot.challenge;
+fn sent_challenge(slot: &Slot) -> Result<Challenge, Error> {
+    let challenge = slot.challenge.clone();
     challenge.ok_or_else(|| Error::Internal("a send without a challenge".into()))
 }
 

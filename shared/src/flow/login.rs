@@ -12,7 +12,7 @@ use crate::{
     user::User,
 };
 
-use super::challenge;
+use super::challenge::{self, Redemption};
 
 /// Sends a login code to the account with this phone, and gives the ticket that goes with it.
 ///
@@ -45,13 +45,16 @@ pub async fn redeem(
 ) -> Result<(User, Token), Error> {
     let info = token::read_phone_info(&app.keys, phone_info, Purpose::Login, now)?;
     let key = SlotKey::new(Purpose::Login, &info.phone);
+    let redemption = Redemption {
+        purpose: Purpose::Login,
+        key: &key,
+        id: Some(info.challenge),
+        guess,
+    };
     let keys = [Key::User(info.uid)];
     let user = challenge::redeem(
         app,
-        &key,
-        Purpose::Login,
-        Some(info.challenge),
-        guess,
+        redemption,
         &keys,
         |seen| {
             let user = seen.user(info.uid)?.ok_or(Error::UserNotFound)?;

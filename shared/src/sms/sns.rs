@@ -107,7 +107,8 @@ fn judge(error: &SdkError<PublishError>) -> NotSent {
                 | "ThrottlingException"
                 | "RequestThrottled"
                 | "TooManyRequestsException" => SmsFailure::Unavailable,
-                _ if status >= 500 => return unavailable(true, code),
+                // A failure of theirs, or a success that cannot be read.
+                _ if !(400..500).contains(&status) => return unavailable(true, code),
                 _ => SmsFailure::Rejected,
             };
             NotSent {
@@ -123,7 +124,7 @@ fn judge(error: &SdkError<PublishError>) -> NotSent {
             // Refused, unresolved or untrusted: the request never left. Anything later may have.
             let refused = failure
                 .as_connector_error()
-                .is_some_and(|error| crate::aws::never_connected(error));
+                .is_some_and(crate::aws::never_connected);
             unavailable(!refused, "connection failure")
         }
         _ => unavailable(true, "unreadable answer"),

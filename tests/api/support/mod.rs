@@ -70,7 +70,9 @@ pub async fn scenario(test: impl AsyncFnOnce(&TestApp)) {
 /// The same, with these variables in the functions' environment.
 pub async fn scenario_with(environment: &[(&str, &str)], test: impl AsyncFnOnce(&TestApp)) {
     let app = TestApp::start(environment).await;
+    let shown = secrets::ShownOnFailure;
     test(&app).await;
+    drop(shown);
     app.dynamodb.mend().await;
     calls::record(&app.calls());
     app.dynamodb.is_called_by("");

@@ -38,6 +38,23 @@ pub fn log() -> String {
     String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
 }
 
+/// Shows the end of the log when a test fails.
+pub struct ShownOnFailure;
+
+impl Drop for ShownOnFailure {
+    #[expect(
+        clippy::print_stderr,
+        reason = "the test runner shows it with the failure"
+    )]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("{}", lines[lines.len().saturating_sub(4000)..].join("\n"));
+        }
+    }
+}
+
 /// Whether a text gives a secret away. Digits must stand alone: six of them occur in any time stamp.
 fn holds(text: &str, secret: &str) -> bool {
     let is_digits = secret.bytes().all(|b| b.is_ascii_digit());
