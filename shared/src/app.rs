@@ -1,10 +1,15 @@
 //! What a function needs at hand: built once per process from its configuration.
 
+use std::time::Duration;
+
 use crate::{
-    aws::Clients,
+    aws::{Clients, Connections},
     config::{Config, SendLimits},
     keys::KeyRing,
+    password::Hasher,
     phone::ServedCountries,
+    purpose::Purpose,
+    slot::Policy,
     sms::{SmsConfig, sns::Sms},
     store::Store,
 };
@@ -12,6 +17,8 @@ use crate::{
 /// A configured function.
 #[derive(Debug)]
 pub struct App {
+    /// What the clients of AWS connect through.
+    pub connections: Connections,
     /// The tables.
     pub store: Store,
     /// The way out for messages.
@@ -26,6 +33,10 @@ pub struct App {
     pub login_enabled: bool,
     /// How many messages a phone may be sent.
     pub send_limits: SendLimits,
+    /// How passwords are hashed.
+    pub password_hasher: Hasher,
+    /// How long a code for a new number is valid.
+    phone_change_validity: Duration,
 }
 
 impl App {
@@ -34,8 +45,9 @@ impl App {
     /// # Errors
     /// A sentence about the variable that cannot be used.
     pub fn new(config: Config) -> Result<Self, String> {
-        let clients = Clients::new(&config.aws)?;
+        let clients = Clients::new(&config.aws, config.sms.brand.is_some())?;
         Ok(Self {
+            connections: clients.connections,
             store: Store::new(clients.dynamodb, config.users_table, config.codes_table),
             sms: Sms::new(clients.sns),
             sms_config: config.sms,
@@ -43,6 +55,19 @@ impl App {
             served: config.served,
             login_enabled: config.login_enabled,
             send_limits: config.send_limits,
+            password_hasher: config.password_hasher,
+            phone_change_validity: config.phone_change_validity,
         })
+    }
+
+    /// The numbers a purpose's slots run with here.
+    pub fn policy(&self, purpose: Purpose) -> Policy {
+        match purpose {
+            Purpose::ChangePhone => Policy {
+                validity: self.phone_change_validity,
+                ..purpose.policy()
+            },
+            _ => purpose.policy(),
+        }
     }
 }

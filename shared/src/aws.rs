@@ -3,24 +3,21 @@
 //! Built by hand rather than through `aws-config`: a Lambda function finds region and credentials in
 //! its environment and nowhere else, so the provider chain would only cost size and start time.
 
-use std::{error::Error as StdError, io, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedHttpClient, retry::RetryConfig,
-    timeout::TimeoutConfig,
+    BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_smithy_http_client::{
-    Builder,
-    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::http::http_client_fn;
+use futures_util::future::join;
+use https::Https;
+use tokio::time::timeout;
 
 use crate::config::AwsConfig;
 
-/// The certificate authorities AWS endpoints are signed by (<https://www.amazontrust.com/repository/>).
-/// Trusting only these makes the start quicker (the system's list takes milliseconds to parse) and
-/// a mis-issued certificate of anybody else's worthless.
-const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
+mod https;
+
+pub(crate) use https::never_connected;
 
 /// DynamoDB answers in single-digit milliseconds; one that takes a second is not going to. Three
 /// attempts and their back-off stay within [`DYNAMODB_OPERATION`].
@@ -28,7 +25,9 @@ const DYNAMODB_ATTEMPT: Duration = Duration::from_millis(900);
 const DYNAMODB_OPERATION: Duration = Duration::from_millis(3_000);
 /// SNS takes a message within a few hundred milliseconds. It gets one attempt.
 const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
-const CONNECT: Duration = Duration::from_millis(800);
+
+/// The longest that a function's start waits for its first connections.
+const OPEN: Duration = Duration::from_millis(250);
 
 /// The clients a function calls AWS with.
 #[derive(Debug)]
@@ -37,15 +36,19 @@ pub struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SNS, without: a publish is not repeated.
     pub sns: aws_sdk_sns::Client,
+    /// What they connect through.
+    pub connections: Connections,
 }
 
 impl Clients {
-    /// Builds the clients. No connection is made.
+    /// Builds the clients. No connection is made. `sends` says whether SNS will be needed.
     ///
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
-    pub fn new(config: &AwsConfig) -> Result<Self, String> {
-        let http = http_client(config.ca_bundle.as_deref())?;
+    pub fn new(config: &AwsConfig, sends: bool) -> Result<Self, String> {
+        let https = Https::new(config.ca_bundle.as_deref())?;
+        let connector = https.connector();
+        let http = http_client_fn(move |_, _| connector.clone());
         let region = Region::new(config.region.clone());
         let credentials = Credentials::new(
             &config.access_key_id,
@@ -56,7 +59,6 @@ impl Clients {
         );
         let timeouts = |attempt, operation| {
             TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
                 .operation_attempt_timeout(attempt)
                 .operation_timeout(operation)
                 .build()
@@ -85,42 +87,65 @@ impl Clients {
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
+            connections: Connections {
+                https,
+                region: config.region.clone(),
+                dynamodb: config.dynamodb_endpoint.clone(),
+                sns: config.sns_endpoint.clone(),
+                sends,
+            },
         })
     }
 }
 
-fn http_client(ca_bundle: Option<&str>) -> Result<SharedHttpClient, String> {
-    let mut trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-    if let Some(path) = ca_bundle {
-        let pem = std::fs::read(path)
-            .map_err(|error| format!("environment variable AWS_CA_BUNDLE: {path}: {error}"))?;
-        trusted = trusted.with_pem_certificate(pem);
-    }
-    let context = TlsContext::builder()
-        .with_trust_store(trusted)
-        .build()
-        .map_err(|error| format!("environment variable AWS_CA_BUNDLE: {error}"))?;
-    Ok(Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(context)
-        .build_https())
+/// The connections of a process.
+#[derive(Debug)]
+pub struct Connections {
+    https: Https,
+    region: String,
+    dynamodb: Option<String>,
+    sns: Option<String>,
+    sends: bool,
 }
 
-/// Whether a request cannot have reached the other side, because there was no connection.
-pub(crate) fn never_connected(error: &ConnectorError) -> bool {
-    let mut source: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            let refused = [
-                io::ErrorKind::ConnectionRefused,
-                io::ErrorKind::HostUnreachable,
-                io::ErrorKind::NetworkUnreachable,
-            ];
-            if refused.contains(&error.kind()) {
-                return true;
+/// Where an SDK finds its service, unless it is told.
+macro_rules! endpoint {
+    ($sdk:ident, $region:expr) => {{
+        use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+        let params = Params::builder().region($region).build().ok()?;
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
+        endpoint.ok()?.url().to_owned()
+    }};
+}
+
+impl Connections {
+    /// Opens the connections that the first request will use: in Lambda a start has the processor to
+    /// itself, a request the share its memory buys
+    /// (<https://github.com/aws/aws-sdk-java-v2/issues/1999>), and once the function polls for a
+    /// request the environment may be frozen until one comes. An endpoint that is down delays the
+    /// start by 250 ms at most, and fails it never: the request that needs it will tell.
+    pub async fn open(&self) {
+        let dynamodb = async { self.https.open(&self.dynamodb().await?).await };
+        let sns = async {
+            if self.sends {
+                self.https.open(&self.sns().await?).await?;
             }
-        }
-        source = error.source();
+            Some(())
+        };
+        let _ = timeout(OPEN, join(dynamodb, sns)).await;
     }
-    false
+
+    async fn dynamodb(&self) -> Option<String> {
+        Some(match &self.dynamodb {
+            Some(url) => url.clone(),
+            None => endpoint!(aws_sdk_dynamodb, &self.region),
+        })
+    }
+
+    async fn sns(&self) -> Option<String> {
+        Some(match &self.sns {
+            Some(url) => url.clone(),
+            None => endpoint!(aws_sdk_sns, &self.region),
+        })
+    }
 }

@@ -20,12 +20,15 @@ const CODES: u64 = 10u64.pow(DIGITS as u32);
 pub struct Code(String);
 
 impl Code {
-    /// The code of a challenge in the slot named `slot_key` (purpose, phone, user); `None` when the
+    /// The code of a challenge in the slot named `slot_key` (purpose, user); `None` when the
     /// ring no longer holds its key.
     pub fn derive(ring: &KeyRing, slot_key: &str, challenge: &Challenge) -> Option<Self> {
-        // The slot key is length-prefixed, so that no two inputs concatenate to the same bytes.
-        let mut message = (slot_key.len() as u64).to_be_bytes().to_vec();
-        message.extend_from_slice(slot_key.as_bytes());
+        // Both texts are length-prefixed, so that no two inputs concatenate to the same bytes.
+        let mut message = Vec::new();
+        for text in [slot_key, &challenge.phone.e164()] {
+            message.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            message.extend_from_slice(text.as_bytes());
+        }
         message.extend_from_slice(&challenge.nonce.0);
         // A MAC gives four 64-bit numbers; one in 1.8e13 lies in the uneven rest and is passed over.
         for round in 0u8.. {
@@ -83,6 +86,7 @@ impl fmt::Debug for Guess {
 mod tests {
     use super::*;
     use crate::{
+        phone::Phone,
         slot::{ChallengeId, Nonce},
         time::UnixMs,
     };
@@ -101,6 +105,7 @@ mod tests {
             id: ChallengeId([0; 16]),
             nonce: Nonce(nonce.to_be_bytes()),
             kid: kid.into(),
+            phone: Phone::from_parts("86", "13800138001").unwrap(),
             first_send: UnixMs(0),
             last_send: UnixMs(0),
             valid_until: UnixMs(0),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use crate::{
     keys::KeyRing,
+    password::{Cost, DEFAULT_COST, Hasher},
     phone::{CountryCode, ServedCountries},
     sms::SmsConfig,
     window::Limit,
@@ -39,6 +40,13 @@ pub struct SendLimits {
     pub day: Limit,
 }
 
+impl SendLimits {
+    /// Both.
+    pub fn all(&self) -> [Limit; 2] {
+        [self.hour, self.day]
+    }
+}
+
 /// Everything a function is told by its environment.
 #[derive(Debug)]
 pub struct Config {
@@ -58,6 +66,12 @@ pub struct Config {
     pub send_limits: SendLimits,
     /// How messages are sent.
     pub sms: SmsConfig,
+    /// `PASSWORD_MEMORY_KIB`, default 19456, and `PASSWORD_PASSES`, default 2: what hashing a
+    /// password costs. Older hashes are made anew at the next login.
+    pub password_hasher: Hasher,
+    /// `PHONE_CHANGE_CODE_SECONDS`, default 300, 60 to 600: how long a code for a new number is valid
+    /// (dialect C).
+    pub phone_change_validity: Duration,
 }
 
 /// A variable and what is wrong with it. Never holds the value: it may be a secret.
@@ -133,6 +147,8 @@ impl Config {
                 },
             },
             sms: SmsConfig::read(&env)?,
+            password_hasher: env.hasher()?,
+            phone_change_validity: env.phone_change_validity()?,
         })
     }
 }
@@ -179,6 +195,24 @@ impl Env<'_> {
         match self.parsed(variable, default, "a whole number, 1 or more")? {
             0 => Err(self.error(variable, "must be a whole number, 1 or more")),
             n => Ok(n),
+        }
+    }
+
+    fn hasher(&self) -> Result<Hasher, ConfigError> {
+        let form = "a whole number that Argon2 takes";
+        let cost = Cost {
+            memory_kib: self.parsed("PASSWORD_MEMORY_KIB", DEFAULT_COST.memory_kib, form)?,
+            passes: self.parsed("PASSWORD_PASSES", DEFAULT_COST.passes, form)?,
+        };
+        let hasher = Hasher::new(cost);
+        hasher.ok_or_else(|| self.error("PASSWORD_MEMORY_KIB", format!("must be {form}")))
+    }
+
+    fn phone_change_validity(&self) -> Result<Duration, ConfigError> {
+        let (variable, form) = ("PHONE_CHANGE_CODE_SECONDS", "a whole number from 60 to 600");
+        match self.parsed(variable, 300, form)? {
+            seconds @ 60..=600 => Ok(Duration::from_secs(seconds)),
+            _ => Err(self.error(variable, format!("must be {form}"))),
         }
     }
 
@@ -277,6 +311,11 @@ mod tests {
             ("SENDER_IDS", "[]"),
             ("SMS_TEXTS", r#"{"86":{"no-purpose":"x"}}"#),
             ("SMS_MAX_PRICE_USD", "hidden-secret"),
+            ("NOTIFY_OLD_NUMBER", "hidden-secret"),
+            ("PASSWORD_MEMORY_KIB", "1"),
+            ("PASSWORD_PASSES", "hidden-secret"),
+            ("PHONE_CHANGE_CODE_SECONDS", "59"),
+            ("PHONE_CHANGE_CODE_SECONDS", "601"),
         ] {
             let error = read(&[(variable, value)]).unwrap_err().to_string();
             assert!(error.contains(variable), "{error}");

@@ -12,10 +12,24 @@ use std::time::Duration;
 pub enum Field {
     /// The phone number.
     Phone,
+    /// The country calling code.
+    Country,
     /// The one-time code.
     Code,
     /// The signed ticket a send answers with.
     PhoneInfo,
+    /// The password to be.
+    NewPassword,
+    /// The password.
+    Password,
+    /// The password so far.
+    OldPassword,
+    /// The account's name.
+    Name,
+    /// The account's name or phone.
+    Value,
+    /// The token that lets a password be changed.
+    ResetToken,
 }
 
 /// Why a body could not be read.
@@ -60,6 +74,10 @@ pub enum Error {
     BodyInvalid(BodyProblem),
     /// A required field is absent, `null`, empty or white space.
     Missing(Field),
+    /// A field that has a form of its own does not have it.
+    Malformed(Field),
+    /// The code is longer than any code.
+    CodeTooLong,
     /// Not a phone number of its country.
     PhoneInvalid,
     /// A country that `ALLOWED_COUNTRY_CODES` does not list.
@@ -72,6 +90,12 @@ pub enum Error {
     UserDisabled,
     /// The phone number is no longer, or never was, the account's.
     PhoneMismatch,
+    /// The account has no phone.
+    NoPhone,
+    /// Another account has this phone.
+    PhoneTaken,
+    /// Another account has this name.
+    NameTaken,
     /// A limit on sends; passes with time.
     TooFrequent {
         /// How long to wait.
@@ -86,6 +110,23 @@ pub enum Error {
     },
     /// The phoneInfo is not ours, or not for this endpoint.
     PhoneInfoInvalid,
+    /// A session is required and no token was presented.
+    TokenMissing,
+    /// The session token is not ours, or has been revoked.
+    TokenInvalid,
+    /// The session token is too old.
+    TokenExpired,
+    /// The reset token is not ours, or another account's.
+    ResetTokenInvalid,
+    /// The reset token is too old or spent.
+    ResetTokenExpired,
+    /// This password cannot be set, or is not the one so far.
+    PasswordRefused(Field),
+    /// Wrong name or password; which of the two is nobody's business.
+    LoginRefused {
+        /// Set when there were too many wrong passwords: when they are taken again.
+        retry_after: Option<Duration>,
+    },
     /// Logging in by SMS is switched off by configuration.
     LoginOff,
     /// The SMS did not go out.
@@ -99,7 +140,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooFrequent { retry_after } => Some(*retry_after),
-            Self::CodeExpired { retry_after } => *retry_after,
+            Self::CodeExpired { retry_after } | Self::LoginRefused { retry_after } => *retry_after,
             _ => None,
         }
     }

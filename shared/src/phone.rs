@@ -57,6 +57,20 @@ impl Phone {
         phone.is_valid().then_some(phone).ok_or(Error::PhoneInvalid)
     }
 
+    /// Reads the digits of an E.164 number: a served country's code, then the national number. No
+    /// country code begins another, so at most one fits.
+    ///
+    /// # Errors
+    /// [`Error::CountryNotServed`], [`Error::PhoneInvalid`].
+    pub fn parse_e164(digits: &str, served: &ServedCountries) -> Result<Self, Error> {
+        let country = served.0.iter().map(ToString::to_string);
+        let country = country
+            .into_iter()
+            .find(|code| digits.starts_with(code.as_str()));
+        let country = country.ok_or(Error::CountryNotServed)?;
+        Self::parse(&country, &digits[country.len()..], served)
+    }
+
     /// A number we wrote ourselves, back from the store or a ticket: `+` and digits, with its
     /// country code's length implied by `country`.
     pub fn from_parts(country: &str, national: &str) -> Option<Self> {

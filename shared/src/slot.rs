@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use crate::{
+    phone::Phone,
     time::UnixMs,
     window::{Limit, Window},
 };
@@ -74,6 +75,8 @@ pub struct Fresh {
     pub nonce: Nonce,
     /// The key its code is derived with: the ring's active one.
     pub kid: String,
+    /// Where it is sent.
+    pub phone: Phone,
 }
 
 /// One code's life, from its first send.
@@ -85,6 +88,8 @@ pub struct Challenge {
     pub nonce: Nonce,
     /// The key its code is derived with; it stays when the ring's active key moves on.
     pub kid: String,
+    /// Where it was sent; a code for one phone never speaks for another.
+    pub phone: Phone,
     /// When it was first sent.
     pub first_send: UnixMs,
     /// When it was last sent.
@@ -133,7 +138,8 @@ impl Slot {
     /// The slot after a send at `now`; its challenge is always there and is the one to send.
     ///
     /// Within a challenge's life the same code is sent again and the tries used stay used; a spent,
-    /// exhausted or outlived challenge is replaced by a new one made from `fresh`.
+    /// exhausted or outlived challenge, and one for another phone, is replaced by a new one made from
+    /// `fresh`.
     ///
     /// # Errors
     /// [`Refused`] during the cool-down, and while the limit on wrong tries holds: a code that could
@@ -144,6 +150,7 @@ impl Slot {
         }
         let kept = self.challenge.clone().filter(|challenge| {
             !challenge.spent
+                && challenge.phone == fresh.phone
                 && challenge.wrong_tries < policy.tries
                 && challenge.first_send.plus(policy.lifetime).after(now) >= policy.least_validity
         });
@@ -151,6 +158,7 @@ impl Slot {
             id: fresh.id,
             nonce: fresh.nonce,
             kid: fresh.kid,
+            phone: fresh.phone,
             first_send: now,
             last_send: now,
             valid_until: now,
@@ -322,6 +330,7 @@ mod tests {
                 id: ChallengeId(unique),
                 nonce: Nonce(unique),
                 kid: "k1".into(),
+                phone: phone(),
             };
             match step.action {
                 Action::Send | Action::FailedSend => match slot.send(now, &POLICY, fresh) {
@@ -561,11 +570,28 @@ mod tests {
         assert_eq!(next.challenge.unwrap().id, fresh(2).id);
     }
 
+    #[test]
+    fn a_code_for_another_phone_is_another_code() {
+        let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
+        let other = Phone::from_parts("86", "13900139000").unwrap();
+        let to_other = Fresh {
+            phone: other,
+            ..fresh(2)
+        };
+        let moved = first.send(UnixMs(120_000), &POLICY, to_other).unwrap();
+        assert_eq!(moved.challenge.unwrap().id, fresh(2).id);
+    }
+
+    fn phone() -> Phone {
+        Phone::from_parts("86", "13800138001").unwrap()
+    }
+
     fn fresh(n: u8) -> Fresh {
         Fresh {
             id: ChallengeId([n; 16]),
             nonce: Nonce([n; 16]),
             kid: "k1".into(),
+            phone: phone(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::{fmt, time::Duration};
 
+use aws_lc_rs::{digest, rand};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -51,8 +52,8 @@ pub struct PhoneInfo {
     pub purpose: Purpose,
     /// Where it was sent.
     pub phone: Phone,
-    /// Which account asked, or was asked for.
-    pub uid: Uid,
+    /// Which account asked, or was asked for; none when one is to be made.
+    pub uid: Option<Uid>,
     /// Which challenge it belongs to.
     pub challenge: ChallengeId,
 }
@@ -72,7 +73,8 @@ struct PhoneInfoClaims {
     purpose: Purpose,
     country: String,
     phone: String,
-    uid: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<Uid>,
     challenge: String,
     exp: u64,
 }
@@ -105,11 +107,58 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
         purpose: info.purpose,
         country: info.phone.country().to_string(),
         phone: info.phone.national().to_owned(),
-        uid: info.uid.0,
+        uid: info.uid,
         challenge: BASE64_URL_SAFE_NO_PAD.encode(info.challenge.0),
         exp: now.plus(PHONE_INFO_LIFE).as_secs(),
     };
     sign(ring, Use::PhoneInfo, &claims)
+}
+
+/// Reads a session token. Whether the account still honours it, its epoch says.
+///
+/// # Errors
+/// [`Error::TokenInvalid`] for anything we did not sign; [`Error::TokenExpired`].
+pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, Error> {
+    let claims: SessionClaims =
+        verify(ring, Use::Session, SESSION_AUDIENCE, text).ok_or(Error::TokenInvalid)?;
+    if claims.exp <= now.as_secs() {
+        return Err(Error::TokenExpired);
+    }
+    Ok(Session {
+        uid: Uid(claims.uid),
+        epoch: claims.epoch,
+    })
+}
+
+/// How long a reset token lives (dialect B).
+pub const RESET_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// What the store keeps of a reset token: SHA-256, in hex. The token itself is 256 random bits, so
+/// there is nothing to guess from its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetHash(String);
+
+impl ResetHash {
+    /// The hash of a token as a client presents it.
+    pub fn of(token: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        Self(hash.as_ref().iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// In hex.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Draws a reset token.
+///
+/// # Errors
+/// [`Error::Internal`] without randomness.
+pub fn reset_token() -> Result<Token, Error> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| Error::Internal("no randomness".into()))?;
+    Ok(Token(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// Reads a phoneInfo ticket that must be for `purpose`.
@@ -137,7 +186,7 @@ pub fn read_phone_info(
     Ok(PhoneInfo {
         purpose,
         phone: phone.ok_or(Error::PhoneInfoInvalid)?,
-        uid: Uid(claims.uid),
+        uid: claims.uid,
         challenge: ChallengeId(challenge.ok_or(Error::PhoneInfoInvalid)?),
     })
 }
@@ -189,7 +238,7 @@ mod tests {
         PhoneInfo {
             purpose: Purpose::Login,
             phone: Phone::from_parts("86", "13800138001").unwrap(),
-            uid: Uid(5),
+            uid: Some(Uid(5)),
             challenge: ChallengeId([7; 16]),
         }
     }
@@ -240,7 +289,7 @@ mod tests {
         let other = phone_info(
             &ring,
             &PhoneInfo {
-                uid: Uid(6),
+                uid: Some(Uid(6)),
                 ..info()
             },
             NOW,

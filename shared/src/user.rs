@@ -1,34 +1,74 @@
 //! The account.
 
+use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-use crate::{phone::Phone, time::UnixMs};
+use crate::{error::Error, password::PasswordHash, phone::Phone, time::UnixMs};
 
 /// An account's number: random, 53 bits, so that a JSON number holds it in every client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Uid(pub u64);
 
+impl Uid {
+    /// Draws a number; whether it is free, the store decides.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] without randomness.
+    pub fn draw() -> Result<Self, Error> {
+        let mut bytes = [0; 8];
+        rand::fill(&mut bytes).map_err(|_| Error::Internal("no randomness".into()))?;
+        Ok(Self((u64::from_be_bytes(bytes) >> 11).max(1)))
+    }
+}
+
+/// An account's name: 1 to 64 characters, none of them a control character.
+///
+/// Unique without regard to case; kept as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Reads a name; white space around it does not count.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let valid = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
+        valid.then(|| Self(text.to_owned()))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// In lower case: what has to be unique.
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
 /// An account as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// Its number.
     pub uid: Uid,
-    /// Its name, unique in lower case.
-    pub name: String,
+    /// Its name, unique.
+    pub name: Name,
     /// May be empty.
     pub email: String,
     /// Its phone, unique; an account may have none.
     pub phone: Option<Phone>,
+    /// An account may have none: its owner logs in by SMS.
+    pub password: Option<PasswordHash>,
     /// When it was made.
     pub created_at: UnixMs,
     /// From which address.
     pub created_ip: String,
     /// A picture's file name.
     pub icon: String,
-    /// Bytes of storage used, as the apps count them.
+    /// Space used, as the apps count it.
     pub space_used: u64,
-    /// Bytes of storage granted.
+    /// Space granted, as the apps count it.
     pub space_capacity: u64,
     /// The apps' own kind of account.
     pub kind: i64,
@@ -39,6 +79,25 @@ pub struct User {
 }
 
 impl User {
+    /// A new account with what the documents' sample shows of one.
+    pub fn new(uid: Uid, name: Name, phone: Option<Phone>, created_at: UnixMs) -> Self {
+        Self {
+            uid,
+            name,
+            email: String::new(),
+            phone,
+            password: None,
+            created_at,
+            created_ip: String::new(),
+            icon: "default.jpg".into(),
+            space_used: 0,
+            space_capacity: 8192,
+            kind: 0,
+            status: 0,
+            epoch: 0,
+        }
+    }
+
     /// Whether it may log in.
     pub fn is_active(&self) -> bool {
         self.status == 0

@@ -80,8 +80,9 @@ async fn a_hundred_sends_send_one_sms() {
                 "SEND_MESSAGE_FREQUENTLY",
                 "Send message too frequently",
             );
+            // A request that came in just before the one that won has 120 s and a little to wait.
             assert!(
-                matches!(refused.retry_after(), Some(100..=120)),
+                matches!(refused.retry_after(), Some(100..=121)),
                 "{refused:?}"
             );
         }

@@ -23,6 +23,6 @@ async fn redeem(app: &App, request: &Request, now: UnixMs) -> Result<Success, Er
     let fields = Fields::of(request)?;
     let code = message::code(&fields)?;
     let phone_info = message::phone_info(&fields)?;
-    let (user, token) = login::redeem(app, &phone_info, &code, now).await?;
-    Ok(Success::session(user, token))
+    let session = login::redeem(app, &phone_info, &code, now).await?;
+    Ok(Success::session(session))
 }

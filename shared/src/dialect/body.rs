@@ -18,12 +18,7 @@ impl Fields {
     /// # Errors
     /// [`Error::BodyInvalid`].
     pub fn of(request: &Request) -> Result<Self, Error> {
-        // lambda_http has undone API Gateway's base64.
-        let bytes: &[u8] = match request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        };
+        let bytes = bytes_of(request);
         if bytes.len() > MAX_BYTES {
             return Err(Error::BodyInvalid(BodyProblem::TooLarge));
         }
@@ -34,18 +29,43 @@ impl Fields {
         fields.map(Self).map_err(Error::BodyInvalid)
     }
 
+    /// The same for an endpoint that needs no field: it may be called without a body.
+    ///
+    /// # Errors
+    /// [`Error::BodyInvalid`].
+    pub fn of_any(request: &Request) -> Result<Self, Error> {
+        match bytes_of(request).is_empty() {
+            true => Ok(Self(Map::new())),
+            false => Self::of(request),
+        }
+    }
+
+    /// A scalar as text, white space and all; `None` if there is nothing else.
+    ///
+    /// # Errors
+    /// `malformed`, when the field is neither a string nor a number.
+    pub fn exact_text(&self, name: &str, malformed: Error) -> Result<Option<String>, Error> {
+        let text = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(_) => return Err(malformed),
+        };
+        Ok(Some(text).filter(|text| !text.trim().is_empty()))
+    }
+
+    /// Whether a field is a string: in a form everything is.
+    pub fn is_string(&self, name: &str) -> bool {
+        matches!(self.0.get(name), Some(Value::String(_)))
+    }
+
     /// A scalar as text: a number as it would be written, white space trimmed.
     ///
     /// # Errors
     /// `malformed`, when the field is neither a string nor a number.
     pub fn text(&self, name: &str, malformed: Error) -> Result<Option<String>, Error> {
-        let text = match self.0.get(name) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => text.trim().to_owned(),
-            Some(Value::Number(number)) => number.to_string(),
-            Some(_) => return Err(malformed),
-        };
-        Ok(Some(text).filter(|text| !text.is_empty()))
+        let text = self.exact_text(name, malformed)?;
+        Ok(text.map(|text| text.trim().to_owned()))
     }
 }
 
@@ -53,6 +73,15 @@ impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.0.keys().collect();
         write!(f, "Fields({names:?})")
+    }
+}
+
+fn bytes_of(request: &Request) -> &[u8] {
+    // lambda_http has undone API Gateway's base64.
+    match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use lambda_http::{
-    Body, Response,
-    http::{HeaderValue, StatusCode, header},
+    Body, Request, RequestExt, Response,
+    http::{HeaderValue, header},
+    request::RequestContext,
 };
 use serde::Serialize;
 
@@ -13,10 +14,12 @@ use crate::{
     app::App,
     code::Guess,
     error::{Error, Field},
+    flow::session::Presented,
+    password::Password,
     phone::Phone,
-    time::retry_after_secs,
+    time::UnixMs,
     token::Token,
-    user::User,
+    user::{Name, User},
 };
 
 use super::{body::Fields, guard::guard};
@@ -33,22 +36,37 @@ pub struct Success {
 enum Outcome {
     PhoneInfo(String),
     User(UserObject),
+    Done(bool),
 }
 
 impl Success {
     /// A ticket for the code that was sent.
     pub fn phone_info(ticket: Token) -> Self {
-        Self {
-            result: Outcome::PhoneInfo(ticket.0),
-            token: None,
-        }
+        Self::of(Outcome::PhoneInfo(ticket.0))
+    }
+
+    /// An account.
+    pub fn user(user: User) -> Self {
+        Self::of(Outcome::User(UserObject::from(user)))
     }
 
     /// An account, and the session that has been started for it.
-    pub fn session(user: User, token: Token) -> Self {
+    pub fn session((user, token): (User, Token)) -> Self {
         Self {
-            result: Outcome::User(UserObject::from(user)),
             token: Some(token),
+            ..Self::user(user)
+        }
+    }
+
+    /// What was asked for has been done.
+    pub fn done() -> Self {
+        Self::of(Outcome::Done(true))
+    }
+
+    fn of(result: Outcome) -> Self {
+        Self {
+            result,
+            token: None,
         }
     }
 }
@@ -58,25 +76,97 @@ pub async fn answer(
     endpoint: &'static str,
     work: impl Future<Output = Result<Success, Error>>,
 ) -> Response<Body> {
-    match guard(work).await {
-        Ok(success) => {
-            tracing::info!(endpoint, outcome = "OK", "answered");
-            render_success(success)
-        }
-        Err(error) => {
-            let (status, code, message) = wire(&error);
-            match &error {
-                Error::Internal(cause) => {
-                    tracing::error!(endpoint, outcome = code, cause, "failed")
-                }
-                Error::Sms(failure) => {
-                    tracing::error!(endpoint, outcome = code, ?failure, "SMS failed")
-                }
-                _ => tracing::info!(endpoint, outcome = code, "refused"),
-            }
-            render_error(&error, status, code, message)
+    let result = guard(work).await;
+    log(endpoint, result.as_ref().err());
+    render(result, None)
+}
+
+/// A request that a session is required for.
+#[derive(Debug)]
+pub struct InSession {
+    /// The session, as far as it has been looked at.
+    pub session: Presented,
+    fields: Result<Fields, Error>,
+}
+
+impl InSession {
+    /// Reads body and token: `Authorization: Bearer x`, else the header `Token`, else the body's
+    /// `token`; never the query string, which ends up in logs.
+    pub fn read(app: &App, request: &Request, now: UnixMs) -> Self {
+        let fields = Fields::of_any(request);
+        let header = |name: &str| request.headers().get(name)?.to_str().ok();
+        let token = header("authorization").and_then(bearer);
+        let token = token
+            .or(header("token").map(str::trim))
+            .filter(|token| !token.is_empty());
+        let in_body = match (token, &fields) {
+            (None, Ok(fields)) => fields.text("token", Error::TokenInvalid).ok().flatten(),
+            _ => None,
+        };
+        Self {
+            session: Presented::read(app, token.or(in_body.as_deref()), now),
+            fields,
         }
     }
+
+    /// The fields of the body; none, if there is no body.
+    ///
+    /// # Errors
+    /// [`Error::BodyInvalid`].
+    pub fn fields(&self) -> Result<&Fields, Error> {
+        self.fields.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// The same within a session: every answer that saw a valid one carries a fresh token, refusals too.
+pub async fn answer_in_session(
+    endpoint: &'static str,
+    app: &App,
+    request: &InSession,
+    work: impl Future<Output = Result<Success, Error>>,
+    now: UnixMs,
+) -> Response<Body> {
+    let answered = guard(async {
+        let result = match (request.fields(), request.session.uid()) {
+            (Err(body_invalid), _) => Err(body_invalid),
+            (_, Err(token_invalid)) => return Err(token_invalid),
+            (Ok(_), Ok(_)) => work.await,
+        };
+        match (request.session.refresh(app, now).await, result) {
+            (Ok(token), result) => Ok((result, Some(token))),
+            (Err(_), Err(error @ (Error::BodyInvalid(_) | Error::Internal(_)))) => Err(error),
+            // Whatever else was wrong, without a session nothing more is said.
+            (Err(error), _) => Err(error),
+        }
+    });
+    let (result, token) = answered.await.unwrap_or_else(|error| (Err(error), None));
+    log(endpoint, result.as_ref().err());
+    render(result, token)
+}
+
+fn log(endpoint: &'static str, error: Option<&Error>) {
+    let outcome = error.map_or("OK", |error| wire(error).1);
+    match error {
+        Some(Error::Internal(cause)) => tracing::error!(endpoint, outcome, cause, "failed"),
+        Some(Error::Sms(failure)) => tracing::error!(endpoint, outcome, ?failure, "SMS failed"),
+        _ => tracing::info!(endpoint, outcome, "answered"),
+    }
+}
+
+/// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The address a request comes from, as API Gateway saw it.
+pub fn source_ip(request: &Request) -> String {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+        _ => None,
+    }
+    .unwrap_or_default()
 }
 
 /// The phone of a send: `phone` in `countryCode`, default 86; seed 000's misspellings too.
@@ -113,6 +203,60 @@ pub fn phone_info(fields: &Fields) -> Result<String, Error> {
     phone_info.ok_or(Error::Missing(Field::PhoneInfo))
 }
 
+/// A password that must be there.
+///
+/// # Errors
+/// [`Error::Missing`], [`Error::PasswordRefused`].
+pub fn password(fields: &Fields, name: &str, field: Field) -> Result<Password, Error> {
+    optional_password(fields, name, field)?.ok_or(Error::Missing(field))
+}
+
+/// A password that may be there.
+///
+/// # Errors
+/// [`Error::PasswordRefused`].
+pub fn optional_password(
+    fields: &Fields,
+    name: &str,
+    field: Field,
+) -> Result<Option<Password>, Error> {
+    let text = fields.exact_text(name, Error::PasswordRefused(field))?;
+    text.map(|text| Password::parse(&text).ok_or(Error::PasswordRefused(field)))
+        .transpose()
+}
+
+/// The `name` of a registration. What can be no name is as good as none.
+///
+/// # Errors
+/// [`Error::Missing`].
+pub fn name(fields: &Fields) -> Result<Name, Error> {
+    let missing = Error::Missing(Field::Name);
+    let name = fields.text("name", missing.clone())?;
+    name.and_then(|name| Name::parse(&name)).ok_or(missing)
+}
+
+/// The `value` of a login: a phone of `countryCode`, or a name, or what could be either.
+///
+/// # Errors
+/// [`Error::Missing`].
+pub fn phone_or_name(fields: &Fields, app: &App) -> Result<(Option<Phone>, Option<Name>), Error> {
+    let missing = Error::Missing(Field::Value);
+    let value = fields.text("value", missing.clone())?.ok_or(missing)?;
+    let country = fields
+        .text("countryCode", Error::PhoneInvalid)
+        .ok()
+        .flatten();
+    let country = country.unwrap_or_else(|| "86".to_owned());
+    // A name that merely contains digits is no phone.
+    let is_phone_like = value
+        .chars()
+        .all(|c| c.is_ascii_digit() || " +-()".contains(c));
+    let phone = is_phone_like
+        .then(|| Phone::parse(&digits(&country), &digits(&value), &app.served).ok())
+        .flatten();
+    Ok((phone, Name::parse(&value)))
+}
+
 fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
@@ -121,23 +265,33 @@ fn digits(text: &str) -> String {
 fn wire(error: &Error) -> (u16, &'static str, &'static str) {
     match error {
         Error::BodyInvalid(_) => (400, "{BODY}_NOT_VALID", "Body not valid"),
-        Error::Missing(Field::Phone) => (400, "{PHONE}_REQUIRED", "Phone required"),
-        Error::Missing(Field::Code) => (400, "{CODE}_REQUIRED", "Code required"),
-        Error::Missing(Field::PhoneInfo) => (400, "{PHONE_INFO}_REQUIRED", "Phone info required"),
+        Error::Missing(field) => missing(*field),
+        Error::Malformed(field) => refused(*field),
+        Error::PasswordRefused(field) => refused(*field),
         Error::PhoneInvalid | Error::CountryNotServed => {
             (400, "PHONE_NOT_VALIDATE", "Phone not validate")
         }
         Error::PhoneUnknown => (400, "USER_PHONE_NOT_EXIST", "User phone not exists"),
         Error::UserNotFound => (400, "USER_NOT_FOUND", "User not found"),
-        Error::UserDisabled => (400, "USER_LOGIN_FAILED", "User login failed"),
+        Error::UserDisabled | Error::LoginRefused { .. } => {
+            (400, "USER_LOGIN_FAILED", "User login failed")
+        }
+        Error::NoPhone => missing(Field::Phone),
         Error::PhoneMismatch => (400, "USER_PHONE_NOT_MATCH", "User phone not match."),
+        Error::PhoneTaken => (400, "USER_PHONE_EXIST", "User phone exists"),
+        Error::NameTaken => (400, "{NAME}_EXISTS", "User name exists"),
         Error::TooFrequent { .. } => (
             400,
             "SEND_MESSAGE_FREQUENTLY",
             "Send message too frequently",
         ),
-        Error::CodeWrong | Error::CodeExpired { .. } => (400, "{CODE}_NOT_VALID", "Code not valid"),
-        Error::PhoneInfoInvalid => (400, "{PHONE_INFO}_NOT_VALID", "Phone info not valid"),
+        Error::CodeWrong | Error::CodeTooLong | Error::CodeExpired { .. } => refused(Field::Code),
+        Error::PhoneInfoInvalid => refused(Field::PhoneInfo),
+        Error::TokenMissing
+        | Error::TokenInvalid
+        | Error::TokenExpired
+        | Error::ResetTokenInvalid
+        | Error::ResetTokenExpired => (401, "INVALID_TOKEN", "Invalid token"),
         Error::LoginOff | Error::Sms(_) => (
             500,
             "SEND_MESSAGE_ERROR",
@@ -149,6 +303,34 @@ fn wire(error: &Error) -> (u16, &'static str, &'static str) {
             "Server can't handle your request now.",
         ),
     }
+}
+
+fn missing(field: Field) -> (u16, &'static str, &'static str) {
+    let (code, message) = match field {
+        Field::Phone | Field::Country => ("{PHONE}_REQUIRED", "Phone required"),
+        Field::Code => ("{CODE}_REQUIRED", "Code required"),
+        Field::PhoneInfo => ("{PHONE_INFO}_REQUIRED", "Phone info required"),
+        Field::NewPassword => ("{NEW_PASSWORD}_REQUIRED", "New password required"),
+        Field::Password | Field::OldPassword => ("{PASSWORD}_REQUIRED", "Password required"),
+        Field::Name => ("{NAME}_REQUIRED", "Name required"),
+        Field::Value => ("{VALUE}_REQUIRED", "Value required"),
+        Field::ResetToken => ("INVALID_TOKEN", "Invalid token"),
+    };
+    (400, code, message)
+}
+
+fn refused(field: Field) -> (u16, &'static str, &'static str) {
+    let (code, message) = match field {
+        Field::Phone | Field::Country => ("PHONE_NOT_VALIDATE", "Phone not validate"),
+        Field::Code => ("{CODE}_NOT_VALID", "Code not valid"),
+        Field::PhoneInfo => ("{PHONE_INFO}_NOT_VALID", "Phone info not valid"),
+        Field::NewPassword => ("{NEW_PASSWORD}_NOT_VALID", "New password not valid"),
+        Field::Password => ("{PASSWORD}_NOT_VALID", "Password not valid"),
+        Field::OldPassword => ("{OLD_PASSWORD}_NOT_VALID", "Old password not valid"),
+        Field::Name | Field::Value => ("USER_LOGIN_FAILED", "User login failed"),
+        Field::ResetToken => ("INVALID_TOKEN", "Invalid token"),
+    };
+    (400, code, message)
 }
 
 #[derive(Serialize)]
@@ -167,37 +349,46 @@ struct ErrorBody<'a> {
     message: &'a str,
     code: &'a str,
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
 }
 
-fn render_success(success: Success) -> Response<Body> {
-    let token = success.token.as_ref().map(|token| token.0.as_str());
-    let body = SuccessBody {
-        status: 200,
-        result: &success.result,
-        code: "OK",
-        success: true,
-        token,
+/// `token` is the fresh one of the session the request came in.
+fn render(result: Result<Success, Error>, token: Option<Token>) -> Response<Body> {
+    let (mut response, token) = match result {
+        Ok(Success {
+            result,
+            token: started,
+        }) => {
+            let token = started.or(token).map(|token| token.0);
+            let body = SuccessBody {
+                status: 200,
+                result: &result,
+                code: "OK",
+                success: true,
+                token: token.as_deref(),
+            };
+            (super::respond(200, &body), token)
+        }
+        Err(error) => {
+            let (status, code, message) = wire(&error);
+            let token = token.map(|token| token.0);
+            let body = ErrorBody {
+                success: false,
+                message,
+                code,
+                status,
+                token: token.as_deref(),
+            };
+            let mut response = super::respond(status, &body);
+            super::set_retry_after(&mut response, &error);
+            (response, token)
+        }
     };
-    let mut response = respond(200, &body);
     if let Some(token) = token
         && let Ok(value) = HeaderValue::try_from(format!("Bearer {token}"))
     {
         response.headers_mut().insert(header::AUTHORIZATION, value);
-    }
-    response
-}
-
-fn render_error(error: &Error, status: u16, code: &str, message: &str) -> Response<Body> {
-    let body = ErrorBody {
-        success: false,
-        message,
-        code,
-        status,
-    };
-    let mut response = respond(status, &body);
-    if let Some(wait) = error.retry_after() {
-        let value = HeaderValue::from(retry_after_secs(wait));
-        response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
 }
@@ -234,7 +425,7 @@ impl From<User> for UserObject {
             phone: phone
                 .map(|phone| phone.national().to_owned())
                 .unwrap_or_default(),
-            name: user.name,
+            name: user.name.as_str().to_owned(),
             email: user.email,
             create_time: user.created_at.0,
             create_ip: user.created_ip,
@@ -246,17 +437,4 @@ impl From<User> for UserObject {
             status: user.status,
         }
     }
-}
-
-fn respond(status: u16, body: &impl Serialize) -> Response<Body> {
-    // These bodies are strings, numbers and maps with string keys: they always serialise.
-    let body = serde_json::to_string(body).unwrap_or_default();
-    let mut response = Response::new(Body::Text(body));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, json);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

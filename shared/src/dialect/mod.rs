@@ -3,3 +3,35 @@
 pub mod body;
 mod guard;
 pub mod message;
+pub mod mobile;
+pub mod systems;
+
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde::Serialize;
+
+use crate::{error::Error, time::retry_after_secs};
+
+/// A JSON answer with the headers every answer has.
+fn respond(status: u16, body: &impl Serialize) -> Response<Body> {
+    // These bodies are strings, numbers and maps with string keys: they always serialise.
+    let body = serde_json::to_string(body).unwrap_or_default();
+    let mut response = Response::new(Body::Text(body));
+    let status = StatusCode::from_u16(status);
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `Retry-After`, on a refusal that passes with time.
+fn set_retry_after(response: &mut Response<Body>, error: &Error) {
+    if let Some(wait) = error.retry_after() {
+        let value = HeaderValue::from(retry_after_secs(wait));
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+}

@@ -10,69 +10,88 @@ use crate::{
     error::Error,
     phone::Phone,
     purpose::{Purpose, SlotKey},
-    slot::{Challenge, ChallengeId, Fresh, Nonce, Refused, Slot, Verdict},
-    store::{Key, Put, Seen, SendOutcome, SendRecord, StoredSlot},
+    slot::{Challenge, ChallengeId, Fresh, Nonce, Policy, Refused, Verdict},
+    sms::Plan,
+    store::{Key, Outcome, Seen, SendOutcome, SlotMove, StoredSlot},
     time::UnixMs,
     token::PhoneInfo,
     user::Uid,
 };
 
-/// Sends a code to `phone`: reads, decides, records, publishes.
+/// A code to be sent: which slot it is of, and what has to be read to know where it goes.
+pub(super) struct Sending<'a> {
+    pub purpose: Purpose,
+    pub key: &'a SlotKey,
+    /// What `target` looks at, beside the slot.
+    pub keys: &'a [Key<'a>],
+}
+
+/// Where a code goes.
+pub(super) struct Target {
+    pub phone: Phone,
+    /// The account that has to be active; none when one is to be made.
+    pub uid: Option<Uid>,
+}
+
+/// Whether codes are sent at all, and what a message to `phone` is made of.
 ///
-/// `account` finds the account in what `keys` read. Two round trips to DynamoDB before the message,
-/// unless somebody races us.
+/// # Errors
+/// [`Error::LoginOff`], [`Error::Sms`].
+pub(super) fn plan<'a>(app: &'a App, purpose: Purpose, phone: &Phone) -> Result<Plan<'a>, Error> {
+    match app.login_enabled {
+        true => app.sms_config.plan(purpose, phone),
+        false => Err(Error::LoginOff),
+    }
+}
+
+/// Sends a code: reads, decides, records, publishes.
+///
+/// `target` finds in what was read where the code goes, and may refuse. Two round trips to DynamoDB
+/// before the message, unless somebody races us.
 pub(super) async fn send(
     app: &App,
-    purpose: Purpose,
-    phone: &Phone,
-    keys: &[Key<'_>],
-    account: impl Fn(&Seen) -> Result<Uid, Error>,
+    sending: Sending<'_>,
+    target: impl Fn(&Seen) -> Result<Target, Error>,
     now: UnixMs,
 ) -> Result<PhoneInfo, Error> {
-    if !app.login_enabled {
-        return Err(Error::LoginOff);
-    }
-    let plan = app.sms_config.plan(purpose, phone)?;
-    let policy = purpose.policy();
-    let key = SlotKey::new(purpose, phone);
+    let Sending { purpose, key, keys } = sending;
+    let policy = app.policy(purpose);
     let mut keys = keys.to_vec();
-    keys.push(Key::Slot(&key));
+    keys.push(Key::Slot(key));
     let mut race = Race::default();
-    let (uid, challenge, attempt) = loop {
+    let (attempt, uid, challenge) = loop {
         let seen = app.store.read(&keys).await?;
-        let uid = account(&seen)?;
-        let stored = readable(app, seen.slot(&key)?);
-        let next = match stored.slot.send(now, &policy, fresh(app)?) {
+        let Target { phone, uid } = target(&seen)?;
+        plan(app, purpose, &phone)?;
+        let stored = readable(app, seen.slot(key)?);
+        let next = match stored.slot.send(now, &policy, fresh(app, &phone)?) {
             Ok(next) => next,
             Err(Refused { retry_after }) => {
                 // Nothing is written that could have checked the account, so it is read.
-                match app.store.user(uid).await? {
-                    Some(user) if user.is_active() => {}
-                    Some(_) => return Err(Error::UserDisabled),
-                    None => return Err(Error::UserNotFound),
-                }
+                must_be_active(app, uid).await?;
                 return Err(Error::TooFrequent { retry_after });
             }
         };
-        let challenge = sent_challenge(&next)?;
-        let record = SendRecord {
-            key: &key,
-            seen: &stored,
-            next: &next,
+        let challenge = next.challenge.clone();
+        let challenge =
+            challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))?;
+        let step = SlotMove {
+            key,
+            seen: stored,
             useless_from: next.useless_from(&policy),
-            phone,
-            uid,
-            now,
+            next,
         };
+        let limits = &app.send_limits;
+        let outcome = app.store.record_send(&step, &phone, uid, now, limits).await;
         let attempt = Attempt {
-            purpose,
-            key: &key,
+            policy,
+            key,
             phone,
             id: challenge.id,
             at: now,
         };
-        match app.store.record_send(&record, &app.send_limits).await {
-            Ok(SendOutcome::Done) => break (uid, challenge, attempt),
+        match outcome {
+            Ok(SendOutcome::Done) => break (attempt, uid, challenge),
             Ok(SendOutcome::Raced) => race.lost().await,
             Ok(SendOutcome::TooFrequent { retry_after }) => {
                 return Err(Error::TooFrequent { retry_after });
@@ -89,8 +108,10 @@ pub(super) async fn send(
     let code = Code::derive(&app.keys, key.as_str(), &challenge)
         .ok_or_else(|| Error::Internal("no key for a challenge of ours".into()))?;
     let valid_for = challenge.valid_until.after(now);
+    let phone = &attempt.phone;
+    let plan = plan(app, purpose, phone)?;
     let phone_hash = app.keys.log_hash(&phone.e164());
-    if let Err(not_sent) = app.sms.send(&plan, phone, &code, valid_for).await {
+    if let Err(not_sent) = app.sms.send_code(&plan, phone, &code, valid_for).await {
         let reason = not_sent.reason;
         tracing::warn!(purpose = purpose.name(), %phone, phone_hash, reason, "SMS not sent");
         let count = match not_sent.may_have_gone_out {
@@ -103,17 +124,28 @@ pub(super) async fn send(
     tracing::info!(purpose = purpose.name(), %phone, phone_hash, "code sent");
     Ok(PhoneInfo {
         purpose,
-        phone: phone.clone(),
+        phone: attempt.phone,
         uid,
         challenge: challenge.id,
     })
 }
 
+async fn must_be_active(app: &App, uid: Option<Uid>) -> Result<(), Error> {
+    let Some(uid) = uid else {
+        return Ok(());
+    };
+    match app.store.user(uid).await? {
+        Some(user) if user.is_active() => Ok(()),
+        Some(_) => Err(Error::UserDisabled),
+        None => Err(Error::UserNotFound),
+    }
+}
+
 /// A send that has been recorded, or may have been.
 struct Attempt<'a> {
-    purpose: Purpose,
+    policy: Policy,
     key: &'a SlotKey,
-    phone: &'a Phone,
+    phone: Phone,
     id: ChallengeId,
     at: UnixMs,
 }
@@ -134,7 +166,7 @@ impl Attempt<'_> {
             match count {
                 Count::Too => {
                     app.store
-                        .uncount_send(self.phone, self.at, &app.send_limits)
+                        .uncount_send(&self.phone, self.at, &app.send_limits)
                         .await
                 }
                 Count::Not => Ok(()),
@@ -158,14 +190,15 @@ impl Attempt<'_> {
             let Some(next) = stored.slot.send_failed(self.id, self.at) else {
                 return Ok(());
             };
-            let useless_from = next.useless_from(&self.purpose.policy());
-            match app
-                .store
-                .put_slot(self.key, &stored, &next, useless_from)
-                .await?
-            {
-                Put::Done => return Ok(()),
-                Put::Raced => race.lost().await,
+            let step = SlotMove {
+                key: self.key,
+                seen: stored,
+                useless_from: next.useless_from(&self.policy),
+                next,
+            };
+            match app.store.move_slot(&step).await? {
+                Outcome::Done => return Ok(()),
+                Outcome::Raced => race.lost().await,
             }
         }
     }
@@ -181,47 +214,62 @@ pub(super) struct Redemption<'a> {
     pub guess: &'a Guess,
 }
 
-/// Takes a code: exactly one of any number of callers with the right one gets `Ok`.
+/// A right code, not yet spent: whoever writes the step has it.
+pub(super) struct Right<'a> {
+    /// The slot's step that spends it.
+    pub spend: SlotMove<'a>,
+    /// Where the code was sent.
+    pub phone: Phone,
+}
+
+/// Decides on a code by what was read. A wrong one is counted here and now; a right one is the
+/// caller's to spend, with whatever it stands for, and stays usable until then. `None` when somebody
+/// was first: read and ask again.
 ///
-/// `check` sees what `keys` read once the code is known to be right; if it refuses, the code stays
-/// usable. Two round trips to DynamoDB, unless somebody races us.
-pub(super) async fn redeem<T>(
+/// # Errors
+/// [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].
+pub(super) async fn judge<'a>(
     app: &App,
-    redemption: Redemption<'_>,
-    keys: &[Key<'_>],
-    check: impl Fn(&Seen) -> Result<T, Error>,
+    redemption: &Redemption<'a>,
+    seen: &Seen,
+    race: &mut Race,
     now: UnixMs,
-) -> Result<T, Error> {
+) -> Result<Option<Right<'a>>, Error> {
     let Redemption {
         purpose,
         key,
         id,
         guess,
-    } = redemption;
-    let policy = purpose.policy();
-    let mut keys = keys.to_vec();
-    keys.push(Key::Slot(key));
-    let mut race = Race::default();
-    loop {
-        let seen = app.store.read(&keys).await?;
-        let stored = seen.slot(key)?;
-        let is_right = |challenge: &Challenge| {
-            let code = Code::derive(&app.keys, key.as_str(), challenge);
-            code.is_some_and(|code| code.matches(guess))
-        };
-        let (next, answer) = match stored.slot.verify(now, &policy, id, is_right) {
-            Verdict::Accepted(next) => (next, Ok(check(&seen)?)),
-            Verdict::Wrong(next) => (next, Err(Error::CodeWrong)),
-            Verdict::Expired { retry_after } => return Err(Error::CodeExpired { retry_after }),
-        };
-        let useless_from = next.useless_from(&policy);
-        match app
-            .store
-            .put_slot(key, &stored, &next, useless_from)
-            .await?
-        {
-            Put::Done => return answer,
-            Put::Raced => race.lost().await,
+    } = *redemption;
+    let policy = app.policy(purpose);
+    let stored = seen.slot(key)?;
+    let is_right = |challenge: &Challenge| {
+        let code = Code::derive(&app.keys, key.as_str(), challenge);
+        code.is_some_and(|code| code.matches(guess))
+    };
+    let (next, right) = match stored.slot.verify(now, &policy, id, is_right) {
+        Verdict::Accepted(next) => (next, true),
+        Verdict::Wrong(next) => (next, false),
+        Verdict::Expired { retry_after } => return Err(Error::CodeExpired { retry_after }),
+    };
+    let phone = next
+        .challenge
+        .as_ref()
+        .map(|challenge| challenge.phone.clone());
+    let step = SlotMove {
+        key,
+        seen: stored,
+        useless_from: next.useless_from(&policy),
+        next,
+    };
+    if let (true, Some(phone)) = (right, phone) {
+        return Ok(Some(Right { spend: step, phone }));
+    }
+    match app.store.move_slot(&step).await? {
+        Outcome::Done => Err(Error::CodeWrong),
+        Outcome::Raced => {
+            race.lost().await;
+            Ok(None)
         }
     }
 }
@@ -233,12 +281,7 @@ fn readable(app: &App, mut stored: StoredSlot) -> StoredSlot {
     stored
 }
 
-fn sent_challenge(slot: &Slot) -> Result<Challenge, Error> {
-    let challenge = slot.challenge.clone();
-    challenge.ok_or_else(|| Error::Internal("a send without a challenge".into()))
-}
-
-fn fresh(app: &App) -> Result<Fresh, Error> {
+fn fresh(app: &App, phone: &Phone) -> Result<Fresh, Error> {
     let mut random = [[0; 16]; 2];
     for bytes in &mut random {
         rand::fill(bytes).map_err(|_| Error::Internal("no randomness".into()))?;
@@ -248,18 +291,20 @@ fn fresh(app: &App) -> Result<Fresh, Error> {
         id: ChallengeId(id),
         nonce: Nonce(nonce),
         kid: app.keys.active().to_owned(),
+        phone: phone.clone(),
     })
 }
 
 /// Rounds lost to others. The first rounds are played again at once; then a little later each time,
 /// spread out, so that a crowd thins. The request's deadline ends it.
 #[derive(Default)]
-struct Race {
+pub(super) struct Race {
     rounds: u32,
 }
 
 impl Race {
-    async fn lost(&mut self) {
+    /// Waits before the next round.
+    pub(super) async fn lost(&mut self) {
         self.rounds += 1;
         if self.rounds > 2 {
             let mut random = [0; 1];

@@ -28,6 +28,8 @@ pub struct SmsConfig {
     /// `ORIGIN_DOMAIN`: ends messages with `@domain #code`, so that browsers fill the code in only
     /// there (<https://wicg.github.io/sms-one-time-codes/>).
     pub origin_domain: Option<String>,
+    /// `NOTIFY_OLD_NUMBER`: whether a phone that an account has moved away from is told, default true.
+    pub notify_old_number: bool,
     /// `SMS_TEXTS`: a JSON object, country calling code to purpose to text, in place of ours.
     pub texts: BTreeMap<CountryCode, BTreeMap<Purpose, Text>>,
 }
@@ -40,6 +42,7 @@ impl SmsConfig {
             sender_id_required: env.countries("SENDER_ID_REQUIRED", "")?,
             max_price_usd: env.parsed("SMS_MAX_PRICE_USD", 0.20, "a number such as 0.20")?,
             origin_domain: env.text("ORIGIN_DOMAIN"),
+            notify_old_number: env.parsed("NOTIFY_OLD_NUMBER", true, "true or false")?,
             texts: env.by_country(
                 "SMS_TEXTS",
                 r#"{"1":{"login":"{code} is your {brand} code, valid {minutes} min"}}"#,
@@ -76,12 +79,28 @@ impl SmsConfig {
         Ok(())
     }
 
+    /// What the notice to a phone that an account has moved away from is made of.
+    ///
+    /// # Errors
+    /// [`Error::Sms`]: not configured, no sender ID where one is required.
+    pub fn plan_moved(&self, phone: &Phone) -> Result<Plan<'_>, Error> {
+        self.plan_text(phone, Some(text::moved(phone.country())))
+    }
+
     /// What a message of this purpose to this phone is made of; asked before anything is stored, so
     /// that a gap in the configuration costs nobody a code.
     ///
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required, no text.
     pub fn plan(&self, purpose: Purpose, phone: &Phone) -> Result<Plan<'_>, Error> {
+        let text = match self.texts.get(&phone.country()) {
+            Some(texts) => texts.get(&purpose),
+            None => Some(text::built_in_for(purpose, phone.country())),
+        };
+        self.plan_text(phone, text)
+    }
+
+    fn plan_text<'a>(&'a self, phone: &Phone, text: Option<&'a Text>) -> Result<Plan<'a>, Error> {
         let brand = self.brand.as_deref();
         let brand = brand.ok_or(Error::Sms(SmsFailure::NotConfigured))?;
         let country = phone.country();
@@ -89,10 +108,6 @@ impl SmsConfig {
         if sender_id.is_none() && self.sender_id_required.contains(&country) {
             return Err(Error::Sms(SmsFailure::NoSenderId));
         }
-        let text = match self.texts.get(&country) {
-            Some(texts) => texts.get(&purpose),
-            None => Some(text::built_in_for(purpose, country)),
-        };
         Ok(Plan {
             brand,
             sender_id,

@@ -10,7 +10,7 @@ use aws_sdk_sns::{
     types::MessageAttributeValue,
 };
 
-use super::Plan;
+use super::{Plan, text::Body};
 use crate::{code::Code, error::SmsFailure, phone::Phone};
 
 /// Sends messages through SNS.
@@ -41,7 +41,7 @@ impl Sms {
     ///
     /// # Errors
     /// [`NotSent`], with what is known of the message's fate.
-    pub async fn send(
+    pub async fn send_code(
         &self,
         plan: &Plan<'_>,
         phone: &Phone,
@@ -51,6 +51,19 @@ impl Sms {
         let body = plan
             .text
             .render(plan.brand, code, valid_for, plan.origin_domain);
+        self.publish(plan, phone, body).await
+    }
+
+    /// Sends a notice.
+    ///
+    /// # Errors
+    /// [`NotSent`], with what is known of the message's fate.
+    pub async fn send_notice(&self, plan: &Plan<'_>, phone: &Phone) -> Result<(), NotSent> {
+        self.publish(plan, phone, plan.text.notice(plan.brand))
+            .await
+    }
+
+    async fn publish(&self, plan: &Plan<'_>, phone: &Phone, body: Body) -> Result<(), NotSent> {
         let max_price = format!("{:.2}", plan.max_price_usd);
         let publish = self
             .client

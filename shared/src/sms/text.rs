@@ -35,15 +35,47 @@ const fn text(literal: &'static str) -> Text {
 }
 
 /// Our own texts of a purpose: Chinese, English.
-pub fn built_in(purpose: Purpose) -> [&'static Text; 2] {
+pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
+    const LOGIN: &[Text; 2] = &[
+        text("【{brand}】登录验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
+        text("{code} is your {brand} login code, valid for {minutes} min. Don't share it."),
+    ];
+    const REGISTER: &[Text; 2] = &[
+        text("【{brand}】注册验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
+        text("{code} is your {brand} sign-up code, valid for {minutes} min. Don't share it."),
+    ];
+    const PASSWORD: &[Text; 2] = &[
+        text("【{brand}】修改密码验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
+        text("{code} changes your {brand} password, valid for {minutes} min. Don't share it."),
+    ];
+    const PHONE: &[Text; 2] = &[
+        text("【{brand}】更换手机号验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
+        text(
+            "{code} moves your {brand} account to this number, valid for {minutes} min. Don't share it.",
+        ),
+    ];
     match purpose {
-        Purpose::Login => {
-            const LOGIN: [Text; 2] = [
-                text("【{brand}】登录验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
-                text("{code} is your {brand} login code, valid for {minutes} min. Don't share it."),
-            ];
-            const { &LOGIN }.each_ref()
-        }
+        Purpose::Login => LOGIN,
+        Purpose::Register => REGISTER,
+        Purpose::ChangePassword | Purpose::ResetPassword | Purpose::Recover => PASSWORD,
+        Purpose::ChangePhone => PHONE,
+    }
+}
+
+/// What the old number is told when an account has moved to another: Chinese, English.
+static MOVED: [Text; 2] = [
+    text("【{brand}】您的账号已更换手机号，如非本人操作，请尽快联系我们"),
+    text(
+        "Your {brand} account now has another phone number. If this wasn't you, contact us at once.",
+    ),
+];
+
+/// The notice for a country that an account has moved away from a number.
+pub fn moved(country: CountryCode) -> &'static Text {
+    let [chinese, english] = &MOVED;
+    match country {
+        CountryCode::CHINA => chinese,
+        _ => english,
     }
 }
 
@@ -69,6 +101,11 @@ impl Text {
         fits_one_segment(&longest)
             .then_some(())
             .ok_or(TextProblem::TooLong)
+    }
+
+    /// The message of a notice, which tells no code.
+    pub fn notice(&self, brand: &str) -> Body {
+        Body(self.fill_in(brand, "", "", None))
     }
 
     /// The message for one code. `valid_for` is told in whole minutes, rounded down, at least one.

@@ -3,14 +3,16 @@
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::{StoredSlot, TTL_MARGIN};
+use super::{Reset, StoredSlot, TTL_MARGIN};
 use crate::{
     error::Error,
+    password::PasswordHash,
     phone::Phone,
     purpose::SlotKey,
     slot::{Challenge, ChallengeId, Nonce, Slot},
     time::UnixMs,
-    user::{Uid, User},
+    token::ResetHash,
+    user::{Name, Uid, User},
     window::Window,
 };
 
@@ -22,8 +24,48 @@ pub(super) fn phone_key(phone: &Phone) -> String {
     format!("phone#{}", phone.e164())
 }
 
-pub(super) fn name_key(name: &str) -> String {
-    format!("name#{}", name.to_lowercase())
+pub(super) fn name_key(name: &Name) -> String {
+    format!("name#{}", name.folded())
+}
+
+/// A reset token's item: named by its hash, so that the table does not hold the token.
+pub(super) fn reset_key(hash: &ResetHash) -> String {
+    format!("reset#{}", hash.as_str())
+}
+
+/// A reset token in the codes table.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ResetItem {
+    pk: String,
+    uid: Uid,
+    country: String,
+    phone: String,
+    expires_ms: UnixMs,
+    spent: bool,
+    ttl: u64,
+}
+
+impl ResetItem {
+    pub(super) fn new(hash: &ResetHash, reset: &Reset) -> Self {
+        Self {
+            pk: reset_key(hash),
+            uid: reset.uid,
+            country: reset.phone.country().to_string(),
+            phone: reset.phone.national().to_owned(),
+            expires_ms: reset.expires_at,
+            spent: reset.spent,
+            ttl: reset.expires_at.plus(TTL_MARGIN).as_secs(),
+        }
+    }
+
+    pub(super) fn into_reset(self) -> Result<Reset, Error> {
+        Ok(Reset {
+            uid: self.uid,
+            phone: phone(&self.country, &self.phone)?,
+            expires_at: self.expires_ms,
+            spent: self.spent,
+        })
+    }
 }
 
 /// A slot in the codes table.
@@ -48,6 +90,8 @@ struct ChallengeItem {
     id: String,
     nonce: String,
     kid: String,
+    country: String,
+    phone: String,
     first_send: UnixMs,
     last_send: UnixMs,
     valid_until: UnixMs,
@@ -67,6 +111,8 @@ impl SlotItem {
             id: BASE64_STANDARD_NO_PAD.encode(challenge.id.0),
             nonce: BASE64_STANDARD_NO_PAD.encode(challenge.nonce.0),
             kid: challenge.kid.clone(),
+            country: challenge.phone.country().to_string(),
+            phone: challenge.phone.national().to_owned(),
             first_send: challenge.first_send,
             last_send: challenge.last_send,
             valid_until: challenge.valid_until,
@@ -104,6 +150,7 @@ impl ChallengeItem {
             id: ChallengeId(sixteen_bytes(&self.id)?),
             nonce: Nonce(sixteen_bytes(&self.nonce)?),
             kid: self.kid,
+            phone: phone(&self.country, &self.phone)?,
             first_send: self.first_send,
             last_send: self.last_send,
             valid_until: self.valid_until,
@@ -111,6 +158,11 @@ impl ChallengeItem {
             spent: self.spent,
         })
     }
+}
+
+fn phone(country: &str, national: &str) -> Result<Phone, Error> {
+    let phone = Phone::from_parts(country, national);
+    phone.ok_or_else(|| Error::Internal("item: not a phone".into()))
 }
 
 fn sixteen_bytes(encoded: &str) -> Result<[u8; 16], Error> {
@@ -144,6 +196,8 @@ pub(super) struct UserItem {
     country: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
     created_ms: UnixMs,
     created_ip: String,
     icon: String,
@@ -160,10 +214,11 @@ impl UserItem {
         Self {
             pk: user_key(user.uid),
             uid: user.uid,
-            name: user.name.clone(),
+            name: user.name.as_str().to_owned(),
             email: user.email.clone(),
             country: user.phone.as_ref().map(|phone| phone.country().to_string()),
             phone: user.phone.as_ref().map(|phone| phone.national().to_owned()),
+            password: user.password.as_ref().map(|hash| hash.0.clone()),
             created_ms: user.created_at,
             created_ip: user.created_ip.clone(),
             icon: user.icon.clone(),
@@ -177,15 +232,14 @@ impl UserItem {
 
     pub(super) fn into_user(self) -> Result<User, Error> {
         let phone = match (&self.country, &self.phone) {
-            (Some(country), Some(national)) => Some(
-                Phone::from_parts(country, national)
-                    .ok_or_else(|| Error::Internal("item: not a phone".into()))?,
-            ),
+            (Some(country), Some(national)) => Some(phone(country, national)?),
             _ => None,
         };
+        let name = Name::parse(&self.name);
         Ok(User {
             uid: self.uid,
-            name: self.name,
+            name: name.ok_or_else(|| Error::Internal("item: not a name".into()))?,
+            password: self.password.map(PasswordHash),
             email: self.email,
             phone,
             created_at: self.created_ms,

@@ -20,16 +20,19 @@ use local::{
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use shared::{
+    password::{Cost, Hasher, Password},
     phone::Phone,
     store::Created,
     time::UnixMs,
-    user::{Uid, User},
+    user::{Name, Uid, User},
 };
 
 use relay::{Call, Relay};
 
 /// The user of seed 003's sample.
 pub const ERIC: &str = "13800138001";
+/// His password.
+pub const ERIC_PASSWORD: &str = "eric-password";
 /// The phone of seed 000's sample, near enough: the second demo user's.
 pub const MARY: &str = "13627140483";
 
@@ -114,8 +117,10 @@ impl TestApp {
             template: root().join("template.yaml"),
             gateway_port: 0,
             table_prefix: format!("test-{unique}-{next}-"),
-            environment: environment
+            // Hashing is cheap here: what it costs is another test's matter.
+            environment: [("PASSWORD_MEMORY_KIB", "64"), ("PASSWORD_PASSES", "1")]
                 .iter()
+                .chain(environment)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             dynamodb_endpoint: Some(dynamodb.url()),
@@ -136,7 +141,8 @@ impl TestApp {
             secrets: Mutex::default(),
             _services: services,
         };
-        app.create_user(5, "eric", ERIC).await;
+        app.create_user_with(5, "eric", ERIC, Some(ERIC_PASSWORD))
+            .await;
         app.create_user(6, "mary", MARY).await;
         app
     }
@@ -158,24 +164,34 @@ impl TestApp {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// An account, made in the store.
+    /// An account without a password, made in the store.
     pub async fn create_user(&self, uid: u64, name: &str, phone: &str) {
-        let user = User {
-            uid: Uid(uid),
-            name: name.to_owned(),
-            email: String::new(),
-            phone: Phone::from_parts("86", phone),
-            created_at: UnixMs(1_532_526_039_883),
-            created_ip: "::ffff:123.59.101.208".into(),
-            icon: "default.jpg".into(),
-            space_used: 0,
-            space_capacity: 8192,
-            kind: 0,
-            status: 0,
-            epoch: 0,
-        };
+        self.create_user_with(uid, name, phone, None).await;
+    }
+
+    /// An account, made in the store; its password is hashed cheaply.
+    pub async fn create_user_with(
+        &self,
+        uid: u64,
+        name: &str,
+        phone: &str,
+        password: Option<&str>,
+    ) {
+        let name = Name::parse(name).unwrap();
+        let created_at = UnixMs(1_532_526_039_883);
+        let mut user = User::new(Uid(uid), name, Phone::from_parts("86", phone), created_at);
+        user.created_ip = "::ffff:123.59.101.208".into();
+        let cheap = Hasher::new(Cost {
+            memory_kib: 64,
+            passes: 1,
+        })
+        .unwrap();
+        user.password = password.map(|password| {
+            self.learn(password);
+            cheap.hash(&Password::parse(password).unwrap()).unwrap()
+        });
         let store = self.system.lock().unwrap().store.clone();
-        assert_eq!(store.create_user(&user).await, Ok(Created::Done));
+        assert_eq!(store.create_user(&user, None).await, Ok(Created::Done));
     }
 
     /// Changes one attribute of an account, as an operator would in the console.

@@ -1,10 +1,11 @@
 //! The accounts to try the system with.
 
 use shared::{
+    password::{DEFAULT_COST, Hasher, Password},
     phone::Phone,
     store::Store,
     time::UnixMs,
-    user::{Uid, User},
+    user::{Name, Uid, User},
 };
 
 use crate::error::StartError;
@@ -19,6 +20,8 @@ pub struct DemoUser {
     pub country_code: &'static str,
     /// Its phone, within its country.
     pub phone: &'static str,
+    /// Its password.
+    pub password: &'static str,
     created_at: u64,
     created_ip: &'static str,
 }
@@ -31,6 +34,7 @@ pub const USERS: [DemoUser; 2] = [
         name: "eric",
         country_code: "86",
         phone: "13800138001",
+        password: "eric-password",
         created_at: 1_532_526_039_883,
         created_ip: "::ffff:123.59.101.208",
     },
@@ -39,6 +43,7 @@ pub const USERS: [DemoUser; 2] = [
         name: "mary",
         country_code: "86",
         phone: "13627140483",
+        password: "mary-password",
         created_at: 1_532_612_439_883,
         created_ip: "::ffff:127.0.0.1",
     },
@@ -46,21 +51,23 @@ pub const USERS: [DemoUser; 2] = [
 
 impl DemoUser {
     /// The account as the store keeps it.
-    pub fn account(&self) -> User {
-        User {
-            uid: Uid(self.uid),
-            name: self.name.to_owned(),
-            email: String::new(),
-            phone: Phone::from_parts(self.country_code, self.phone),
-            created_at: UnixMs(self.created_at),
-            created_ip: self.created_ip.to_owned(),
-            icon: "default.jpg".to_owned(),
-            space_used: 0,
-            space_capacity: 8192,
-            kind: 0,
-            status: 0,
-            epoch: 0,
-        }
+    ///
+    /// # Errors
+    /// [`StartError::Demo`] without memory or randomness to hash its password with.
+    pub fn account(&self) -> Result<User, StartError> {
+        let failed = |reason: &str| StartError::Demo {
+            user: self.name,
+            reason: reason.to_owned(),
+        };
+        let name = Name::parse(self.name).ok_or_else(|| failed("not a name"))?;
+        let password = Password::parse(self.password).ok_or_else(|| failed("not a password"))?;
+        let hasher = Hasher::new(DEFAULT_COST).ok_or_else(|| failed("no hasher"))?;
+        let hash = hasher.hash(&password);
+        let phone = Phone::from_parts(self.country_code, self.phone);
+        let mut user = User::new(Uid(self.uid), name, phone, UnixMs(self.created_at));
+        user.created_ip = self.created_ip.to_owned();
+        user.password = Some(hash.map_err(|error| failed(&format!("{error:?}")))?);
+        Ok(user)
     }
 }
 
@@ -72,7 +79,7 @@ pub async fn create_users(store: &Store) -> Result<(), StartError> {
     for user in &USERS {
         // Whatever of it is taken, it is taken by what an earlier run has left.
         let _ = store
-            .create_user(&user.account())
+            .create_user(&user.account()?, None)
             .await
             .map_err(|error| StartError::Demo {
                 user: user.name,

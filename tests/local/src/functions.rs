@@ -35,8 +35,21 @@ macro_rules! functions {
 }
 
 functions! {
+    change_password_by_message,
+    change_password_by_message2,
+    changepasswd,
+    info,
+    login,
     login_by_message,
+    make_sure_verification_code,
+    mobile,
+    register,
+    send_change_password_message,
+    send_change_password_message2,
     send_login_message,
+    send_register_message,
+    send_verification_code,
+    verify_code,
 }
 
 /// The handler of the function with this directory name.

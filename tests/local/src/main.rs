@@ -95,8 +95,8 @@ async fn run(mut options: Options) -> Result<(), StartError> {
     ));
     for user in &demo::USERS {
         say(format_args!(
-            "demo account {}: country code {}, phone {}",
-            user.name, user.country_code, user.phone
+            "demo account {}: country code {}, phone {}, password {}",
+            user.name, user.country_code, user.phone, user.password
         ));
     }
 

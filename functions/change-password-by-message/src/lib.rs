@@ -1,0 +1,36 @@
+//! `POST /v1/user/changePasswordByMessage`: takes a code and sets the password of the account
+//! that is logged in (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::message::{self, InSession, Success},
+    error::{Error, Field},
+    flow::password,
+    time::UnixMs,
+};
+
+/// Answers `true`, with a token for the one session that goes on.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    let request = InSession::read(&app, &request, now);
+    let work = change(&app, &request, now);
+    message::answer_in_session("changePasswordByMessage", &app, &request, work, now).await
+}
+
+async fn change(app: &App, request: &InSession, now: UnixMs) -> Result<Success, Error> {
+    let fields = request.fields()?;
+    let new = message::password(fields, "newPassword", Field::NewPassword)?;
+    let code = message::code(fields)?;
+    let phone_info = message::phone_info(fields)?;
+    let old = message::optional_password(fields, "oldPassword", Field::OldPassword)?;
+    let change = password::Change {
+        phone_info: &phone_info,
+        guess: &code,
+        new: &new,
+        old: old.as_ref(),
+    };
+    password::change(app, &request.session, &change, now).await?;
+    Ok(Success::done())
+}

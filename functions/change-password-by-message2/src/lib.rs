@@ -1,0 +1,29 @@
+//! `POST /v1/user/changePasswordByMessage2`: takes a code and sets a forgotten password (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        message::{self, Success},
+    },
+    error::{Error, Field},
+    flow::password,
+    time::UnixMs,
+};
+
+/// Answers `true`, never with a token.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    message::answer("changePasswordByMessage2", change(&app, &request, now)).await
+}
+
+async fn change(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+    let fields = Fields::of(request)?;
+    let code = message::code(&fields)?;
+    let new = message::password(&fields, "newPassword", Field::NewPassword)?;
+    let phone_info = message::phone_info(&fields)?;
+    password::reset(app, &phone_info, &code, &new, now).await?;
+    Ok(Success::done())
+}

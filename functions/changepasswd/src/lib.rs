@@ -1,0 +1,27 @@
+//! `POST /Systems/changepasswd`: takes a reset token and sets a forgotten password (dialect B, "systems").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        systems::{self, Info, Step},
+    },
+    error::Error,
+    flow::recover,
+    time::UnixMs,
+};
+
+/// Answers that the password has been changed.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    systems::answer(Step::Change, change(&app, &request, now)).await
+}
+
+async fn change(app: &App, request: &Request, now: UnixMs) -> Result<Info, Error> {
+    let fields = Fields::of(request)?;
+    let change = systems::password_change(&fields)?;
+    recover::change(app, &change.name, &change.token, &change.new, now).await?;
+    Ok(Info::changed())
+}

@@ -1,0 +1,24 @@
+//! `POST /v1/user/info`: shows the account that is logged in (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::message::{self, InSession, Success},
+    error::Error,
+    flow::session,
+    time::UnixMs,
+};
+
+/// Answers with the account.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    let request = InSession::read(&app, &request, now);
+    let work = info(&app, &request, now);
+    message::answer_in_session("info", &app, &request, work, now).await
+}
+
+async fn info(app: &App, request: &InSession, _: UnixMs) -> Result<Success, Error> {
+    let user = session::read(app, &request.session).await?;
+    Ok(Success::user(user))
+}

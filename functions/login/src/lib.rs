@@ -1,0 +1,28 @@
+//! `POST /v1/user/login`: logs in with a phone or a name, and a password (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        message::{self, Success},
+    },
+    error::{Error, Field},
+    flow::login,
+    time::UnixMs,
+};
+
+/// Answers with the account and a session token.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    message::answer("login", log_in(&app, &request, now)).await
+}
+
+async fn log_in(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+    let fields = Fields::of(request)?;
+    let (phone, name) = message::phone_or_name(&fields, app)?;
+    let password = message::password(&fields, "password", Field::Password)?;
+    let session = login::by_password(app, phone.as_ref(), name.as_ref(), &password, now).await?;
+    Ok(Success::session(session))
+}

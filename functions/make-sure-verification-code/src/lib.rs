@@ -1,0 +1,27 @@
+//! `POST /Systems/makeSureVerificationCode`: takes a code (dialect B, "systems").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        systems::{self, Info, Step},
+    },
+    error::Error,
+    flow::recover,
+    time::UnixMs,
+};
+
+/// Answers with the token that lets the password be changed.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    systems::answer(Step::Verify, verify(&app, &request, now)).await
+}
+
+async fn verify(app: &App, request: &Request, now: UnixMs) -> Result<Info, Error> {
+    let fields = Fields::of(request)?;
+    let (name, code) = systems::account_and_code(&fields)?;
+    let token = recover::verify(app, &name, &code, now).await?;
+    Ok(Info::reset_token(token))
+}

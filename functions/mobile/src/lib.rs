@@ -1,0 +1,26 @@
+//! `POST /v1/user/mobile`: takes a code and moves the logged-in account to another phone (dialect C, "mobile").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{body::Fields, mobile},
+    error::Error,
+    flow::phone,
+    time::UnixMs,
+};
+
+/// Answers that the account has moved.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    mobile::answer("mobile", redeem(&app, &request, now)).await
+}
+
+async fn redeem(app: &App, request: &Request, now: UnixMs) -> Result<(), Error> {
+    let fields = Fields::of(request)?;
+    let session = mobile::session(app, request, now);
+    session.uid()?;
+    let to = mobile::phone(&fields, app)?;
+    let code = mobile::verify_code(&fields)?;
+    phone::redeem(app, &session, &to, &code, now).await
+}

@@ -1,0 +1,33 @@
+//! `POST /v1/user/register`: takes a code and makes an account (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        message::{self, Success},
+    },
+    error::{Error, Field},
+    flow::accounts::{self, Registration},
+    time::UnixMs,
+};
+
+/// Answers with the account and a session token.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    message::answer("register", register(&app, &request, now)).await
+}
+
+async fn register(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+    let fields = Fields::of(request)?;
+    let code = message::code(&fields)?;
+    let phone_info = message::phone_info(&fields)?;
+    let registration = Registration {
+        name: message::name(&fields)?,
+        password: message::password(&fields, "password", Field::Password)?,
+        ip: message::source_ip(request),
+    };
+    let session = accounts::register(app, &phone_info, &code, &registration, now).await?;
+    Ok(Success::session(session))
+}

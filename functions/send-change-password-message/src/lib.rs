@@ -1,0 +1,25 @@
+//! `POST /v1/user/sendChangePasswordMessage`: sends a code for a new password to the phone of the
+//! account that is logged in (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::message::{self, InSession, Success},
+    error::Error,
+    flow::password,
+    time::UnixMs,
+};
+
+/// Answers with a `phoneInfo` for `changePasswordByMessage`.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    let request = InSession::read(&app, &request, now);
+    let work = send(&app, &request, now);
+    message::answer_in_session("sendChangePasswordMessage", &app, &request, work, now).await
+}
+
+async fn send(app: &App, request: &InSession, now: UnixMs) -> Result<Success, Error> {
+    let ticket = password::send_change(app, &request.session, now).await?;
+    Ok(Success::phone_info(ticket))
+}

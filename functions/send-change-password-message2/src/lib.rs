@@ -1,0 +1,28 @@
+//! `POST /v1/user/sendChangePasswordMessage2`: sends a code for a new password to the phone of an
+//! account (dialect A, "message").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{
+        body::Fields,
+        message::{self, Success},
+    },
+    error::Error,
+    flow::password,
+    time::UnixMs,
+};
+
+/// Answers with a `phoneInfo` for `changePasswordByMessage2`.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    message::answer("sendChangePasswordMessage2", send(&app, &request, now)).await
+}
+
+async fn send(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+    let fields = Fields::of(request)?;
+    let phone = message::phone(&fields, app)?;
+    let ticket = password::send_reset(app, &phone, now).await?;
+    Ok(Success::phone_info(ticket))
+}

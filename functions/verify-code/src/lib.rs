@@ -1,0 +1,26 @@
+//! `POST /v1/user/verify_code`: sends a code to the phone that the logged-in account shall move
+//! to (dialect C, "mobile").
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use shared::{
+    App,
+    dialect::{body::Fields, mobile},
+    error::Error,
+    flow::phone,
+    time::UnixMs,
+};
+
+/// Answers that the code has been sent.
+pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
+    mobile::answer("verify_code", send(&app, &request, now)).await
+}
+
+async fn send(app: &App, request: &Request, now: UnixMs) -> Result<(), Error> {
+    let fields = Fields::of(request)?;
+    let session = mobile::session(app, request, now);
+    session.uid()?;
+    let to = mobile::phone(&fields, app)?;
+    phone::send(app, &session, &to, now).await
+}

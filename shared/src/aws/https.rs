@@ -1,0 +1,195 @@
+//! HTTP as the SDK's clients use it here: HTTP/1.1 over one pool of connections, trusting Amazon.
+//!
+//! In place of the SDK's own client, which brings HTTP/2 (a function serves one request at a time,
+//! so there is nothing to multiplex) and parses its roots anew for every client: 0.6 MB and a part of
+//! the start that no request needs. Pool, HTTP and TLS are the same crates underneath.
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        connection::{CaptureSmithyConnection, ConnectionMetadata},
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+};
+use aws_smithy_types::body::SdkBody;
+use http_body_util::BodyExt;
+use hyper::{Request, Uri};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::{
+    client::legacy::{
+        self, Client,
+        connect::{self, CaptureConnection, capture_connection},
+    },
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use tokio::{net::TcpStream, time::timeout};
+use tower_service::Service;
+
+/// The certificate authorities AWS endpoints are signed by (<https://www.amazontrust.com/repository/>).
+/// Trusting only these makes the start quicker (the system's list takes milliseconds to parse) and
+/// a mis-issued certificate of anybody else's worthless.
+const AMAZON_ROOTS: &[u8] = include_bytes!("../amazon-roots.pem");
+
+/// Name, TCP and TLS, of endpoints a millisecond away.
+const CONNECT: Duration = Duration::from_millis(800);
+
+/// The client. Clones share its pool.
+#[derive(Clone)]
+pub(crate) struct Https {
+    client: Client<Connect, SdkBody>,
+}
+
+impl Https {
+    /// Trusts Amazon, and the authorities of `ca_bundle`, a PEM file.
+    ///
+    /// # Errors
+    /// A sentence about `AWS_CA_BUNDLE`, when it cannot be used.
+    pub(crate) fn new(ca_bundle: Option<&str>) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        trust(&mut roots, AMAZON_ROOTS)?;
+        if let Some(path) = ca_bundle {
+            let in_bundle =
+                |error: String| format!("environment variable AWS_CA_BUNDLE: {path}: {error}");
+            let pem = std::fs::read(path).map_err(|error| in_bundle(error.to_string()))?;
+            trust(&mut roots, &pem).map_err(in_bundle)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut http = connect::HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(Connect(HttpsConnector::from((http, tls))));
+        Ok(Self { client })
+    }
+
+    /// As the SDK wants it.
+    pub(crate) fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+
+    /// Leaves an open connection to this endpoint in the pool, if there is one to be had. What the
+    /// endpoint answers does not matter: the request is unsigned, and so never anybody's to pay for.
+    pub(crate) async fn open(&self, endpoint: &str) -> Option<()> {
+        let request = Request::get(endpoint).body(SdkBody::empty()).ok()?;
+        let answer = self.client.request(request).await.ok()?;
+        // A connection returns to the pool when its answer has been read to the end.
+        answer.into_body().collect().await.ok().map(drop)
+    }
+}
+
+impl fmt::Debug for Https {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Https")
+    }
+}
+
+fn trust(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+impl HttpConnector for Https {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let mut request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
+        };
+        // Lets the SDK's retries leave a connection behind whose other end fails.
+        let connection = capture_connection(&mut request);
+        if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+            capture.set_connection_retriever(move || poisonable(&connection));
+        }
+        let answer = self.client.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await.map_err(classify)?;
+            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+fn poisonable(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
+    connection.connection_metadata().as_ref()?;
+    let connection = connection.clone();
+    let poison = move || {
+        if let Some(connected) = connection.connection_metadata().as_ref() {
+            connected.poison();
+        }
+    };
+    Some(ConnectionMetadata::builder().poison_fn(poison).build())
+}
+
+/// What the SDK's retries go by.
+fn classify(error: legacy::Error) -> ConnectorError {
+    let chain = || std::iter::successors(error.source(), |&error| error.source());
+    if chain().any(|error| error.is::<TimedOut>()) {
+        ConnectorError::timeout(error.into())
+    } else if chain().any(|error| error.downcast_ref().is_some_and(hyper::Error::is_user)) {
+        ConnectorError::user(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}
+
+/// Whether a request cannot have reached the other side, because there was no connection.
+pub(crate) fn never_connected(error: &ConnectorError) -> bool {
+    let error = error.source().and_then(<dyn StdError>::downcast_ref);
+    error.is_some_and(legacy::Error::is_connect)
+}
+
+/// Connects within [`CONNECT`].
+#[derive(Clone)]
+struct Connect(HttpsConnector<connect::HttpConnector>);
+
+impl Service<Uri> for Connect {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, endpoint: Uri) -> Self::Future {
+        let connecting = self.0.call(endpoint);
+        Box::pin(async { timeout(CONNECT, connecting).await.map_err(|_| TimedOut)? })
+    }
+}
+
+/// No connection within [`CONNECT`].
+#[derive(Debug)]
+struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection within {CONNECT:?}")
+    }
+}
+
+impl StdError for TimedOut {}

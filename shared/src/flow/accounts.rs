@@ -1,0 +1,117 @@
+//! Making accounts: by SMS, one at a time.
+
+use crate::{
+    app::App,
+    code::Guess,
+    error::Error,
+    password::Password,
+    phone::Phone,
+    purpose::{Purpose, SlotKey},
+    store::{Created, Key},
+    time::UnixMs,
+    token::{self, Token},
+    user::{Name, Uid, User},
+};
+
+use super::{
+    challenge::{self, Race, Redemption, Sending, Target},
+    login,
+};
+
+/// Sends a code to a phone that no account has yet.
+///
+/// # Errors
+/// [`Error::LoginOff`], [`Error::Sms`], [`Error::PhoneTaken`], [`Error::TooFrequent`],
+/// [`Error::Internal`].
+pub async fn send(app: &App, phone: &Phone, now: UnixMs) -> Result<Token, Error> {
+    challenge::plan(app, Purpose::Register, phone)?;
+    let sending = Sending {
+        purpose: Purpose::Register,
+        key: &SlotKey::register(phone),
+        keys: &[Key::PhoneOwner(phone)],
+    };
+    let sent = challenge::send(
+        app,
+        sending,
+        |seen| match seen.phone_owner(phone)? {
+            Some(_) => Err(Error::PhoneTaken),
+            None => Ok(Target {
+                phone: phone.clone(),
+                uid: None,
+            }),
+        },
+        now,
+    );
+    token::phone_info(&app.keys, &sent.await?, now)
+}
+
+/// What an account is made of.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Its name.
+    pub name: Name,
+    /// Its password.
+    pub password: Password,
+    /// From which address it was asked for.
+    pub ip: String,
+}
+
+/// Takes a code, makes the account and starts a session. A name that is taken does not spend the
+/// code: another can be picked.
+///
+/// # Errors
+/// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
+/// [`Error::NameTaken`], [`Error::Internal`].
+pub async fn register(
+    app: &App,
+    phone_info: &str,
+    guess: &Guess,
+    registration: &Registration,
+    now: UnixMs,
+) -> Result<(User, Token), Error> {
+    let info = token::read_phone_info(&app.keys, phone_info, Purpose::Register, now)?;
+    let phone = &info.phone;
+    let key = SlotKey::register(phone);
+    let redemption = Redemption {
+        purpose: Purpose::Register,
+        key: &key,
+        id: Some(info.challenge),
+        guess,
+    };
+    let name = &registration.name;
+    let keys = [
+        Key::PhoneOwner(phone),
+        Key::NameOwner(name),
+        Key::Slot(&key),
+    ];
+    let mut race = Race::default();
+    let mut hash = None;
+    loop {
+        let seen = app.store.read(&keys).await?;
+        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+            continue;
+        };
+        if seen.phone_owner(phone)?.is_some() {
+            return Err(Error::PhoneTaken);
+        }
+        if seen.name_owner(name)?.is_some() {
+            return Err(Error::NameTaken);
+        }
+        // Hashed once, however many rounds it takes.
+        let password = match hash.take() {
+            Some(hash) => hash,
+            None => app.password_hasher.hash(&registration.password)?,
+        };
+        let mut user = User::new(Uid::draw()?, name.clone(), Some(phone.clone()), now);
+        user.created_ip.clone_from(&registration.ip);
+        user.password = Some(password.clone());
+        hash = Some(password);
+        match app.store.create_user(&user, Some(&right.spend)).await? {
+            Created::Done => return login::start_session(app, user, now),
+            Created::Raced => race.lost().await,
+            Created::UidTaken => {}
+            Created::PhoneTaken => return Err(Error::PhoneTaken),
+            Created::NameTaken => return Err(Error::NameTaken),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Recovering a forgotten password by user name, in three steps: a code, a reset token for it, a new
+//! password for that.
+
+use crate::{
+    app::App,
+    code::Guess,
+    error::Error,
+    password::Password,
+    phone::Phone,
+    purpose::{Purpose, SlotKey},
+    store::{Key, Outcome, Reset},
+    time::UnixMs,
+    token::{self, RESET_LIFE, ResetHash, Token},
+    user::Name,
+};
+
+use super::challenge::{self, Race, Redemption, Sending, Target};
+
+/// Sends a code to `phone`, which must be the account's own.
+///
+/// # Errors
+/// [`Error::LoginOff`], [`Error::Sms`], [`Error::UserNotFound`], [`Error::UserDisabled`],
+/// [`Error::NoPhone`], [`Error::PhoneMismatch`], [`Error::TooFrequent`], [`Error::Internal`].
+pub async fn send(app: &App, name: &Name, phone: &Phone, now: UnixMs) -> Result<(), Error> {
+    challenge::plan(app, Purpose::Recover, phone)?;
+    let sending = Sending {
+        purpose: Purpose::Recover,
+        key: &SlotKey::recover(name),
+        keys: &[Key::NameOwner(name), Key::PhoneOwner(phone)],
+    };
+    let sent = challenge::send(
+        app,
+        sending,
+        |seen| {
+            let uid = seen.name_owner(name)?.ok_or(Error::UserNotFound)?;
+            match seen.phone_owner(phone)? == Some(uid) {
+                true => Ok(Target {
+                    phone: phone.clone(),
+                    uid: Some(uid),
+                }),
+                false => Err(Error::PhoneMismatch),
+            }
+        },
+        now,
+    );
+    match sent.await {
+        Ok(_) => Ok(()),
+        Err(Error::PhoneMismatch) => Err(why_mismatch(app, name).await?),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is to be said of an account whose phone the given one is not.
+async fn why_mismatch(app: &App, name: &Name) -> Result<Error, Error> {
+    let uid = app
+        .store
+        .read(&[Key::NameOwner(name)])
+        .await?
+        .name_owner(name)?;
+    let user = match uid {
+        Some(uid) => app.store.user(uid).await?,
+        None => None,
+    };
+    Ok(match user {
+        None => Error::UserNotFound,
+        Some(user) if !user.is_active() => Error::UserDisabled,
+        Some(user) if user.phone.is_none() => Error::NoPhone,
+        Some(_) => Error::PhoneMismatch,
+    })
+}
+
+/// Takes a code and gives a reset token for it.
+///
+/// # Errors
+/// [`Error::CodeExpired`], for an unknown name too; [`Error::CodeWrong`], [`Error::UserDisabled`],
+/// [`Error::Internal`].
+pub async fn verify(app: &App, name: &Name, guess: &Guess, now: UnixMs) -> Result<Token, Error> {
+    let key = SlotKey::recover(name);
+    let redemption = Redemption {
+        purpose: Purpose::Recover,
+        key: &key,
+        id: None,
+        guess,
+    };
+    let expired = Error::CodeExpired { retry_after: None };
+    let mut race = Race::default();
+    loop {
+        let seen = app
+            .store
+            .read(&[Key::NameOwner(name), Key::Slot(&key)])
+            .await?;
+        let uid = seen.name_owner(name)?.ok_or(expired.clone())?;
+        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+            continue;
+        };
+        let token = token::reset_token()?;
+        let reset = Reset {
+            uid,
+            phone: right.phone,
+            expires_at: now.plus(RESET_LIFE),
+            spent: false,
+        };
+        let hash = ResetHash::of(&token.0);
+        match app.store.issue_reset(&hash, &reset, &right.spend).await? {
+            Some(Outcome::Done) => return Ok(token),
+            Some(Outcome::Raced) => race.lost().await,
+            None => return Err(why_unreachable(app, &reset, expired).await?),
+        }
+    }
+}
+
+/// Takes a reset token and sets the password. Every session ends.
+///
+/// # Errors
+/// [`Error::ResetTokenExpired`], for an unknown name too; [`Error::ResetTokenInvalid`],
+/// [`Error::UserDisabled`], [`Error::Internal`].
+pub async fn change(
+    app: &App,
+    name: &Name,
+    token: &str,
+    new: &Password,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let hash = ResetHash::of(token);
+    let mut race = Race::default();
+    let mut new_hash = None;
+    loop {
+        let seen = app
+            .store
+            .read(&[Key::NameOwner(name), Key::Reset(&hash)])
+            .await?;
+        let uid = seen.name_owner(name)?.ok_or(Error::ResetTokenExpired)?;
+        let reset = seen.reset(&hash)?.ok_or(Error::ResetTokenInvalid)?;
+        if reset.uid != uid {
+            return Err(Error::ResetTokenInvalid);
+        }
+        if reset.spent || reset.expires_at <= now {
+            return Err(Error::ResetTokenExpired);
+        }
+        let password = match new_hash.take() {
+            Some(hash) => hash,
+            None => app.password_hasher.hash(new)?,
+        };
+        match app.store.redeem_reset(&hash, &reset, &password).await? {
+            Some(Outcome::Done) => return Ok(()),
+            Some(Outcome::Raced) => race.lost().await,
+            None => return Err(why_unreachable(app, &reset, Error::ResetTokenExpired).await?),
+        }
+        new_hash = Some(password);
+    }
+}
+
+/// What is to be said of an account that is not active, or no longer at the phone a code was sent to.
+async fn why_unreachable(app: &App, reset: &Reset, otherwise: Error) -> Result<Error, Error> {
+    Ok(match app.store.user(reset.uid).await? {
+        Some(user) if !user.is_active() => Error::UserDisabled,
+        _ => otherwise,
+    })
+}

@@ -1,0 +1,104 @@
+//! The latest events of one kind, in one item that is counted up without being read first: sends to
+//! a phone, wrong passwords of an account.
+//!
+//! The item is a shift register: `s0` the newest event, `s1` the one before, as many as the largest
+//! limit. DynamoDB evaluates the right-hand sides of an update on the item as it was, so one update
+//! shifts them all, and its condition is the rolling window itself: with five an hour, an event is
+//! admitted if the fifth newest (`s4`) is an hour old. [`crate::window`] has the same rule in Rust,
+//! and says from the refused item when to come back.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{Item, TTL_MARGIN, number};
+use crate::{
+    time::UnixMs,
+    window::{Limit, Window},
+};
+
+/// A register and what it admits.
+#[derive(Debug, Clone)]
+pub(super) struct Register<'a> {
+    /// The item's key.
+    pub(super) key: String,
+    /// All have to admit an event.
+    pub(super) limits: &'a [Limit],
+}
+
+/// One conditional update, as `UpdateItem` and a transaction's part both take it.
+pub(super) struct Change {
+    pub(super) update: String,
+    pub(super) condition: String,
+    pub(super) values: Item,
+}
+
+impl Register<'_> {
+    fn kept(&self) -> usize {
+        self.limits
+            .iter()
+            .map(|limit| limit.events)
+            .max()
+            .unwrap_or(1)
+    }
+
+    /// Counts an event at `now`, if the limits admit it.
+    pub(super) fn count(&self, now: UnixMs) -> Change {
+        let kept = self.kept();
+        let longest = self
+            .limits
+            .iter()
+            .map(|limit| limit.span)
+            .max()
+            .unwrap_or_default();
+        let ttl = now.plus(longest).plus(TTL_MARGIN).as_secs();
+        let mut values = HashMap::from([
+            (":now".to_owned(), number(now.0)),
+            (":ttl".to_owned(), number(ttl)),
+        ]);
+        let mut update = "SET s0 = :now, #ttl = :ttl".to_owned();
+        for n in 1..kept {
+            update += &format!(", s{n} = if_not_exists(s{}, :never)", n - 1);
+            // Here, as DynamoDB refuses a value that no expression uses.
+            values.insert(":never".to_owned(), number(0));
+        }
+        let mut conditions = Vec::new();
+        for (n, limit) in self.limits.iter().enumerate() {
+            let (s, horizon) = (format!("s{}", limit.events - 1), format!(":horizon{n}"));
+            conditions.push(format!("(attribute_not_exists({s}) OR {s} <= {horizon})"));
+            values.insert(horizon, number(limit.horizon(now).0));
+        }
+        Change {
+            update,
+            condition: conditions.join(" AND "),
+            values,
+        }
+    }
+
+    /// Takes the newest event off again, if it is the one at `counted_at`.
+    pub(super) fn uncount(&self, counted_at: UnixMs) -> Change {
+        let kept = self.kept();
+        let shifts = (1..kept).map(|n| format!("s{} = if_not_exists(s{n}, :never)", n - 1));
+        let shifts: Vec<String> = shifts.chain([format!("s{} = :never", kept - 1)]).collect();
+        let values = [(":counted_at", counted_at.0), (":never", 0)];
+        Change {
+            update: format!("SET {}", shifts.join(", ")),
+            condition: "s0 = :counted_at".to_owned(),
+            values: values.map(|(name, n)| (name.to_owned(), number(n))).into(),
+        }
+    }
+
+    /// How long until the refused `item` admits an event.
+    pub(super) fn wait(&self, item: Option<&Item>, now: UnixMs) -> Duration {
+        let nth = |n: usize| match item?.get(&format!("s{n}"))? {
+            AttributeValue::N(at) => at.parse().ok().map(UnixMs),
+            _ => None,
+        };
+        let window = Window((0..).map_while(nth).collect());
+        let waits = self
+            .limits
+            .iter()
+            .filter_map(|limit| window.wait(now, limit));
+        waits.max().unwrap_or_default()
+    }
+}

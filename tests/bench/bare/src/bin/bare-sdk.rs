@@ -1,0 +1,180 @@
+//! A function that makes the SDK calls named in `CALLS`, one after the other, and answers a constant.
+
+use std::{collections::HashMap, env, sync::atomic::{AtomicU64, Ordering}};
+
+use aws_sdk_dynamodb::{
+    config::{BehaviorVersion, Credentials, Region},
+    types::{AttributeValue, ConditionCheck, KeysAndAttributes, Put, TransactWriteItem, Update},
+};
+use aws_sdk_sns::types::MessageAttributeValue;
+use lambda_http::{Error, Request, service_fn};
+
+struct Calls {
+    dynamodb: aws_sdk_dynamodb::Client,
+    sns: aws_sdk_sns::Client,
+    calls: Vec<String>,
+    users: String,
+    codes: String,
+    made: AtomicU64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let region = Region::new(env::var("AWS_REGION")?);
+    let credentials = Credentials::new(
+        env::var("AWS_ACCESS_KEY_ID")?,
+        env::var("AWS_SECRET_ACCESS_KEY")?,
+        None,
+        None,
+        "environment",
+    );
+    let (dynamodb_url, sns_url) = (env::var("AWS_ENDPOINT_URL_DYNAMODB")?, env::var("AWS_ENDPOINT_URL_SNS")?);
+    let dynamodb = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region.clone())
+        .credentials_provider(credentials.clone())
+        .endpoint_url(&dynamodb_url);
+    let sns = aws_sdk_sns::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .credentials_provider(credentials)
+        .endpoint_url(&sns_url);
+    let calls: Vec<String> = env::var("CALLS")?.split(',').map(str::to_owned).collect();
+    #[cfg(feature = "remedies")]
+    let (dynamodb, sns) = {
+        let https = remedies::https()?;
+        let publishes = calls.iter().any(|call| call == "Publish");
+        remedies::open(&https, &dynamodb_url).await;
+        if publishes {
+            remedies::open(&https, &sns_url).await;
+        }
+        let http = remedies::client(https);
+        (dynamodb.http_client(http.clone()), sns.http_client(http))
+    };
+    let calls = &Calls {
+        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+        sns: aws_sdk_sns::Client::from_conf(sns.build()),
+        calls,
+        users: env::var("USERS_TABLE")?,
+        codes: env::var("CODES_TABLE")?,
+        made: AtomicU64::new(std::process::id().into()),
+    };
+    lambda_http::run(service_fn(async |_: Request| {
+        for call in &calls.calls {
+            calls.make(call).await?;
+        }
+        Ok::<_, Error>(r#"{"success":true}"#)
+    }))
+    .await
+}
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+impl Calls {
+    fn key(&self) -> HashMap<String, AttributeValue> {
+        let n = self.made.fetch_add(1, Ordering::Relaxed);
+        HashMap::from([("pk".to_owned(), text(format!("bare#+86138{n:08}")))])
+    }
+
+    fn item(&self) -> HashMap<String, AttributeValue> {
+        let mut item = self.key();
+        item.insert("nonce".to_owned(), text("0123456789abcdef0123456789abcdef"));
+        item.insert("sent".to_owned(), AttributeValue::N("1754049600000".to_owned()));
+        item.insert("tries".to_owned(), AttributeValue::N("0".to_owned()));
+        item.insert("ttl".to_owned(), AttributeValue::N("1754136000".to_owned()));
+        item
+    }
+
+    async fn make(&self, call: &str) -> Result<(), Error> {
+        match call {
+            "BatchGetItem" => {
+                let keys = || KeysAndAttributes::builder().keys(self.key()).keys(self.key()).consistent_read(true).build();
+                let read = self.dynamodb.batch_get_item();
+                read.request_items(&self.users, keys()?).request_items(&self.codes, keys()?).send().await?;
+            }
+            "GetItem" => {
+                let read = self.dynamodb.get_item().table_name(&self.codes).set_key(Some(self.key()));
+                read.consistent_read(true).send().await?;
+            }
+            "PutItem" => {
+                let put = self.dynamodb.put_item().table_name(&self.codes).set_item(Some(self.item()));
+                put.condition_expression("attribute_not_exists(pk)").send().await?;
+            }
+            "UpdateItem" => {
+                let update = self.dynamodb.update_item().table_name(&self.codes).set_key(Some(self.key()));
+                let update = update.update_expression("SET v = :v");
+                update.expression_attribute_values(":v", AttributeValue::N("1".to_owned())).send().await?;
+            }
+            "TransactWriteItems" => {
+                let check = ConditionCheck::builder().table_name(&self.users).set_key(Some(self.key()));
+                let check = check.condition_expression("attribute_not_exists(pk)").build()?;
+                let put = Put::builder().table_name(&self.codes).set_item(Some(self.item()));
+                let put = put.condition_expression("attribute_not_exists(pk)").build()?;
+                let update = Update::builder().table_name(&self.codes).set_key(Some(self.key()));
+                let update = update.update_expression("SET v = :v");
+                let update = update.expression_attribute_values(":v", AttributeValue::N("1".to_owned())).build()?;
+                let write = self.dynamodb.transact_write_items();
+                write
+                    .transact_items(TransactWriteItem::builder().condition_check(check).build())
+                    .transact_items(TransactWriteItem::builder().put(put).build())
+                    .transact_items(TransactWriteItem::builder().update(update).build())
+                    .send()
+                    .await?;
+            }
+            "Publish" => {
+                let kind = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build()?;
+                let publish = self.sns.publish().phone_number("+8613800138000");
+                let publish = publish.message("【Latchkey】登录验证码261293，5分钟内有效，请勿告诉他人");
+                publish.message_attributes("AWS.SNS.SMS.SMSType", kind).send().await?;
+            }
+            other => return Err(format!("no such call: {other}").into()),
+        }
+        Ok(())
+    }
+}
+
+/// The same as Latchkey does, with the SDK's own HTTP client.
+#[cfg(feature = "remedies")]
+mod remedies {
+    use std::{env, fs};
+
+    use aws_smithy_http_client::{
+        Connector,
+        tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+    };
+    use aws_smithy_runtime_api::client::{
+        http::{HttpConnector, SharedHttpClient, SharedHttpConnector, http_client_fn},
+        orchestrator::HttpRequest,
+    };
+    use lambda_http::Error;
+
+    const AMAZON_ROOTS: &str = include_str!("../../../../../shared/src/amazon-roots.pem");
+
+    pub fn https() -> Result<SharedHttpConnector, Error> {
+        let mut trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+        if let Ok(path) = env::var("AWS_CA_BUNDLE") {
+            trusted = trusted.with_pem_certificate(fs::read(path)?);
+        }
+        let context = TlsContext::builder().with_trust_store(trusted).build()?;
+        let connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(context)
+            .build();
+        Ok(SharedHttpConnector::new(connector))
+    }
+
+    pub async fn open(https: &SharedHttpConnector, url: &str) {
+        if let Ok(request) = HttpRequest::get(url) {
+            if let Ok(mut answer) = https.call(request).await {
+                let body = std::mem::replace(answer.body_mut(), Default::default());
+                let _ = body;
+            }
+        }
+    }
+
+    pub fn client(https: SharedHttpConnector) -> SharedHttpClient {
+        http_client_fn(move |_, _| https.clone())
+    }
+}
