@@ -20,6 +20,7 @@ pub mod error;
 pub mod flow;
 pub mod keys;
 pub mod log;
+mod numbering;
 pub mod password;
 pub mod phone;
 pub mod purpose;

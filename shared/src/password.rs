@@ -53,6 +53,16 @@ impl fmt::Debug for Password {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(pub String);
 
+impl PasswordHash {
+    /// Reads a PHC string of Argon2id, made elsewhere over the MD5 in lower-case hex.
+    pub fn parse(phc: &str) -> Option<Self> {
+        let parsed = Phc::new(phc).ok()?;
+        let is_argon2id = parsed.algorithm == Algorithm::Argon2id.ident();
+        let is_whole = parsed.hash.is_some() && Params::try_from(&parsed).is_ok();
+        (is_argon2id && is_whole).then(|| Self(phc.to_owned()))
+    }
+}
+
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(…)")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Error;
+use crate::{error::Error, numbering};
 
 /// A country calling code without the plus: one to three digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,8 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Reads a national number (digits only) of a country.
+    /// Reads a national number (digits only) of a country: one that text messages can be sent to.
+    /// Outside China it may be written with the country's trunk prefix (`07911…` in Britain).
     ///
     /// # Errors
     /// [`Error::CountryNotServed`], before anything else is looked at; [`Error::PhoneInvalid`].
@@ -50,11 +51,20 @@ impl Phone {
         if !served.0.contains(&country) {
             return Err(Error::CountryNotServed);
         }
-        let phone = Self {
-            country,
-            national: national.to_owned(),
+        let digits = national.as_bytes();
+        let national = match country {
+            // Mobile numbers of mainland China: ^1[3-9]\d{9}$. No table is needed for these.
+            CountryCode::CHINA => {
+                let is_mobile = digits.len() == 11
+                    && digits.iter().all(u8::is_ascii_digit)
+                    && digits[0] == b'1'
+                    && digits[1] >= b'3';
+                is_mobile.then_some(national)
+            }
+            _ => numbering::mobile(country.0, national),
         };
-        phone.is_valid().then_some(phone).ok_or(Error::PhoneInvalid)
+        let national = national.ok_or(Error::PhoneInvalid)?.to_owned();
+        Ok(Self { country, national })
     }
 
     /// Reads the digits of an E.164 number: a served country's code, then the national number. No
@@ -80,20 +90,6 @@ impl Phone {
             country,
             national: national.to_owned(),
         })
-    }
-
-    fn is_valid(&self) -> bool {
-        let digits = self.national.as_bytes();
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return false;
-        }
-        if self.country == CountryCode::CHINA {
-            // Mobile numbers of mainland China: ^1[3-9]\d{9}$.
-            return digits.len() == 11 && digits[0] == b'1' && digits[1] >= b'3';
-        }
-        // E.164: at most 15 digits with the country code; no subscriber number is under 4.
-        let length = digits.len() + self.country.to_string().len();
-        digits.len() >= 4 && length <= 15 && digits[0] != b'0'
     }
 
     /// The country calling code.

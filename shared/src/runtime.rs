@@ -8,6 +8,7 @@ use lambda_http::{
     lambda_runtime::{self, service_fn},
     request::LambdaRequest,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use tracing::level_filters::LevelFilter;
 
 use crate::{app::App, config::Config, log, time::UnixMs};
@@ -22,6 +23,35 @@ pub async fn serve<Answer>(
 where
     Answer: Future<Output = Response<Body>> + Send,
 {
+    let app = start().await?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
+        let answer = Box::pin(handle(app.clone(), event.payload.into(), UnixMs::now()));
+        async { Ok::<_, Error>(for_gateway(answer.await)) }
+    }))
+    .await
+}
+
+/// Serves a handler of a function that no route leads to: its own JSON in, its own JSON out.
+///
+/// # Errors
+/// What is wrong with the environment, in one sentence.
+pub async fn serve_events<Event, Report, Answer>(
+    handle: impl Fn(Arc<App>, Event, UnixMs) -> Answer,
+) -> Result<(), Error>
+where
+    Event: DeserializeOwned,
+    Report: Serialize,
+    Answer: Future<Output = Result<Report, Error>>,
+{
+    let app = start().await?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
+        handle(app.clone(), event.payload, UnixMs::now())
+    }))
+    .await
+}
+
+/// What comes before the first event.
+async fn start() -> Result<Arc<App>, Error> {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
     let level = level.parse().unwrap_or(LevelFilter::INFO);
     tracing::subscriber::set_global_default(log::subscriber(level, std::io::stdout))?;
@@ -32,11 +62,7 @@ where
     }));
     let app = Arc::new(App::new(Config::from_env()?)?);
     app.connections.open().await;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
-        let answer = Box::pin(handle(app.clone(), event.payload.into(), UnixMs::now()));
-        async { Ok::<_, Error>(for_gateway(answer.await)) }
-    }))
-    .await
+    Ok(app)
 }
 
 /// An answer as API Gateway takes it. `lambda_http::run` would do the same, at the cost of 0.2 MB for

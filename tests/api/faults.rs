@@ -6,7 +6,8 @@ use crate::support::{Answer, ERIC, TestApp, relay::Fault, scenario};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
-fn sns_error(status: u16, code: &str) -> Fault {
+/// What SNS answers when it refuses.
+pub fn sns_error(status: u16, code: &str) -> Fault {
     let body = format!(
         "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\
          <Code>{code}</Code><Message>about +86{ERIC}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
@@ -14,7 +15,8 @@ fn sns_error(status: u16, code: &str) -> Fault {
     Fault::Answers { status, body }
 }
 
-fn dynamodb_error(status: u16, code: &str) -> Fault {
+/// What DynamoDB answers when it refuses.
+pub fn dynamodb_error(status: u16, code: &str) -> Fault {
     let body = format!(
         r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"about phone#+86{ERIC}"}}"#
     );

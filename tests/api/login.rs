@@ -31,10 +31,9 @@ async fn the_documents_two_requests_log_eric_in() {
     .await;
 }
 
-#[track_caller]
-fn assert_logged_in_as_eric(answer: &crate::support::Answer) {
-    let token = answer.body["token"].as_str().unwrap();
-    let eric = json!({
+/// The account of the document's sample answer.
+pub fn eric() -> Value {
+    json!({
         "uuid": 5,
         "name": "eric",
         "email": "",
@@ -48,11 +47,12 @@ fn assert_logged_in_as_eric(answer: &crate::support::Answer) {
         "spaceCapacity": 8192,
         "type": 0,
         "status": 0
-    });
-    let whole =
-        json!({"status": 200, "result": eric, "code": "OK", "success": true, "token": token});
-    answer.assert(200, whole);
-    assert_eq!(answer.headers["authorization"], format!("Bearer {token}"));
+    })
+}
+
+#[track_caller]
+fn assert_logged_in_as_eric(answer: &crate::support::Answer) {
+    answer.assert_ok_with_token(&eric());
 }
 
 #[tokio::test]
@@ -464,9 +464,9 @@ async fn login_code_not_valid_for_a_phone_info_that_is_too_old() {
     .await;
 }
 
-const K1: &str = r#"{"active":"k1","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}}"#;
-const K1_AND_K2: &str = r#"{"active":"k2","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=","k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
-const K2: &str = r#"{"active":"k2","keys":{"k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
+pub const K1: &str = r#"{"active":"k1","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}}"#;
+pub const K1_AND_K2: &str = r#"{"active":"k2","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=","k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
+pub const K2: &str = r#"{"active":"k2","keys":{"k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
 
 #[tokio::test]
 async fn keys_rotate_with_overlap() {

@@ -4,10 +4,21 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod body;
+mod change_password;
 mod faults;
+mod import_users;
+mod life;
 mod limits;
 mod login;
 mod one_list;
+mod password_login;
+mod purposes;
+mod mobile;
 mod races;
+mod register;
+mod reset_password;
 mod round_trips;
+mod sessions;
 mod support;
+mod systems;
+mod three_dialects;

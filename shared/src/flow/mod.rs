@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod challenge;
+pub mod import;
 pub mod login;
 pub mod password;
 pub mod phone;

@@ -59,22 +59,24 @@ impl SmsConfig {
         let own = Purpose::ALL
             .iter()
             .flat_map(|purpose| text::built_in(*purpose));
-        for (text, variable) in own.map(|text| (text, "SMS_BRAND")).chain(
-            self.texts
-                .values()
-                .flat_map(|texts| texts.values().map(|text| (text, "SMS_TEXTS"))),
-        ) {
-            match text.check(brand, domain) {
-                Ok(()) => {}
-                Err(TextProblem::NoCode) => {
-                    return Err(env.error(variable, "a text does not contain {code}"));
-                }
+        let theirs = self.texts.values().flat_map(BTreeMap::values);
+        let codes = own
+            .map(|text| ("SMS_BRAND", text))
+            .chain(theirs.map(|text| ("SMS_TEXTS", text)))
+            .map(|(variable, text)| (variable, text.check(brand, domain)));
+        let notices = text::MOVED
+            .iter()
+            .map(|text| ("SMS_BRAND", text.check_notice(brand)));
+        for (variable, checked) in codes.chain(notices) {
+            let complaint = match checked {
+                Ok(()) => continue,
+                Err(TextProblem::NoCode) => "a text does not contain {code}",
                 Err(TextProblem::TooLong) => {
-                    let complaint = "a text with SMS_BRAND and ORIGIN_DOMAIN exceeds one segment \
-                                     (160 GSM-7 or 70 UCS-2 characters)";
-                    return Err(env.error(variable, complaint));
+                    "a text with SMS_BRAND and ORIGIN_DOMAIN exceeds one segment (160 GSM-7 or 70 \
+                     UCS-2 characters)"
                 }
-            }
+            };
+            return Err(env.error(variable, complaint));
         }
         Ok(())
     }

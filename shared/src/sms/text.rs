@@ -63,7 +63,7 @@ pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
 }
 
 /// What the old number is told when an account has moved to another: Chinese, English.
-static MOVED: [Text; 2] = [
+pub static MOVED: [Text; 2] = [
     text("【{brand}】您的账号已更换手机号，如非本人操作，请尽快联系我们"),
     text(
         "Your {brand} account now has another phone number. If this wasn't you, contact us at once.",
@@ -97,10 +97,15 @@ impl Text {
         if !self.0.contains("{code}") {
             return Err(TextProblem::NoCode);
         }
-        let longest = self.fill_in(brand, "000000", "10", origin_domain);
-        fits_one_segment(&longest)
-            .then_some(())
-            .ok_or(TextProblem::TooLong)
+        one_segment(&self.fill_in(brand, "000000", "10", origin_domain))
+    }
+
+    /// Whether a notice fits one segment with this brand.
+    ///
+    /// # Errors
+    /// [`TextProblem::TooLong`].
+    pub fn check_notice(&self, brand: &str) -> Result<(), TextProblem> {
+        one_segment(&self.notice(brand).0)
     }
 
     /// The message of a notice, which tells no code.
@@ -131,6 +136,11 @@ impl Text {
         }
         message
     }
+}
+
+fn one_segment(message: &str) -> Result<(), TextProblem> {
+    let fits = fits_one_segment(message);
+    fits.then_some(()).ok_or(TextProblem::TooLong)
 }
 
 /// 160 septets of GSM-7 (3GPP TS 23.038), or 70 UTF-16 units as soon as one character is outside it.
@@ -184,11 +194,12 @@ mod tests {
     #[test]
     fn a_text_must_tell_the_code_and_fit() {
         assert_eq!(text("no code").check("", None), Err(TextProblem::NoCode));
-        let long = "码".repeat(65);
-        assert_eq!(text("{code}码").check(&long, None), Ok(()));
-        assert_eq!(
-            text("{code}").check(&long, Some("a.b")),
-            Err(TextProblem::TooLong)
-        );
+        let brand = "码".repeat(64);
+        let signed = text("{brand}{code}");
+        assert_eq!(signed.check(&brand, None), Ok(()));
+        assert_eq!(signed.check(&brand, Some("a.b")), Err(TextProblem::TooLong));
+        for notice in &MOVED {
+            assert_eq!(notice.check_notice("Latchkey Demo"), Ok(()), "{notice:?}");
+        }
     }
 }

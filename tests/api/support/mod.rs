@@ -1,6 +1,7 @@
 //! The system under test, with methods named for what people do with it.
 
 mod calls;
+pub mod dialects;
 pub mod relay;
 mod secrets;
 
@@ -27,6 +28,7 @@ use shared::{
     user::{Name, Uid, User},
 };
 
+pub use people::{ANNA, md5};
 use relay::{Call, Relay};
 
 /// The user of seed 003's sample.
@@ -187,7 +189,7 @@ impl TestApp {
         })
         .unwrap();
         user.password = password.map(|password| {
-            self.learn(password);
+            self.learn_password(password);
             cheap.hash(&Password::parse(password).unwrap()).unwrap()
         });
         let store = self.system.lock().unwrap().store.clone();
@@ -213,6 +215,27 @@ impl TestApp {
         let delete = self.tables().delete_item().table_name(self.table("users"));
         let key = AttributeValue::S(format!("user#{uid}"));
         delete.key("pk", key).send().await.unwrap();
+    }
+
+    /// What a function made of its environment.
+    pub fn function_app(&self, name: &str) -> std::sync::Arc<shared::App> {
+        self.dynamodb.is_called_by(name);
+        self.system.lock().unwrap().apps[name].clone()
+    }
+
+    /// An account's item.
+    pub async fn user_item(&self, uid: u64) -> BTreeMap<String, AttributeValue> {
+        let get = self.tables().get_item().table_name(self.table("users"));
+        let got = get
+            .key("pk", AttributeValue::S(format!("user#{uid}")))
+            .consistent_read(true);
+        got.send()
+            .await
+            .unwrap()
+            .item
+            .unwrap_or_default()
+            .into_iter()
+            .collect()
     }
 
     /// An item of the codes table.

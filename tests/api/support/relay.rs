@@ -29,6 +29,15 @@ pub enum Fault {
     },
     /// Answers so, without doing anything.
     Answers { status: u16, body: String },
+    /// The same, to one operation only, `times` times.
+    AnswersTo {
+        operation: &'static str,
+        times: usize,
+        status: u16,
+        body: String,
+    },
+    /// Behaves for so many requests, and has this fault from then on.
+    After { requests: usize, then: Box<Fault> },
 }
 
 /// One request that passed.
@@ -54,12 +63,32 @@ struct State {
 impl State {
     /// What happens to the next request, if it is of this operation.
     fn fault_of(&mut self, operation: &str) -> Option<Fault> {
+        if let Some(Fault::After { requests, then }) = &mut self.fault {
+            let then = (**then).clone();
+            *requests = match requests.checked_sub(1) {
+                Some(left) => left,
+                None => {
+                    self.fault = Some(then);
+                    return self.fault_of(operation);
+                }
+            };
+            return None;
+        }
         let fault = self.fault.clone();
         match &mut self.fault {
-            Some(Fault::LosesAnswersOf {
-                operation: only, ..
-            }) if *only != operation => None,
-            Some(Fault::LosesAnswers { times } | Fault::LosesAnswersOf { times, .. }) => {
+            Some(
+                Fault::LosesAnswersOf {
+                    operation: only, ..
+                }
+                | Fault::AnswersTo {
+                    operation: only, ..
+                },
+            ) if *only != operation => None,
+            Some(
+                Fault::LosesAnswers { times }
+                | Fault::LosesAnswersOf { times, .. }
+                | Fault::AnswersTo { times, .. },
+            ) => {
                 *times = times.checked_sub(1)?;
                 fault
             }
@@ -177,12 +206,13 @@ async fn relay(
     };
     match &fault {
         Some(Fault::Hangs | Fault::Refuses) => std::future::pending().await,
-        Some(Fault::Answers { status, body }) => {
+        Some(Fault::Answers { status, body } | Fault::AnswersTo { status, body, .. }) => {
             let mut response = Response::new(Full::new(Bytes::from(body.clone())));
             *response.status_mut() = (*status).try_into().unwrap();
             return Ok(response);
         }
         Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) | None => {}
+        Some(Fault::After { .. }) => unreachable!("it is unwrapped"),
     }
     let forwarded = client.post(&upstream).headers(parts.headers).body(body);
     let answer = forwarded.send().await.unwrap();

@@ -14,7 +14,7 @@ use crate::{
     dynamodb,
     environment::{self, Endpoints},
     error::StartError,
-    functions,
+    functions::{self, Handler},
     gateway::{self, Gateway},
     server::Server,
     sns::{self, Inbox},
@@ -88,6 +88,9 @@ pub struct System {
     pub inbox: Inbox,
     /// What the functions take for the time.
     pub clock: Clock,
+    /// What each function, by its name, made of its environment; those that no route leads to are
+    /// invoked with it directly.
+    pub apps: HashMap<String, Arc<App>>,
     gateway: Server,
     services: Vec<Server>,
 }
@@ -131,11 +134,17 @@ impl System {
 
         let endpoints = Endpoints { dynamodb, sns };
         let mut routes = HashMap::new();
+        let mut apps = HashMap::new();
         for function in &template.functions {
-            let ready = ready(function, &endpoints, &options.environment)?;
+            let app = configured(function, &endpoints, &options.environment)?;
             for route in &function.routes {
-                routes.insert(route.clone(), ready.clone());
+                let ready = gateway::Function {
+                    handler: handler(function)?,
+                    app: app.clone(),
+                };
+                routes.insert(route.clone(), ready);
             }
+            apps.insert(function.name.clone(), app);
         }
         let gateway = Gateway {
             routes,
@@ -152,6 +161,7 @@ impl System {
             store,
             inbox: options.inbox,
             clock: options.clock,
+            apps,
             gateway,
             services,
         })
@@ -175,15 +185,19 @@ fn table_name(template: &Template, resource: &'static str) -> Result<String, Sta
     name.ok_or(StartError::NoTable { resource })
 }
 
-/// The function with its handler and the configuration it reads from its environment.
-fn ready(
+fn handler(function: &template::Function) -> Result<Handler, StartError> {
+    let handler = functions::handler(&function.name);
+    handler.ok_or_else(|| StartError::NoHandler {
+        function: function.name.clone(),
+    })
+}
+
+/// What the function makes of its environment.
+fn configured(
     function: &template::Function,
     endpoints: &Endpoints,
     overrides: &BTreeMap<String, String>,
-) -> Result<gateway::Function, StartError> {
-    let handler = functions::handler(&function.name).ok_or_else(|| StartError::NoHandler {
-        function: function.name.clone(),
-    })?;
+) -> Result<Arc<App>, StartError> {
     let environment = environment::of(function, endpoints, overrides);
     let config = Config::from_lookup(&|name| environment.get(name).cloned());
     let failed = |reason: String| StartError::Function {
@@ -192,8 +206,5 @@ fn ready(
     };
     let config = config.map_err(|error| failed(error.to_string()))?;
     let app = App::new(config).map_err(|error| failed(error.to_string()))?;
-    Ok(gateway::Function {
-        handler,
-        app: Arc::new(app),
-    })
+    Ok(Arc::new(app))
 }

@@ -1,6 +1,10 @@
 //! A function that makes the SDK calls named in `CALLS`, one after the other, and answers a constant.
 
-use std::{collections::HashMap, env, sync::atomic::{AtomicU64, Ordering}};
+use std::{
+    collections::HashMap,
+    env,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region},
@@ -28,7 +32,10 @@ async fn main() -> Result<(), Error> {
         None,
         "environment",
     );
-    let (dynamodb_url, sns_url) = (env::var("AWS_ENDPOINT_URL_DYNAMODB")?, env::var("AWS_ENDPOINT_URL_SNS")?);
+    let (dynamodb_url, sns_url) = (
+        env::var("AWS_ENDPOINT_URL_DYNAMODB")?,
+        env::var("AWS_ENDPOINT_URL_SNS")?,
+    );
     let dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region.clone())
@@ -81,7 +88,10 @@ impl Calls {
     fn item(&self) -> HashMap<String, AttributeValue> {
         let mut item = self.key();
         item.insert("nonce".to_owned(), text("0123456789abcdef0123456789abcdef"));
-        item.insert("sent".to_owned(), AttributeValue::N("1754049600000".to_owned()));
+        item.insert(
+            "sent".to_owned(),
+            AttributeValue::N("1754049600000".to_owned()),
+        );
         item.insert("tries".to_owned(), AttributeValue::N("0".to_owned()));
         item.insert("ttl".to_owned(), AttributeValue::N("1754136000".to_owned()));
         item
@@ -90,31 +100,69 @@ impl Calls {
     async fn make(&self, call: &str) -> Result<(), Error> {
         match call {
             "BatchGetItem" => {
-                let keys = || KeysAndAttributes::builder().keys(self.key()).keys(self.key()).consistent_read(true).build();
+                let keys = || {
+                    KeysAndAttributes::builder()
+                        .keys(self.key())
+                        .keys(self.key())
+                        .consistent_read(true)
+                        .build()
+                };
                 let read = self.dynamodb.batch_get_item();
-                read.request_items(&self.users, keys()?).request_items(&self.codes, keys()?).send().await?;
+                read.request_items(&self.users, keys()?)
+                    .request_items(&self.codes, keys()?)
+                    .send()
+                    .await?;
             }
             "GetItem" => {
-                let read = self.dynamodb.get_item().table_name(&self.codes).set_key(Some(self.key()));
+                let read = self
+                    .dynamodb
+                    .get_item()
+                    .table_name(&self.codes)
+                    .set_key(Some(self.key()));
                 read.consistent_read(true).send().await?;
             }
             "PutItem" => {
-                let put = self.dynamodb.put_item().table_name(&self.codes).set_item(Some(self.item()));
-                put.condition_expression("attribute_not_exists(pk)").send().await?;
+                let put = self
+                    .dynamodb
+                    .put_item()
+                    .table_name(&self.codes)
+                    .set_item(Some(self.item()));
+                put.condition_expression("attribute_not_exists(pk)")
+                    .send()
+                    .await?;
             }
             "UpdateItem" => {
-                let update = self.dynamodb.update_item().table_name(&self.codes).set_key(Some(self.key()));
+                let update = self
+                    .dynamodb
+                    .update_item()
+                    .table_name(&self.codes)
+                    .set_key(Some(self.key()));
                 let update = update.update_expression("SET v = :v");
-                update.expression_attribute_values(":v", AttributeValue::N("1".to_owned())).send().await?;
+                update
+                    .expression_attribute_values(":v", AttributeValue::N("1".to_owned()))
+                    .send()
+                    .await?;
             }
             "TransactWriteItems" => {
-                let check = ConditionCheck::builder().table_name(&self.users).set_key(Some(self.key()));
-                let check = check.condition_expression("attribute_not_exists(pk)").build()?;
-                let put = Put::builder().table_name(&self.codes).set_item(Some(self.item()));
-                let put = put.condition_expression("attribute_not_exists(pk)").build()?;
-                let update = Update::builder().table_name(&self.codes).set_key(Some(self.key()));
+                let check = ConditionCheck::builder()
+                    .table_name(&self.users)
+                    .set_key(Some(self.key()));
+                let check = check
+                    .condition_expression("attribute_not_exists(pk)")
+                    .build()?;
+                let put = Put::builder()
+                    .table_name(&self.codes)
+                    .set_item(Some(self.item()));
+                let put = put
+                    .condition_expression("attribute_not_exists(pk)")
+                    .build()?;
+                let update = Update::builder()
+                    .table_name(&self.codes)
+                    .set_key(Some(self.key()));
                 let update = update.update_expression("SET v = :v");
-                let update = update.expression_attribute_values(":v", AttributeValue::N("1".to_owned())).build()?;
+                let update = update
+                    .expression_attribute_values(":v", AttributeValue::N("1".to_owned()))
+                    .build()?;
                 let write = self.dynamodb.transact_write_items();
                 write
                     .transact_items(TransactWriteItem::builder().condition_check(check).build())
@@ -124,10 +172,17 @@ impl Calls {
                     .await?;
             }
             "Publish" => {
-                let kind = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build()?;
+                let kind = MessageAttributeValue::builder()
+                    .data_type("String")
+                    .string_value("Transactional")
+                    .build()?;
                 let publish = self.sns.publish().phone_number("+8613800138000");
-                let publish = publish.message("【Latchkey】登录验证码261293，5分钟内有效，请勿告诉他人");
-                publish.message_attributes("AWS.SNS.SMS.SMSType", kind).send().await?;
+                let publish =
+                    publish.message("【Latchkey】登录验证码261293，5分钟内有效，请勿告诉他人");
+                publish
+                    .message_attributes("AWS.SNS.SMS.SMSType", kind)
+                    .send()
+                    .await?;
             }
             other => return Err(format!("no such call: {other}").into()),
         }
@@ -148,6 +203,7 @@ mod remedies {
         http::{HttpConnector, SharedHttpClient, SharedHttpConnector, http_client_fn},
         orchestrator::HttpRequest,
     };
+    use aws_smithy_types::byte_stream::ByteStream;
     use lambda_http::Error;
 
     const AMAZON_ROOTS: &str = include_str!("../../../../../shared/src/amazon-roots.pem");
@@ -166,11 +222,10 @@ mod remedies {
     }
 
     pub async fn open(https: &SharedHttpConnector, url: &str) {
-        if let Ok(request) = HttpRequest::get(url) {
-            if let Ok(mut answer) = https.call(request).await {
-                let body = std::mem::replace(answer.body_mut(), Default::default());
-                let _ = body;
-            }
+        if let Ok(request) = HttpRequest::get(url)
+            && let Ok(answer) = https.call(request).await
+        {
+            let _ = ByteStream::new(answer.into_body()).collect().await;
         }
     }
 

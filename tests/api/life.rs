@@ -1,0 +1,71 @@
+//! A person's whole life, over HTTP.
+
+use serde_json::json;
+
+use crate::support::{ANNA, md5, scenario};
+
+#[tokio::test]
+async fn a_whole_life() {
+    const [FIRST, SECOND, THIRD]: [&str; 3] =
+        ["anna-password", "second-password", "third-password"];
+    scenario(async |app| {
+        // Registers by SMS, and is logged in by that.
+        let (ticket, code) = app.register_code(ANNA).await;
+        let answer = app.register(&ticket, &code, "Anna", FIRST).await;
+        let anna = answer.body["result"].clone();
+        let registered = answer.assert_ok_with_token(&anna);
+        assert_eq!((&anna["name"], &anna["phone"]), (&json!("Anna"), &json!(ANNA)));
+
+        // Asks who she is.
+        let registered = app.info(&registered).await.assert_ok_with_token(&anna);
+
+        // Logs in with the password on two other devices, by phone and by name, one of which sends
+        // passwords as they are and one of which sends their MD5.
+        let answer = app.log_in_with_password(ANNA, FIRST).await;
+        let plain = answer.assert_ok_with_token(&anna);
+        let answer = app.log_in_with_password("anna", &md5(FIRST)).await;
+        let hashed = answer.assert_ok_with_token(&anna);
+
+        // Changes it on one of them, and is logged out everywhere else by that.
+        let sent = app.send_change_password_code(&hashed).await;
+        let hashed = sent.assert_ok_with_token(&json!(sent.result()));
+        let change = (sent.result().to_owned(), app.last_code(ANNA));
+        let answer = app
+            .change_password_from(&md5(FIRST), &hashed, &change, &md5(SECOND))
+            .await;
+        let goes_on = answer.assert_ok_with_token(&json!(true));
+        for ended in [&registered, &plain, &hashed] {
+            app.info(ended).await.assert_invalid_token();
+        }
+        let goes_on = app.info(&goes_on).await.assert_ok_with_token(&anna);
+        let answer = app.log_in_with_password(ANNA, FIRST).await;
+        answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        let answer = app.log_in_with_password(ANNA, SECOND).await;
+        let second = answer.assert_ok_with_token(&anna);
+
+        // Forgets it, and gets in again without it.
+        app.wait(7 * 24 * 3600);
+        let answer = app.log_in_with_password("Anna", "forgotten?").await;
+        answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        let sent = app.send_reset_code(ANNA).await;
+        sent.assert_ok(&json!(sent.result()));
+        let code = app.last_code(ANNA);
+        let answer = app.reset_password(sent.result(), &code, THIRD).await;
+        answer.assert_ok(&json!(true));
+        for ended in [&goes_on, &second] {
+            app.info(ended).await.assert_invalid_token();
+        }
+        let answer = app.log_in_with_password("Anna", SECOND).await;
+        answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        let answer = app.log_in_with_password("Anna", &md5(THIRD)).await;
+        let third = answer.assert_ok_with_token(&anna);
+
+        // Logs in by SMS, which ends no session.
+        let (ticket, code) = app.login_code(ANNA).await;
+        let by_sms = app.log_in(&ticket, &code).await.assert_ok_with_token(&anna);
+        for token in [third, by_sms] {
+            app.info(&token).await.assert_ok_with_token(&anna);
+        }
+    })
+    .await;
+}

@@ -1,0 +1,343 @@
+//! A run: every function beside the bare ones, in turn, so that what else the machine does meets all.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use local::{
+    Options, System,
+    environment::{self, Endpoints},
+};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use crate::{
+    Error,
+    authority::Authority,
+    relay::{Relay, sequential_depth},
+    requests::{Requests, hashes_a_password, succeeded},
+    runtime_api::RuntimeApi,
+    subject::Subject,
+};
+
+/// How much is measured.
+#[derive(Debug, Clone)]
+pub struct Extent {
+    /// Starts of every binary.
+    pub starts: usize,
+    /// Warm requests after the first one of every start.
+    pub warm: usize,
+    /// The functions; all that have been built, when empty.
+    pub functions: Vec<String>,
+}
+
+/// What one binary did over one transport.
+#[derive(Debug, Clone, Default)]
+pub struct Samples {
+    /// From the process's creation to its first poll.
+    pub start: Vec<Duration>,
+    /// First requests.
+    pub first: Vec<Duration>,
+    /// Warm requests.
+    pub warm: Vec<Duration>,
+    /// Start and first request together.
+    pub cold: Vec<Duration>,
+    /// The most memory of any start, in bytes.
+    pub memory: u64,
+}
+
+/// What a request costs at the endpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// DynamoDB's operations and SNS's, in order.
+    pub operations: Vec<String>,
+    /// Requests to DynamoDB.
+    pub dynamodb: usize,
+    /// How many of those wait for one another.
+    pub depth: usize,
+    /// Requests to SNS.
+    pub sns: usize,
+}
+
+/// A function and those it is measured against.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// Its name.
+    pub name: String,
+    /// Whether it hashes a password. Such a one is started, and not asked for anything.
+    pub hashes: bool,
+    /// Its binary's size and its zip's, in bytes.
+    pub sizes: (u64, u64),
+    /// What a request costs.
+    pub cost: Cost,
+    /// Over plain HTTP.
+    pub plain: Samples,
+    /// Over TLS.
+    pub tls: Samples,
+    /// A constant answer through `lambda_http`.
+    pub bare_http: Samples,
+    /// The same SDK calls with the same remedies, over plain HTTP.
+    pub bare_sdk_plain: Samples,
+    /// The same over TLS.
+    pub bare_sdk: Samples,
+    /// The same SDK calls with the SDK's defaults, over TLS.
+    pub defaults: Samples,
+}
+
+/// Builds the bare functions: with the remedies, and as the SDK comes.
+///
+/// # Errors
+/// When `cargo lambda build` fails.
+pub fn build_bare(root: &Path) -> Result<(), Error> {
+    let builds = [
+        ("remedies", "release", "1"),
+        ("sdk-defaults", "as-it-comes", "0"),
+    ];
+    for (features, profile, no_jitter_entropy) in builds {
+        let target = root.join("target/bench").join(features);
+        let status = Command::new("cargo")
+            .args(["lambda", "build", "--locked", "--profile", profile])
+            .args(["--features", features, "--manifest-path"])
+            .arg(root.join("tests/bench/bare/Cargo.toml"))
+            .arg("--lambda-dir")
+            .arg(target.join("lambda"))
+            .env("CARGO_TARGET_DIR", &target)
+            .env("AWS_LC_SYS_NO_JITTER_ENTROPY", no_jitter_entropy)
+            .status()?;
+        if !status.success() {
+            return Err("cargo lambda build of the bare functions fails".into());
+        }
+    }
+    Ok(())
+}
+
+/// A transport: relays before DynamoDB and SNS, and the authorities to trust.
+struct Transport {
+    dynamodb: Relay,
+    sns: Relay,
+    trust: BTreeMap<String, String>,
+}
+
+impl Transport {
+    fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            dynamodb: self.dynamodb.url(),
+            sns: self.sns.url(),
+        }
+    }
+
+    /// What passes while `work` is done.
+    fn cost<T>(&self, work: impl FnOnce() -> T) -> (T, Cost) {
+        let before = (self.dynamodb.count(), self.sns.count());
+        let done = work();
+        let dynamodb = self.dynamodb.calls_since(before.0);
+        let sns = self.sns.calls_since(before.1);
+        let mut calls: Vec<_> = dynamodb.iter().chain(&sns).collect();
+        calls.sort_by_key(|call| call.during.0);
+        let cost = Cost {
+            operations: calls.iter().map(|call| call.operation.clone()).collect(),
+            dynamodb: dynamodb.len(),
+            depth: sequential_depth(&dynamodb),
+            sns: sns.len(),
+        };
+        (done, cost)
+    }
+}
+
+/// Measures everything.
+///
+/// # Errors
+/// What does not work, for a start the binaries that have to be built before.
+pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured>, Error> {
+    let options = Options {
+        template: root.join("template.yaml"),
+        gateway_port: 0,
+        dynamodb_port: 0,
+        sns_port: 0,
+        trust_source_ip_header: true,
+        ..Options::default()
+    };
+    let system = handle.block_on(System::start(options))?;
+    let authority = Authority::new()?;
+    let transport = async |tls: bool| -> Result<Transport, Error> {
+        let server = tls.then(|| authority.server.clone());
+        Ok(Transport {
+            dynamodb: Relay::start(&system.endpoints.dynamodb, server.clone()).await?,
+            sns: Relay::start(&system.endpoints.sns, server).await?,
+            trust: if tls {
+                trust(root, &authority)?
+            } else {
+                BTreeMap::new()
+            },
+        })
+    };
+    let (plain, tls) = (
+        handle.block_on(transport(false))?,
+        handle.block_on(transport(true))?,
+    );
+    let mut requests = Requests::new(&system);
+    let mut api = RuntimeApi::start()?;
+
+    let mut all: Vec<Measured> = Vec::new();
+    let mut subjects = Vec::new();
+    for function in &system.template.functions {
+        let wanted = extent.functions.is_empty() || extent.functions.contains(&function.name);
+        let binary = bootstrap(&root.join("target/lambda"), &function.name);
+        if !wanted || !binary.exists() {
+            continue;
+        }
+        let subject = |transport: &Transport| Subject {
+            name: function.name.clone(),
+            binary: binary.clone(),
+            environment: environment::of(function, &transport.endpoints(), &transport.trust),
+        };
+        let (over_plain, over_tls) = (subject(&plain), subject(&tls));
+        all.push(Measured {
+            name: function.name.clone(),
+            hashes: hashes_a_password(&function.name),
+            sizes: over_plain.sizes()?,
+            ..Measured::default()
+        });
+        subjects.push((over_plain, over_tls));
+    }
+    if all.is_empty() {
+        return Err("no binary in target/lambda: first cargo lambda build --release".into());
+    }
+    let bare = |name: &str, binary: &Path, transport: &Transport, calls: &[String]| {
+        let tables = &system.template.functions[0];
+        let mut environment = environment::of(tables, &transport.endpoints(), &transport.trust);
+        environment.insert("CALLS".to_owned(), calls.join(","));
+        Subject {
+            name: name.to_owned(),
+            binary: binary.to_owned(),
+            environment,
+        }
+    };
+    let remedies = root.join("target/bench/remedies/lambda");
+    let bare_http = bootstrap(&remedies, "bare-http");
+    let bare_sdk = bootstrap(&remedies, "bare-sdk");
+    let defaults = bootstrap(&root.join("target/bench/sdk-defaults/lambda"), "bare-sdk");
+
+    let any = json!({"version": "2.0", "routeKey": "POST /", "rawPath": "/", "rawQueryString": "",
+        "headers": {"host": "bench"}, "isBase64Encoded": false, "body": "{}",
+        "requestContext": {"accountId": "0", "apiId": "0", "domainName": "bench", "domainPrefix": "bench",
+            "http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "10.0.0.1",
+                "userAgent": ""},
+            "requestId": "0", "routeKey": "POST /", "stage": "$default", "time": "", "timeEpoch": 0}});
+    let same = vec![any; 1 + extent.warm];
+    let directory = root.join("events");
+    for round in 0..extent.starts {
+        eprint!("\rstart {} of {}", round + 1, extent.starts);
+        for (measured, (over_plain, over_tls)) in all.iter_mut().zip(&subjects) {
+            let mut events = || -> Result<Vec<Value>, Error> {
+                let mut events = Vec::new();
+                for _ in 0..=extent.warm {
+                    let event = handle.block_on(requests.event(&directory, &measured.name));
+                    events.extend(event?);
+                }
+                Ok(events)
+            };
+            let (for_plain, for_tls) = (events()?, events()?);
+            let sampled = sample(
+                &mut api,
+                over_plain,
+                &for_plain,
+                &plain,
+                &mut measured.plain,
+            )?;
+            measured.cost = sampled;
+            sample(
+                &mut api,
+                &bare("bare-http", &bare_http, &plain, &[]),
+                &same,
+                &plain,
+                &mut measured.bare_http,
+            )?;
+            sample(&mut api, over_tls, &for_tls, &tls, &mut measured.tls)?;
+            if measured.hashes {
+                continue;
+            }
+            let calls = &measured.cost.operations;
+            for (binary, transport, samples) in [
+                (&bare_sdk, &plain, &mut measured.bare_sdk_plain),
+                (&bare_sdk, &tls, &mut measured.bare_sdk),
+                (&defaults, &tls, &mut measured.defaults),
+            ] {
+                sample(
+                    &mut api,
+                    &bare("bare-sdk", binary, transport, calls),
+                    &same,
+                    transport,
+                    samples,
+                )?;
+            }
+        }
+    }
+    eprintln!();
+    Ok(all)
+}
+
+/// Starts a binary once and sends it these events. Gives what the last one cost.
+fn sample(
+    api: &mut RuntimeApi,
+    subject: &Subject,
+    events: &[Value],
+    transport: &Transport,
+    samples: &mut Samples,
+) -> Result<Cost, Error> {
+    let started = subject.start(api)?;
+    samples.start.push(started.start);
+    let mut cost = Cost::default();
+    for (n, event) in events.iter().enumerate() {
+        let (invoked, passed) = transport.cost(|| api.invoke(event));
+        let (took, answer) = invoked.map_err(|error| format!("{}: {error}", subject.name))?;
+        if !succeeded(&answer) {
+            return Err(format!("{} answers {answer} to {event}", subject.name).into());
+        }
+        cost = passed;
+        if n == 0 {
+            samples.first.push(took);
+            samples.cold.push(started.start + took);
+        } else {
+            samples.warm.push(took);
+        }
+    }
+    samples.memory = samples.memory.max(started.peak_memory()?);
+    Ok(cost)
+}
+
+fn bootstrap(lambda: &Path, name: &str) -> PathBuf {
+    lambda.join(name).join("bootstrap")
+}
+
+/// The authority alone for those who trust Amazon besides, and with all the system's for those who
+/// trust whatever the system does.
+fn trust(root: &Path, authority: &Authority) -> Result<BTreeMap<String, String>, Error> {
+    let directory = root.join("target/bench");
+    fs::create_dir_all(&directory)?;
+    let (bundle, system) = (
+        directory.join("authority.pem"),
+        directory.join("system.pem"),
+    );
+    fs::write(&bundle, &authority.pem)?;
+    let of_system = [
+        env::var("SSL_CERT_FILE").unwrap_or_default(),
+        "/etc/pki/tls/certs/ca-bundle.crt".to_owned(), // Amazon Linux
+        "/etc/ssl/certs/ca-certificates.crt".to_owned(),
+    ];
+    let roots = of_system
+        .iter()
+        .find_map(|file| fs::read_to_string(file).ok());
+    let roots = roots.ok_or("the system's authorities are nowhere to be found")?;
+    fs::write(&system, format!("{roots}\n{}", authority.pem))?;
+    let variable = |name: &str, file: &Path| (name.to_owned(), file.display().to_string());
+    Ok([
+        variable("AWS_CA_BUNDLE", &bundle),
+        variable("SSL_CERT_FILE", &system),
+    ]
+    .into())
+}

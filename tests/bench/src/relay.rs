@@ -1,0 +1,173 @@
+//! Stands before a service, hands every byte on, and counts the HTTP requests in between.
+//!
+//! It reads no HTTP: a function waits for an answer before it sends the next request on a connection,
+//! so a request begins where bytes turn round.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
+};
+
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::HOST;
+
+/// A request that has passed.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// DynamoDB's operation, `Publish` for SNS, `GET` for what only opens a connection.
+    pub operation: String,
+    /// When its first byte came in and when the last one of its answer left.
+    pub during: (Instant, Instant),
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    tls: bool,
+    passed: Arc<Mutex<Passed>>,
+}
+
+#[derive(Debug, Default)]
+struct Passed {
+    calls: Vec<Call>,
+    connections: usize,
+}
+
+impl Relay {
+    /// Relays to the service at this plain URL; with a `server`, its own side speaks TLS.
+    ///
+    /// # Errors
+    /// When no port can be listened on.
+    pub async fn start(upstream: &str, server: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let relay = Self {
+            address: listener.local_addr()?,
+            tls: server.is_some(),
+            passed: Arc::default(),
+        };
+        let upstream = upstream.trim_start_matches("http://").to_owned();
+        let (passed, acceptor) = (relay.passed.clone(), server.map(TlsAcceptor::from));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                lock(&passed).connections += 1;
+                let (passed, acceptor) = (passed.clone(), acceptor.clone());
+                let upstream = upstream.clone();
+                tokio::spawn(async move {
+                    client.set_nodelay(true)?;
+                    let service = TcpStream::connect(upstream).await?;
+                    service.set_nodelay(true)?;
+                    match acceptor {
+                        Some(acceptor) => {
+                            pass(acceptor.accept(client).await?, service, &passed).await
+                        }
+                        None => pass(client, service, &passed).await,
+                    }
+                });
+            }
+        });
+        Ok(relay)
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{HOST}:{}", self.address.port())
+    }
+
+    /// How many requests have passed so far.
+    pub fn count(&self) -> usize {
+        lock(&self.passed).calls.len()
+    }
+
+    /// How many connections have been opened so far, handshakes that failed among them.
+    pub fn connections(&self) -> usize {
+        lock(&self.passed).connections
+    }
+
+    /// The requests after the first `count`.
+    pub fn calls_since(&self, count: usize) -> Vec<Call> {
+        lock(&self.passed).calls[count..].to_vec()
+    }
+}
+
+/// How many of these calls had to wait for one another.
+pub fn sequential_depth(calls: &[Call]) -> usize {
+    let mut during: Vec<_> = calls.iter().map(|call| call.during).collect();
+    during.sort_by_key(|(_, end)| *end);
+    let mut depth = 0;
+    let mut last = None;
+    for (start, end) in during {
+        if last.is_none_or(|last| start >= last) {
+            depth += 1;
+            last = Some(end);
+        }
+    }
+    depth
+}
+
+fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
+    passed.lock().unwrap()
+}
+
+async fn pass(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    mut service: TcpStream,
+    passed: &Mutex<Passed>,
+) -> io::Result<()> {
+    let (mut asked, mut answered) = (vec![0; 32 * 1024], vec![0; 32 * 1024]);
+    let mut call = None;
+    let mut asking = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let read = read?;
+                if read == 0 {
+                    return Ok(());
+                }
+                if !asking {
+                    asking = true;
+                    let now = Instant::now();
+                    let operation = operation(&asked[..read]);
+                    let calls = &mut lock(passed).calls;
+                    calls.push(Call { operation, during: (now, now) });
+                    call = Some(calls.len() - 1);
+                }
+                service.write_all(&asked[..read]).await?;
+            }
+            read = service.read(&mut answered) => {
+                let read = read?;
+                if read == 0 {
+                    return Ok(());
+                }
+                asking = false;
+                client.write_all(&answered[..read]).await?;
+                client.flush().await?;
+                if let Some(call) = call {
+                    lock(passed).calls[call].during.1 = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+fn operation(head: &[u8]) -> String {
+    let head = String::from_utf8_lossy(head);
+    if head.starts_with("GET ") {
+        return "GET".to_owned();
+    }
+    let target = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("x-amz-target").then_some(value)
+    });
+    let operation = target.and_then(|target| target.rsplit('.').next());
+    operation.unwrap_or("Publish").trim().to_owned()
+}

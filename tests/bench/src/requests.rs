@@ -1,0 +1,176 @@
+//! Requests that succeed: each for a user, or a number, of its own, so that no limit is ever met.
+
+use std::{fs, net::Ipv4Addr, path::Path};
+
+use local::{System, gateway::SOURCE_IP_HEADER};
+use serde_json::{Value, json};
+use shared::{
+    phone::Phone,
+    time::UnixMs,
+    user::{Name, Uid, User},
+};
+
+use crate::Error;
+
+/// Whether an answer, in whichever dialect, says that all went well.
+pub fn succeeded(answer: &Value) -> bool {
+    let body = answer["body"].as_str().unwrap_or_default();
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    answer["statusCode"] == 200
+        && (body["success"] == true || body["code"] == 0 || body["code"] == 200)
+}
+
+/// Whether this function hashes a password, and so has no budget but its size.
+pub fn hashes_a_password(function: &str) -> bool {
+    const HASH: [&str; 6] = [
+        "change-password-by-message",
+        "change-password-by-message2",
+        "changepasswd",
+        "import-users",
+        "login",
+        "register",
+    ];
+    HASH.contains(&function)
+}
+
+/// Makes requests for the functions of a system.
+pub struct Requests<'a> {
+    system: &'a System,
+    client: reqwest::Client,
+    made: u32,
+}
+
+/// What a request says.
+struct Content {
+    body: Value,
+    token: Option<String>,
+}
+
+impl<'a> Requests<'a> {
+    /// For this system, whose gateway makes what a request refers to.
+    pub fn new(system: &'a System) -> Self {
+        Self {
+            system,
+            client: reqwest::Client::new(),
+            made: 0,
+        }
+    }
+
+    /// An event for this function, from its file in `events`; `None` for a function that hashes a
+    /// password.
+    ///
+    /// # Errors
+    /// When what it refers to cannot be made.
+    pub async fn event(&mut self, events: &Path, function: &str) -> Result<Option<Value>, Error> {
+        if hashes_a_password(function) {
+            return Ok(None);
+        }
+        self.made += 1;
+        let content = self.content(function).await?;
+        let file = events.join(format!("{function}.json"));
+        let mut event: Value = serde_json::from_slice(&fs::read(file)?)?;
+        event["requestContext"]["http"]["sourceIp"] = json!(self.address());
+        event["headers"]["content-type"] = json!("application/json");
+        event["body"] = json!(content.body.to_string());
+        event["isBase64Encoded"] = json!(false);
+        if let Some(token) = content.token {
+            event["headers"]["authorization"] = json!(format!("Bearer {token}"));
+        }
+        Ok(Some(event))
+    }
+
+    async fn content(&mut self, function: &str) -> Result<Content, Error> {
+        let (phone, new_phone) = (self.number("138"), self.number("139"));
+        let name = format!("bench{}", self.made);
+        if function != "send-register-message" {
+            self.create(&name, &phone).await?;
+        }
+        let without_token = |body| Content { body, token: None };
+        Ok(match function {
+            "send-login-message" | "send-register-message" | "send-change-password-message2" => {
+                without_token(json!({"phone": phone}))
+            }
+            "login-by-message" => without_token(self.login(&phone).await?),
+            "send-verification-code" => {
+                without_token(json!({"username": name, "mobile_phone": phone}))
+            }
+            "make-sure-verification-code" => {
+                let body = json!({"username": name, "mobile_phone": phone});
+                self.post("/Systems/sendVerificationCode", &body, None)
+                    .await?;
+                let code = self.code(&phone)?;
+                without_token(json!({"username": name, "verification_code": code}))
+            }
+            _ => {
+                let login = self.login(&phone).await?;
+                let session = self.post("/v1/user/loginByMessage", &login, None).await?;
+                let token = session["token"].as_str().ok_or("no token")?.to_owned();
+                let body = match function {
+                    "verify-code" => json!({"mcode": "+86", "mobile": new_phone}),
+                    "mobile" => {
+                        let body = json!({"mcode": "+86", "mobile": new_phone});
+                        self.post("/v1/user/verify_code", &body, Some(&token))
+                            .await?;
+                        let code = self.code(&new_phone)?;
+                        json!({"mcode": "+86", "mobile": new_phone, "verify_code": code})
+                    }
+                    _ => json!({}),
+                };
+                let token = Some(token);
+                Content { body, token }
+            }
+        })
+    }
+
+    /// What `loginByMessage` takes, for a code just sent.
+    async fn login(&self, phone: &str) -> Result<Value, Error> {
+        let body = json!({"phone": phone});
+        let sent = self.post("/v1/user/sendLoginMessage", &body, None).await?;
+        Ok(json!({"phoneInfo": sent["result"], "code": self.code(phone)?}))
+    }
+
+    async fn create(&self, name: &str, phone: &str) -> Result<(), Error> {
+        let name = Name::parse(name).ok_or("not a name")?;
+        let phone = Phone::from_parts("86", phone);
+        let uid = Uid(1_000_000 + u64::from(self.made));
+        let user = User::new(uid, name, phone, UnixMs::now());
+        let created = self.system.store.create_user(&user, None).await;
+        created
+            .map(drop)
+            .map_err(|error| format!("{error:?}").into())
+    }
+
+    async fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Result<Value, Error> {
+        let url = format!("{}{path}", self.system.gateway_url);
+        let mut request = self
+            .client
+            .post(url)
+            .header("content-type", "application/json")
+            .header(SOURCE_IP_HEADER, self.address())
+            .body(body.to_string());
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = request.send().await?.bytes().await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// The code of the last message to a number.
+    fn code(&self, phone: &str) -> Result<String, Error> {
+        let inbox = self.system.inbox.subscribe();
+        let messages = inbox.borrow();
+        let sms = messages.iter().rev().find(|sms| sms.phone.ends_with(phone));
+        let sms = sms.ok_or("no message")?;
+        let mut numbers = sms.message.split(|c: char| !c.is_ascii_digit());
+        let code = numbers.find(|number| number.len() == 6);
+        Ok(code.ok_or("no code")?.to_owned())
+    }
+
+    fn number(&self, prefix: &str) -> String {
+        format!("{prefix}{:08}", self.made)
+    }
+
+    fn address(&self) -> String {
+        Ipv4Addr::from_bits(0x0A00_0000 + self.made).to_string()
+    }
+}

@@ -1,0 +1,100 @@
+//! A binary to measure, and its process.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use flate2::{Compression, write::DeflateEncoder};
+
+use crate::{Error, runtime_api::RuntimeApi};
+
+/// What a zip file adds to its one compressed member: two headers with its name, and the end.
+const ZIP_FRAME: u64 = 30 + 46 + 22 + 2 * "bootstrap".len() as u64;
+
+/// A binary with its environment.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// What it is called in the report.
+    pub name: String,
+    /// The file.
+    pub binary: PathBuf,
+    /// All it finds in its environment beside what Lambda itself sets.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A running function. Dropping it ends it.
+#[derive(Debug)]
+pub struct Started {
+    /// From the process's creation to its first poll.
+    pub start: Duration,
+    process: Child,
+}
+
+impl Subject {
+    /// Starts a fresh process and waits for its first poll.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not poll.
+    pub fn start(&self, api: &mut RuntimeApi) -> Result<Started, Error> {
+        api.reset();
+        let mut command = Command::new(&self.binary);
+        command
+            .env_clear()
+            .envs(&self.environment)
+            .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", &self.name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let failed = |error: Error| format!("{} does not start: {error}", self.name);
+        let before = Instant::now();
+        let process = command.spawn().map_err(|error| failed(error.into()))?;
+        let mut started = Started {
+            start: Duration::ZERO,
+            process,
+        };
+        started.start = api.polled().map_err(failed)? - before;
+        Ok(started)
+    }
+
+    /// The binary's size, and that of the zip that is deployed, in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sizes(&self) -> io::Result<(u64, u64)> {
+        sizes(&self.binary)
+    }
+}
+
+fn sizes(binary: &Path) -> io::Result<(u64, u64)> {
+    let bytes = fs::read(binary)?;
+    let mut zip = DeflateEncoder::new(Vec::new(), Compression::default());
+    io::Write::write_all(&mut zip, &bytes)?;
+    Ok((bytes.len() as u64, zip.finish()?.len() as u64 + ZIP_FRAME))
+}
+
+impl Started {
+    /// The most memory it has had so far, in bytes (`VmHWM`).
+    ///
+    /// # Errors
+    /// When Linux does not say.
+    pub fn peak_memory(&self) -> Result<u64, Error> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        Ok(kib.ok_or("no VmHWM")?.parse::<u64>()? * 1024)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
