@@ -28,8 +28,6 @@ PHONE_NUMBERS = {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}
 # A key policy that lets the account's IAM policies decide; its "*" is the key itself.
 ACCOUNT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
-SMS_VARIABLES = {"SMS_BRAND", "SMS_TEXTS", "SMS_MAX_PRICE_USD", "SENDER_IDS", "SENDER_ID_REQUIRED", "ORIGIN_DOMAIN"}
-
 faults = []
 
 
@@ -186,6 +184,9 @@ def check_functions(template, resources, functions):
     for resource, route in routes(resources):
         routed.setdefault(resource, []).append(route)
     local = json.loads((ROOT / "events/local-env.json").read_text())["Parameters"]
+    # What the Globals don't hold is about SMS, and all of it goes to those who send.
+    common = set(template["Globals"]["Function"]["Environment"]["Variables"])
+    sms = set().union(*(deployed[name]["Environment"]["Variables"] for name in deployed)) - common
     for resource in sorted(set(wanted) & set(deployed)):
         function, properties = wanted[resource], deployed[resource]
         code = template["Resources"][resource]["Properties"]["CodeUri"]
@@ -195,16 +196,17 @@ def check_functions(template, resources, functions):
 
         variables = set(properties["Environment"]["Variables"])
         sends = "sns:Publish" in granted(resources, resource)
-        has = variables & SMS_VARIABLES
-        check(has == (SMS_VARIABLES if sends else set()), f"{function}: sends SMS: {sends}, but has {sorted(has)}")
+        check(variables - common == (sms if sends else set()), f"{function}: sends SMS: {sends}, but has {sorted(variables)}")
         # `sam local` hands over only what the template names.
         for name in sorted(set(local) - variables):
             faults.append(f"{function}: events/local-env.json sets {name}, which the template doesn't name")
 
         own = routed.get(resource, [])
-        check(own, f"{function}: no route")
-        if function in events:
-            event = json.loads((ROOT / f"events/{function}.json").read_text())
+        event = json.loads((ROOT / f"events/{function}.json").read_text()) if function in events else {}
+        if "routeKey" not in event:
+            check(not own, f"events/{function}.json: asks for none of its routes, {own}")
+        else:
+            check(own, f"{function}: no route")
             check(event["version"] == "2.0", f"events/{function}.json: version {event['version']}")
             http = event["requestContext"]["http"]
             for key in {event["routeKey"], event["requestContext"]["routeKey"], f"{http['method']} {event['rawPath']}"}:

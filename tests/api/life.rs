@@ -6,8 +6,9 @@ use crate::support::{ANNA, md5, scenario};
 
 #[tokio::test]
 async fn a_whole_life() {
-    const [FIRST, SECOND, THIRD]: [&str; 3] =
-        ["anna-password", "second-password", "third-password"];
+    const FIRST: &str = "anna-password";
+    const SECOND: &str = "second-password";
+    const THIRD: &str = "third-password";
     scenario(async |app| {
         // Registers by SMS, and is logged in by that.
         let (ticket, code) = app.register_code(ANNA).await;

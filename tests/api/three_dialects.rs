@@ -1,0 +1,90 @@
+//! One account, three dialects: what is done in one is so in the others.
+
+use serde_json::json;
+
+use crate::support::scenario;
+
+const OLD: &str = "13900139001";
+const NEW: &str = "18518768888";
+
+#[tokio::test]
+async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_the_new_number() {
+    scenario(async |app| {
+        // A: an account.
+        let sent = app
+            .post("/v1/user/sendRegisterMessage", json!({"phone": OLD}))
+            .await;
+        let ticket = sent.result().to_owned();
+        let whole = json!({"status": 200, "result": ticket, "code": "OK", "success": true});
+        sent.assert(200, whole);
+        app.learn("forgettable-1");
+        let body = json!({
+            "phoneInfo": ticket,
+            "code": app.last_code(OLD),
+            "name": "小明",
+            "password": "forgettable-1",
+        });
+        let registered = app.post("/v1/user/register", body).await;
+        assert_eq!(registered.status, 200, "{registered:?}");
+        let uid = registered.body["result"]["uuid"].clone();
+        let first = registered.body["token"].as_str().unwrap().to_owned();
+        app.wait(60);
+
+        // B: a new password, for whoever has the phone.
+        let code = app.verification_code("小明", OLD).await;
+        let taken = app.make_sure("小明", &code).await;
+        let token = app.learn_reset_token(&taken).unwrap();
+        taken.assert_b_ok(&token);
+        let changed = app.change_passwd("小明", &token, "Zugang2024x").await;
+        changed.assert_b_ok("密码修改成功");
+        let revoked = app.info_through_a(&first).await;
+        revoked.assert_a(401, "INVALID_TOKEN", "Invalid token");
+
+        // A: the new password logs in, itself and as its MD5, by name and by phone; the old does not.
+        let md5 = "40d87ec592f28994111a6663a6b962ba";
+        app.learn(md5);
+        for (value, password) in [
+            ("小明", "Zugang2024x"),
+            ("小明", md5),
+            (OLD, "Zugang2024x"),
+            (OLD, md5),
+        ] {
+            let answer = app.log_in_through_a(value, password).await;
+            assert_eq!(answer.status, 200, "{value}: {answer:?}");
+            assert_eq!(answer.body["result"]["uuid"], uid);
+        }
+        let old = app.log_in_through_a("小明", "forgettable-1").await;
+        old.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+
+        // C: another number.
+        let session = app.session_through_a("小明", "Zugang2024x").await;
+        let code = app.phone_change_code(&session, NEW).await;
+        let moved = app.change_phone(&session, NEW, &code).await;
+        moved.assert_c_success();
+        assert_eq!(
+            app.texts(OLD).last().unwrap(),
+            "【Latchkey】您的账号已更换手机号，如非本人操作，请尽快联系我们"
+        );
+
+        // A: logs in by SMS at the new number, while the old one is unknown; the session goes on.
+        let old = app.send_login_code(OLD).await;
+        old.assert_a(400, "USER_PHONE_NOT_EXIST", "User phone not exists");
+        let (ticket, code) = app.login_code(NEW).await;
+        let answer = app.log_in(&ticket, &code).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["result"]["uuid"], uid);
+        assert_eq!(answer.body["result"]["phone"], NEW);
+        let info = app.info_through_a(&session).await;
+        assert_eq!(info.body["result"], answer.body["result"]);
+
+        // B: knows the new number, and the old one no more.
+        let answer = app.send_verification_code("小明", OLD).await;
+        answer.assert_b(8005, "手机号与绑定手机号不一致");
+        app.reset_token("小明", NEW).await;
+        // A: by password, the old number is nobody's either.
+        let old = app.log_in_through_a(OLD, "Zugang2024x").await;
+        old.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        assert_eq!(app.log_in_through_a(NEW, md5).await.status, 200);
+    })
+    .await;
+}

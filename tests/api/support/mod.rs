@@ -2,6 +2,7 @@
 
 mod calls;
 pub mod dialects;
+mod people;
 pub mod relay;
 mod secrets;
 
@@ -266,6 +267,7 @@ impl TestApp {
     }
 
     fn tables(&self) -> Client {
+        self.dynamodb.is_called_by("");
         dynamodb::client(&self.dynamodb.url())
     }
 

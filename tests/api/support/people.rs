@@ -62,16 +62,6 @@ impl TestApp {
         answer.token().to_owned()
     }
 
-    /// Posts a JSON body in a session.
-    pub async fn post_in_session(&self, path: &str, token: &str, body: Value) -> Answer {
-        self.learn(token);
-        let headers = [
-            ("content-type", "application/json"),
-            ("authorization", &format!("Bearer {token}")),
-        ];
-        self.post_raw(path, &headers, body.to_string()).await
-    }
-
     /// `POST /v1/user/info`.
     pub async fn info(&self, token: &str) -> Answer {
         self.post_in_session("/v1/user/info", token, json!({}))
