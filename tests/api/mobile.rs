@@ -41,20 +41,16 @@ async fn curl(app: &TestApp, content_type: &str, token: &str, body: &str) -> Ans
     app.post_raw(VERIFY_CODE, &headers, body.to_owned()).await
 }
 
-async fn eric(app: &TestApp) -> String {
-    app.session_through_a("eric", ERIC_PASSWORD).await
-}
-
 /// Another account, whose password is her name and a bit.
 async fn zoe(app: &TestApp) -> String {
     app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
         .await;
-    app.session_through_a("zoe", "zoe-password").await
+    app.session_of("zoe", "zoe-password").await
 }
 
 /// The phone of an account, as dialect A tells it.
 async fn phone_of(app: &TestApp, session: &str) -> (Value, Value) {
-    let answer = app.info_through_a(session).await;
+    let answer = app.info(session).await;
     let result = &answer.body["result"];
     (result["countryCode"].clone(), result["phone"].clone())
 }
@@ -66,7 +62,7 @@ async fn the_documents_form() {
         let (form, body) = (FORM.1, "mcode=%2B86&mobile=18518768888");
         let answer = curl(app, form, "ZaihangyunToken", body).await;
         answer.assert_c(401, "Unauthorized");
-        let answer = curl(app, form, &eric(app).await, body).await;
+        let answer = curl(app, form, &app.session_of_eric().await, body).await;
         let document = "{\n    \"code\": 200,\n    \"msg\": \"success\"\n}";
         answer.assert(200, serde_json::from_str(document).unwrap());
         assert_eq!(app.texts(FREE).len(), 1);
@@ -78,7 +74,7 @@ async fn the_documents_form() {
 async fn the_documents_json_works_without_its_last_comma_and_with_it_names_line_and_column() {
     scenario(async |app| {
         let json = "application/json";
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         for token in ["ZaihangyunToken", &session] {
             let answer = curl(app, json, token, DOCUMENT).await;
             answer.assert_c(
@@ -99,7 +95,7 @@ async fn the_documents_json_works_without_its_last_comma_and_with_it_names_line_
 #[tokio::test]
 async fn the_documents_failure_is_answered_as_printed() {
     scenario(async |app| {
-        let answer = app.send_phone_change_code(&eric(app).await, "8888").await;
+        let answer = app.send_phone_change_code(&app.session_of_eric().await, "8888").await;
         let document =
             "{\n    \"code\": \"400107\",\n    \"msg\": \"mobile must be valid\"\n}";
         answer.assert(200, serde_json::from_str(document).unwrap());
@@ -110,7 +106,7 @@ async fn the_documents_failure_is_answered_as_printed() {
 #[tokio::test]
 async fn the_code_moves_the_account_in_json_and_in_a_form_and_its_session_goes_on() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         let text = format!("【Latchkey】更换手机号验证码{code}，5分钟内有效，请勿告诉他人");
         assert_eq!(app.texts(FREE), [text]);
@@ -149,7 +145,7 @@ async fn not_a_body() {
         let deep = "[".repeat(2_000);
         let large_form = format!("mcode=%2B86&padding={}", "x".repeat(16 * 1024));
         let json = ("content-type", "application/json; charset=utf-8");
-        let session = format!("Bearer {}", eric(app).await);
+        let session = format!("Bearer {}", app.session_of_eric().await);
         let not_json = |line: u32, column: u32| {
             format!("the body is not JSON at line {line} column {column}")
         };
@@ -194,7 +190,7 @@ async fn not_a_body() {
 #[tokio::test]
 async fn no_content_type_means_json_and_a_body_may_come_in_base64() {
     scenario(async |app| {
-        let bearer = format!("Bearer {}", eric(app).await);
+        let bearer = format!("Bearer {}", app.session_of_eric().await);
         let body = json!({"mcode": "+86", "mobile": FREE}).to_string();
         let bearer = ("authorization", bearer.as_str());
         let octets = ("content-type", "application/octet-stream");
@@ -214,7 +210,7 @@ async fn each_check_comes_before_those_after_it() {
     scenario(async |app| {
         // The number has just been sent a code, and SNS refuses us: what comes first is answered
         // although all that follows is wrong too.
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         app.phone_change_code(&session, FREE).await;
         app.sns.break_it(sns_error(403, "AuthorizationError"));
         let nothing_configured = [
@@ -269,7 +265,7 @@ async fn each_check_comes_before_those_after_it() {
 #[tokio::test]
 async fn token_is_required() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let body = json!({"mcode": "+86", "mobile": FREE, "verify_code": "123456", "token": session});
         for path in [VERIFY_CODE, MOBILE] {
             for headers in [
@@ -296,7 +292,7 @@ async fn token_is_required() {
 #[tokio::test]
 async fn unauthorized_is_a_token_that_is_not_ours_or_not_honoured_any_more() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let (ticket, _) = app.login_code(MARY).await;
         let reset = app.reset_token("mary", MARY).await;
         let cut = session[..session.len() - 1].to_owned();
@@ -325,7 +321,7 @@ async fn unauthorized_is_a_token_that_is_not_ours_or_not_honoured_any_more() {
         changed.assert_b_ok("密码修改成功");
         unauthorized(&session).await;
         // Of an account that has gone.
-        let session = app.session_through_a("eric", "Wachtwoord42").await;
+        let session = app.session_of("eric", "Wachtwoord42").await;
         app.operator_deletes(5).await;
         unauthorized(&session).await;
         assert!(app.texts(FREE).is_empty());
@@ -336,7 +332,7 @@ async fn unauthorized_is_a_token_that_is_not_ours_or_not_honoured_any_more() {
 #[tokio::test]
 async fn a_bare_token_will_do_and_the_scheme_is_written_in_any_case() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let body = json!({"mcode": "+86", "mobile": FREE}).to_string();
         for header in [
             session.clone(),
@@ -356,7 +352,7 @@ async fn a_bare_token_will_do_and_the_scheme_is_written_in_any_case() {
 #[tokio::test]
 async fn token_expired_after_thirty_days() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         app.wait(30 * 24 * 3600 - 5);
         let code = app.phone_change_code(&session, FREE).await;
         app.wait(5);
@@ -374,7 +370,7 @@ async fn token_expired_after_thirty_days() {
 #[tokio::test]
 async fn forbidden_to_a_disabled_account_throttled_or_not() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         app.operator_sets(5, "status", AttributeValue::N("1".into()))
             .await;
@@ -398,7 +394,7 @@ async fn forbidden_to_a_disabled_account_throttled_or_not() {
 
 /// Posts each of these as a field of a body that is good otherwise, to both endpoints.
 async fn field_gets(app: &TestApp, field: &str, values: &[Value], code: &str, msg: &str) {
-    let session = eric(app).await;
+    let session = app.session_of_eric().await;
     for path in [VERIFY_CODE, MOBILE] {
         let good = json!({"mcode": "+86", "mobile": FREE, "verify_code": "123456"});
         for value in values {
@@ -423,7 +419,7 @@ async fn mcode_must_be_required() {
     let nothing = [json!(null), json!(""), json!(" "), json!("\t\n")];
     scenario(async |app| {
         field_gets(app, "mcode", &nothing, "400104", "mcode must be required").await;
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         for body in [
             json!({"mobile": FREE}),
             json!({"Mcode": "+86", "mobile": FREE}),
@@ -469,7 +465,7 @@ async fn mcode_must_be_valid() {
     scenario(async |app| {
         field_gets(app, "mcode", &malformed, "400105", "mcode must be valid").await;
         // A plus that is not encoded is a space in a form.
-        let bearer = format!("Bearer {}", eric(app).await);
+        let bearer = format!("Bearer {}", app.session_of_eric().await);
         let headers = [FORM, ("authorization", bearer.as_str())];
         let form = "mcode=+86&mobile=18518768888";
         let answer = app.post_raw(VERIFY_CODE, &headers, form).await;
@@ -483,7 +479,7 @@ async fn mobile_must_be_required() {
     let nothing = [json!(null), json!(""), json!(" "), json!("\t\n")];
     scenario(async |app| {
         field_gets(app, "mobile", &nothing, "400106", "mobile must be required").await;
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let body = json!({"mcode": "+86", "phone": FREE});
         let answer = app.post_in_session(VERIFY_CODE, &session, body).await;
         answer.assert_c("400106", "mobile must be required");
@@ -521,7 +517,7 @@ async fn mobile_must_be_valid() {
 #[tokio::test]
 async fn mcode_and_mobile_may_have_space_around_them_and_mobile_may_be_a_number() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         for body in [
             json!({"mcode": " +86 ", "mobile": "\t18518768888\n"}),
             json!({"mcode": "+86", "mobile": 18_518_768_888_u64, "unknown": [1]}),
@@ -538,7 +534,7 @@ async fn mcode_and_mobile_may_have_space_around_them_and_mobile_may_be_a_number(
 #[tokio::test]
 async fn verify_code_must_be_a_string_of_at_most_six_characters() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         let number: u32 = code.parse().unwrap();
         let refused = async |value: Value, code: &str, msg: &str| {
@@ -584,7 +580,7 @@ async fn wrong_tries(app: &TestApp, slot: &str) -> String {
 #[tokio::test]
 async fn verify_code_error() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         for guess in [wrong(&code, 0), wrong(&code, 1), "验".repeat(6), "1".into()] {
             let answer = app.change_phone(&session, FREE, &guess).await;
@@ -600,7 +596,7 @@ async fn verify_code_error() {
 #[tokio::test]
 async fn verify_code_expired() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let zoe = zoe(app).await;
         let expired = async |session: &str, mobile: &str, code: &str| {
             let answer = app.change_phone(session, mobile, code).await;
@@ -636,7 +632,7 @@ async fn verify_code_expired() {
 #[tokio::test]
 async fn a_code_sent_by_another_dialect_moves_no_account() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let recovery = app.verification_code("mary", MARY).await;
         let (_, login) = app.login_code(MARY).await;
         for code in [recovery, login] {
@@ -655,7 +651,7 @@ async fn how_long_a_code_is_valid_is_configured() {
     for (seconds, minutes) in [("60", 1), ("600", 10)] {
         let environment = [("PHONE_CHANGE_CODE_SECONDS", seconds)];
         scenario_with(&environment, async |app| {
-            let session = eric(app).await;
+            let session = app.session_of_eric().await;
             let code = app.phone_change_code(&session, FREE).await;
             let text = format!(
                 "【Latchkey】更换手机号验证码{code}，{minutes}分钟内有效，请勿告诉他人"
@@ -680,7 +676,7 @@ async fn how_long_a_code_is_valid_is_configured() {
 #[tokio::test]
 async fn too_many_requests_within_a_minute_says_when_and_then_the_same_code() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         app.wait(20);
         let refused = app.send_phone_change_code(&session, FREE).await;
@@ -698,7 +694,7 @@ async fn too_many_requests_within_a_minute_says_when_and_then_the_same_code() {
 async fn too_many_requests_in_an_hour_and_after_ten_wrong_codes() {
     scenario(async |app| {
         const DAY: u64 = 24 * 3600;
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         for _ in 0..5 {
             app.phone_change_code(&session, FREE).await;
             app.wait(60);
@@ -755,7 +751,7 @@ async fn sms_sign_name_not_found_in_a_country_that_requires_a_sender_id() {
         ("SENDER_IDS", r#"{"86":"Latchkey"}"#),
     ];
     scenario_with(&environment, async |app| {
-        app.phone_change_code(&eric(app).await, FREE).await;
+        app.phone_change_code(&app.session_of_eric().await, FREE).await;
         let sms = &app.inbox().messages()[0];
         assert_eq!(sms.attributes["AWS.SNS.SMS.SenderID"], "Latchkey");
     })
@@ -775,7 +771,7 @@ async fn sms_template_not_found_without_a_text_for_the_purpose() {
         r#"{"86":{"change-phone":"{brand}: {code} ({minutes})"}}"#,
     )];
     scenario_with(&environment, async |app| {
-        let code = app.phone_change_code(&eric(app).await, FREE).await;
+        let code = app.phone_change_code(&app.session_of_eric().await, FREE).await;
         assert_eq!(app.texts(FREE), [format!("Latchkey: {code} (5)")]);
     })
     .await;
@@ -783,7 +779,7 @@ async fn sms_template_not_found_without_a_text_for_the_purpose() {
 
 /// Asserts that nothing is sent, and that nothing is stored that could throttle the next attempt.
 async fn assert_not_configured(app: &TestApp, code: u32, msg: &str) {
-    let session = eric(app).await;
+    let session = app.session_of_eric().await;
     let answer = app.send_phone_change_code(&session, FREE).await;
     answer.assert_c(code, msg);
     assert!(app.inbox().messages().is_empty());
@@ -829,7 +825,7 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
         ),
     ] {
         scenario(async |app| {
-            let session = eric(app).await;
+            let session = app.session_of_eric().await;
             for (n, fault) in faults.iter().enumerate() {
                 let mobile = format!("1390013910{n}");
                 app.sns.break_it(fault.clone());
@@ -852,7 +848,7 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
 #[tokio::test]
 async fn mobile_already_in_use() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         // Somebody else's, and one's own.
         for taken in [MARY, ERIC] {
             let answer = app.send_phone_change_code(&session, taken).await;
@@ -880,7 +876,7 @@ async fn mobile_already_in_use() {
 #[tokio::test]
 async fn what_was_issued_for_the_old_number_is_dead() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         // Five messages, the hour's limit: one of each kind.
         let (login_ticket, login_code) = app.login_code(ERIC).await;
         let reset = app.reset_token("eric", ERIC).await;
@@ -931,8 +927,8 @@ async fn what_was_issued_for_the_old_number_is_dead() {
         answer.assert_b(8014, "验证码已过期");
         let answer = app.change_passwd("zoe", &reset, "Wachtwoord42").await;
         answer.assert_b(8013, "令牌无效");
-        app.session_through_a("eric", ERIC_PASSWORD).await;
-        app.session_through_a("zoe", "zoe-password").await;
+        app.session_of_eric().await;
+        app.session_of("zoe", "zoe-password").await;
     })
     .await;
 }
@@ -943,7 +939,7 @@ const MOVED: &str = "【Latchkey】您的账号已更换手机号，如非本人
 #[tokio::test]
 async fn the_old_number_is_told() {
     scenario(async |app| {
-        app.move_to(&eric(app).await, FREE).await;
+        app.move_to(&app.session_of_eric().await, FREE).await;
         assert_eq!(app.texts(ERIC), [MOVED]);
         assert_eq!(app.texts(FREE).len(), 1);
         let notice = app.inbox().messages().pop().unwrap();
@@ -957,7 +953,7 @@ async fn the_old_number_is_told() {
 #[tokio::test]
 async fn the_old_number_is_told_nothing_of_a_move_that_failed() {
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         app.change_phone(&session, FREE, &wrong(&code, 0)).await;
         app.change_phone(&session, OTHER, &code).await;
@@ -969,7 +965,7 @@ async fn the_old_number_is_told_nothing_of_a_move_that_failed() {
 #[tokio::test]
 async fn nobody_is_told_where_it_is_switched_off() {
     scenario_with(&[("NOTIFY_OLD_NUMBER", "false")], async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         app.move_to(&session, FREE).await;
         assert!(app.texts(ERIC).is_empty());
         assert_eq!(phone_of(app, &session).await, (json!("86"), json!(FREE)));
@@ -986,7 +982,7 @@ async fn a_failure_to_tell_the_old_number_does_not_undo_the_move() {
         Fault::Hangs,
     ] {
         scenario(async |app| {
-            let session = eric(app).await;
+            let session = app.session_of_eric().await;
             let code = app.phone_change_code(&session, FREE).await;
             app.sns.break_it(fault.clone());
             let moved = app.change_phone(&session, FREE, &code).await;
@@ -1000,7 +996,7 @@ async fn a_failure_to_tell_the_old_number_does_not_undo_the_move() {
     }
     // Nor does a gap in the configuration.
     scenario(async |app| {
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
         app.redeploy(&[("SMS_BRAND", "")]).await;
         let moved = app.change_phone(&session, FREE, &code).await;
@@ -1015,7 +1011,7 @@ async fn an_account_without_a_phone_moves_to_one_and_nobody_is_told() {
     scenario(async |app| {
         app.create_user_with(7, "phoneless", "", Some("zoe-password"))
             .await;
-        let session = app.session_through_a("phoneless", "zoe-password").await;
+        let session = app.session_of("phoneless", "zoe-password").await;
         app.move_to(&session, FREE).await;
         assert_eq!(phone_of(app, &session).await, (json!("86"), json!(FREE)));
         assert_eq!(app.inbox().messages().len(), 1);
@@ -1028,7 +1024,7 @@ async fn to_another_country_and_back() {
     let environment = [("ALLOWED_COUNTRY_CODES", "86,44")];
     scenario_with(&environment, async |app| {
         const ABROAD: &str = "+447400123456";
-        let session = eric(app).await;
+        let session = app.session_of_eric().await;
         let there = json!({"mcode": "+44", "mobile": "7400123456"});
         let sent = app.post_in_session(VERIFY_CODE, &session, there.clone()).await;
         sent.assert_c_success();

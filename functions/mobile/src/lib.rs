@@ -19,8 +19,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn redeem(app: &App, request: &Request, now: UnixMs) -> Result<(), Error> {
     let fields = Fields::of(request)?;
     let session = mobile::session(app, request, now);
-    session.uid()?;
-    let to = mobile::phone(&fields, app)?;
-    let code = mobile::verify_code(&fields)?;
+    let parameters = mobile::phone_and_code(&fields, app);
+    let (to, code) = mobile::in_session(app, &session, parameters).await?;
     phone::redeem(app, &session, &to, &code, now).await
 }

@@ -20,7 +20,6 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn send(app: &App, request: &Request, now: UnixMs) -> Result<(), Error> {
     let fields = Fields::of(request)?;
     let session = mobile::session(app, request, now);
-    session.uid()?;
-    let to = mobile::phone(&fields, app)?;
+    let to = mobile::in_session(app, &session, mobile::phone(&fields, app)).await?;
     phone::send(app, &session, &to, now).await
 }

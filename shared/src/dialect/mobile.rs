@@ -8,7 +8,7 @@ use crate::{
     app::App,
     code::Guess,
     error::{BodyProblem, Error, Field, SmsFailure},
-    flow::session::Presented,
+    flow::session::{self, Presented},
     phone::Phone,
     time::UnixMs,
 };
@@ -89,6 +89,25 @@ pub fn session(app: &App, request: &Request, now: UnixMs) -> Presented {
     Presented::read(app, token.filter(|token| !token.is_empty()), now)
 }
 
+/// The parameters of a request, or what is wrong with them: the token is looked at before they are, so
+/// only a session that the account still honours is told.
+///
+/// # Errors
+/// Those of [`Presented::user`], [`Error::Internal`]; those of the parameters.
+pub async fn in_session<T>(
+    app: &App,
+    session: &Presented,
+    parameters: Result<T, Error>,
+) -> Result<T, Error> {
+    match parameters {
+        Ok(parameters) => Ok(parameters),
+        Err(error) => {
+            session::read(app, session).await?;
+            Err(error)
+        }
+    }
+}
+
 /// The new number: `mcode` (`+` and one to three digits) and `mobile`.
 ///
 /// # Errors
@@ -107,11 +126,19 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     Phone::parse(digits, &mobile, &app.served)
 }
 
+/// The new number and the `verify_code` that was sent there.
+///
+/// # Errors
+/// Those of [`phone`] and [`verify_code`], in this order.
+pub fn phone_and_code(fields: &Fields, app: &App) -> Result<(Phone, Guess), Error> {
+    Ok((phone(fields, app)?, verify_code(fields)?))
+}
+
 /// The `verify_code`: a string of at most six characters.
 ///
 /// # Errors
 /// [`Error::Missing`], [`Error::Malformed`], [`Error::CodeTooLong`].
-pub fn verify_code(fields: &Fields) -> Result<Guess, Error> {
+fn verify_code(fields: &Fields) -> Result<Guess, Error> {
     let not_a_string = Error::Malformed(Field::Code);
     let code = fields.text("verify_code", not_a_string.clone())?;
     let code = code.ok_or(Error::Missing(Field::Code))?;

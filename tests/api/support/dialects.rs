@@ -63,31 +63,13 @@ impl TestApp {
 
     /// `POST /Systems/changepasswd`.
     pub async fn change_passwd(&self, username: &str, token: &str, new_password: &str) -> Answer {
-        self.learn(new_password);
+        self.learn_password(new_password);
         let body = json!({
             "username": username,
             "Verification_char": token,
             "new_password": new_password,
         });
         self.post(CHANGE_PASSWD, body).await
-    }
-
-    /// Logs in through dialect A with a password.
-    pub async fn log_in_through_a(&self, name: &str, password: &str) -> Answer {
-        let body = json!({"value": name, "password": password});
-        self.post("/v1/user/login", body).await
-    }
-
-    /// The session of somebody who logs in through dialect A with a password.
-    pub async fn session_through_a(&self, name: &str, password: &str) -> String {
-        let answer = self.log_in_through_a(name, password).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body["token"].as_str().unwrap().to_owned()
-    }
-
-    /// What dialect A says to a session.
-    pub async fn info_through_a(&self, session: &str) -> Answer {
-        self.post_in_session("/v1/user/info", session, json!({})).await
     }
 
     /// Posts a JSON body in a session.
