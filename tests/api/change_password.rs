@@ -5,9 +5,7 @@ use serde_json::json;
 
 use crate::{
     login::{eric, wrong},
-    support::{
-        ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, md5, scenario, scenario_with,
-    },
+    support::{ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, md5, scenario, scenario_with},
 };
 
 const SEND: &str = "/v1/user/sendChangePasswordMessage";
@@ -57,7 +55,11 @@ async fn the_text_goes_to_the_accounts_phone_and_says_that_the_code_changes_the_
         let token = app.session_of_eric().await;
         // Whatever the body says of phones.
         let sent = app
-            .post_in_session(SEND, &token, json!({"phone": MARY, "time": 1_532_526_039_883_u64}))
+            .post_in_session(
+                SEND,
+                &token,
+                json!({"phone": MARY, "time": 1_532_526_039_883_u64}),
+            )
             .await;
         sent.assert_ok_with_token(&json!(sent.result()));
         let code = app.last_code(ERIC);
@@ -72,13 +74,7 @@ async fn the_text_goes_to_the_accounts_phone_and_says_that_the_code_changes_the_
 async fn the_time_may_be_anything() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
-        for time in [
-            json!(null),
-            json!(""),
-            json!("x"),
-            json!(-1.5),
-            json!([]),
-        ] {
+        for time in [json!(null), json!(""), json!("x"), json!(-1.5), json!([])] {
             let sent = app
                 .post_in_session(SEND, &token, json!({"time": time}))
                 .await;
@@ -289,11 +285,7 @@ async fn new_password_then_code_then_phone_info_are_required() {
             json!({"oldPassword": ERIC_PASSWORD}),
         ] {
             let answer = app.post_in_session(CHANGE, &token, body).await;
-            assert_refused_in_session(
-                &answer,
-                "{NEW_PASSWORD}_REQUIRED",
-                "New password required",
-            );
+            assert_refused_in_session(&answer, "{NEW_PASSWORD}_REQUIRED", "New password required");
         }
         for body in [
             json!({"newPassword": NEW}),
@@ -429,9 +421,7 @@ async fn guesses_at_the_old_password_count_as_those_at_the_login_do() {
         // Who has a session and the code needs no old password.
         app.wait(120);
         change = app.change_password_code(&token).await;
-        let answer = app
-            .change_password(&token, &change.0, &change.1, NEW)
-            .await;
+        let answer = app.change_password(&token, &change.0, &change.1, NEW).await;
         answer.assert_ok_with_token(&json!(true));
     })
     .await;
@@ -578,9 +568,7 @@ async fn a_resend_to_another_phone_is_another_code() {
             .change_password(&token, &old_ticket, &old_code, NEW)
             .await;
         assert_refused_in_session(&answer, "{CODE}_NOT_VALID", "Code not valid");
-        let answer = app
-            .change_password(&token, sent.result(), &code, NEW)
-            .await;
+        let answer = app.change_password(&token, sent.result(), &code, NEW).await;
         answer.assert_ok_with_token(&json!(true));
     })
     .await;
@@ -601,9 +589,7 @@ async fn an_account_without_a_password_gets_one_but_has_no_old_one() {
             "{OLD_PASSWORD}_NOT_VALID",
             "Old password not valid",
         );
-        let answer = app
-            .change_password(&token, &change.0, &change.1, NEW)
-            .await;
+        let answer = app.change_password(&token, &change.0, &change.1, NEW).await;
         answer.assert_ok_with_token(&json!(true));
         let answer = app.log_in_with_password("mary", NEW).await;
         assert_eq!(answer.body["result"]["uuid"], 6);

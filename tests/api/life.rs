@@ -15,7 +15,10 @@ async fn a_whole_life() {
         let answer = app.register(&ticket, &code, "Anna", FIRST).await;
         let anna = answer.body["result"].clone();
         let registered = answer.assert_ok_with_token(&anna);
-        assert_eq!((&anna["name"], &anna["phone"]), (&json!("Anna"), &json!(ANNA)));
+        assert_eq!(
+            (&anna["name"], &anna["phone"]),
+            (&json!("Anna"), &json!(ANNA))
+        );
 
         // Asks who she is.
         let registered = app.info(&registered).await.assert_ok_with_token(&anna);

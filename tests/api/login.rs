@@ -464,9 +464,11 @@ async fn login_code_not_valid_for_a_phone_info_that_is_too_old() {
     .await;
 }
 
-pub const K1: &str = r#"{"active":"k1","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}}"#;
+pub const K1: &str =
+    r#"{"active":"k1","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}}"#;
 pub const K1_AND_K2: &str = r#"{"active":"k2","keys":{"k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=","k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
-pub const K2: &str = r#"{"active":"k2","keys":{"k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
+pub const K2: &str =
+    r#"{"active":"k2","keys":{"k2":"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="}}"#;
 
 #[tokio::test]
 async fn keys_rotate_with_overlap() {

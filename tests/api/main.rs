@@ -10,6 +10,7 @@ mod import_users;
 mod life;
 mod limits;
 mod login;
+mod lost_answers;
 mod mobile;
 mod one_list;
 mod password_login;

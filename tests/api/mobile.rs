@@ -9,7 +9,7 @@ use crate::{
     faults::sns_error,
     login::wrong,
     support::{
-        Answer, ERIC, ERIC_PASSWORD, MARY, TestApp,
+        Answer, ERIC, MARY, TestApp,
         dialects::{FORM, MOBILE, VERIFY_CODE},
         relay::Fault,
         scenario, scenario_with,
@@ -95,9 +95,10 @@ async fn the_documents_json_works_without_its_last_comma_and_with_it_names_line_
 #[tokio::test]
 async fn the_documents_failure_is_answered_as_printed() {
     scenario(async |app| {
-        let answer = app.send_phone_change_code(&app.session_of_eric().await, "8888").await;
-        let document =
-            "{\n    \"code\": \"400107\",\n    \"msg\": \"mobile must be valid\"\n}";
+        let answer = app
+            .send_phone_change_code(&app.session_of_eric().await, "8888")
+            .await;
+        let document = "{\n    \"code\": \"400107\",\n    \"msg\": \"mobile must be valid\"\n}";
         answer.assert(200, serde_json::from_str(document).unwrap());
     })
     .await;
@@ -146,9 +147,8 @@ async fn not_a_body() {
         let large_form = format!("mcode=%2B86&padding={}", "x".repeat(16 * 1024));
         let json = ("content-type", "application/json; charset=utf-8");
         let session = format!("Bearer {}", app.session_of_eric().await);
-        let not_json = |line: u32, column: u32| {
-            format!("the body is not JSON at line {line} column {column}")
-        };
+        let not_json =
+            |line: u32, column: u32| format!("the body is not JSON at line {line} column {column}");
         let too_large = "the body is larger than 16384 bytes".to_owned();
         let not_utf8 = "the body is not UTF-8".to_owned();
         let not_object = "the body is not a JSON object".to_owned();
@@ -176,7 +176,10 @@ async fn not_a_body() {
                 let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
                 let msg = format!("Invalid Request: {problem}");
                 // Whoever asks: a body that cannot be read is looked at before the token.
-                for headers in [&[content_type][..], &[content_type, ("authorization", &session)]] {
+                for headers in [
+                    &[content_type][..],
+                    &[content_type, ("authorization", &session)],
+                ] {
                     let answer = app.post_raw(path, headers, body.to_vec()).await;
                     assert_eq!(answer.body["msg"], msg, "{path}: {shown}");
                     answer.assert_c(400, &msg);
@@ -266,7 +269,8 @@ async fn each_check_comes_before_those_after_it() {
 async fn token_is_required() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
-        let body = json!({"mcode": "+86", "mobile": FREE, "verify_code": "123456", "token": session});
+        let body =
+            json!({"mcode": "+86", "mobile": FREE, "verify_code": "123456", "token": session});
         for path in [VERIFY_CODE, MOBILE] {
             for headers in [
                 &[][..],
@@ -306,7 +310,15 @@ async fn unauthorized_is_a_token_that_is_not_ours_or_not_honoured_any_more() {
                 }
             }
         };
-        for token in ["x", "x.y.z", "Bearer x", "ZaihangyunToken", &cut, &ticket, &reset] {
+        for token in [
+            "x",
+            "x.y.z",
+            "Bearer x",
+            "ZaihangyunToken",
+            &cut,
+            &ticket,
+            &reset,
+        ] {
             unauthorized(token).await;
         }
         for scheme in ["Basic", "Token"] {
@@ -653,9 +665,8 @@ async fn how_long_a_code_is_valid_is_configured() {
         scenario_with(&environment, async |app| {
             let session = app.session_of_eric().await;
             let code = app.phone_change_code(&session, FREE).await;
-            let text = format!(
-                "【Latchkey】更换手机号验证码{code}，{minutes}分钟内有效，请勿告诉他人"
-            );
+            let text =
+                format!("【Latchkey】更换手机号验证码{code}，{minutes}分钟内有效，请勿告诉他人");
             assert_eq!(app.texts(FREE), [text]);
             app.wait(minutes * 60);
             let answer = app.change_phone(&session, FREE, &code).await;
@@ -751,7 +762,8 @@ async fn sms_sign_name_not_found_in_a_country_that_requires_a_sender_id() {
         ("SENDER_IDS", r#"{"86":"Latchkey"}"#),
     ];
     scenario_with(&environment, async |app| {
-        app.phone_change_code(&app.session_of_eric().await, FREE).await;
+        app.phone_change_code(&app.session_of_eric().await, FREE)
+            .await;
         let sms = &app.inbox().messages()[0];
         assert_eq!(sms.attributes["AWS.SNS.SMS.SenderID"], "Latchkey");
     })
@@ -771,7 +783,9 @@ async fn sms_template_not_found_without_a_text_for_the_purpose() {
         r#"{"86":{"change-phone":"{brand}: {code} ({minutes})"}}"#,
     )];
     scenario_with(&environment, async |app| {
-        let code = app.phone_change_code(&app.session_of_eric().await, FREE).await;
+        let code = app
+            .phone_change_code(&app.session_of_eric().await, FREE)
+            .await;
         assert_eq!(app.texts(FREE), [format!("Latchkey: {code} (5)")]);
     })
     .await;
@@ -875,9 +889,9 @@ async fn mobile_already_in_use() {
 
 #[tokio::test]
 async fn what_was_issued_for_the_old_number_is_dead() {
-    scenario(async |app| {
+    let environment = [("SENDS_PER_PHONE_HOUR", "6")];
+    scenario_with(&environment, async |app| {
         let session = app.session_of_eric().await;
-        // Five messages, the hour's limit: one of each kind.
         let (login_ticket, login_code) = app.login_code(ERIC).await;
         let reset = app.reset_token("eric", ERIC).await;
         app.wait(60);
@@ -905,7 +919,9 @@ async fn what_was_issued_for_the_old_number_is_dead() {
             "code": forgotten_code,
             "newPassword": "Wachtwoord42",
         });
-        let answer = app.post("/v1/user/changePasswordByMessage2", forgotten).await;
+        let answer = app
+            .post("/v1/user/changePasswordByMessage2", forgotten)
+            .await;
         answer.assert(400, not_match.clone());
         let change = json!({
             "phoneInfo": change_ticket,
@@ -915,7 +931,14 @@ async fn what_was_issued_for_the_old_number_is_dead() {
         let path = "/v1/user/changePasswordByMessage";
         let mut answer = app.post_in_session(path, &session, change).await;
         // The session is honoured, so the answer carries a fresh token.
-        assert!(answer.body.as_object_mut().unwrap().remove("token").is_some());
+        assert!(
+            answer
+                .body
+                .as_object_mut()
+                .unwrap()
+                .remove("token")
+                .is_some()
+        );
         answer.assert(400, not_match);
         let answer = app.make_sure("eric", &recovery).await;
         answer.assert_b(8014, "验证码已过期");

@@ -247,7 +247,13 @@ async fn every_form_of_password_a_client_may_send_logs_in_in_each_form() {
         let (six, longest) = ("ab1!xy", "y".repeat(64));
         // Three characters short of an MD5, one over, and as long as one without being hex.
         let near_md5 = ["c0ffee".repeat(5), "d".repeat(33), "g".repeat(32)];
-        let mut passwords = vec![six, &longest, "密码也可以是汉字", " spaces count ", "0226129"];
+        let mut passwords = vec![
+            six,
+            &longest,
+            "密码也可以是汉字",
+            " spaces count ",
+            "0226129",
+        ];
         passwords.extend(near_md5.iter().map(String::as_str));
         for (n, password) in passwords.iter().enumerate() {
             for (form, as_sent) in [(*password).to_owned(), md5(password)].iter().enumerate() {
@@ -318,7 +324,9 @@ async fn name_exists_whatever_its_case_and_another_can_be_picked() {
             6,
             "eric and mary, and nobody else"
         );
-        let answer = app.register(&ticket, &code, "eric the second", PASSWORD).await;
+        let answer = app
+            .register(&ticket, &code, "eric the second", PASSWORD)
+            .await;
         assert_registered(&answer, "eric the second", ANNA);
     })
     .await;

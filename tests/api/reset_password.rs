@@ -226,11 +226,7 @@ async fn new_password_not_valid_costs_no_try() {
             for code in [code.as_str(), "121593"] {
                 let body = json!({"phoneInfo": ticket, "code": code, "newPassword": new});
                 let answer = app.post(CHANGE, body).await;
-                answer.assert_a(
-                    400,
-                    "{NEW_PASSWORD}_NOT_VALID",
-                    "New password not valid",
-                );
+                answer.assert_a(400, "{NEW_PASSWORD}_NOT_VALID", "New password not valid");
             }
         }
         let answer = app.reset_password(&ticket, &code, NEW).await;

@@ -28,8 +28,14 @@ async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
         let nothing = json!({});
         for (headers, body) in [
             (vec![("authorization", bearer(&his))], nothing.clone()),
-            (vec![("authorization", format!("bearer {his}"))], nothing.clone()),
-            (vec![("Authorization", format!("BEARER   {his}"))], nothing.clone()),
+            (
+                vec![("authorization", format!("bearer {his}"))],
+                nothing.clone(),
+            ),
+            (
+                vec![("Authorization", format!("BEARER   {his}"))],
+                nothing.clone(),
+            ),
             (vec![("token", his.clone())], nothing.clone()),
             (vec![("Token", his.clone())], nothing.clone()),
             (vec![], json!({"token": his})),
@@ -39,13 +45,22 @@ async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
                 json!({"token": hers}),
             ),
             (vec![("token", his.clone())], json!({"token": hers})),
-            (vec![("authorization", bearer(&his))], json!({"token": ["x"]})),
+            (
+                vec![("authorization", bearer(&his))],
+                json!({"token": ["x"]}),
+            ),
             // What holds no bearer token is as good as nothing.
             (
-                vec![("authorization", "Basic ZXJpYzp4".into()), ("token", his.clone())],
+                vec![
+                    ("authorization", "Basic ZXJpYzp4".into()),
+                    ("token", his.clone()),
+                ],
                 nothing.clone(),
             ),
-            (vec![("authorization", "Bearer".into())], json!({"token": his})),
+            (
+                vec![("authorization", "Bearer".into())],
+                json!({"token": his}),
+            ),
             (vec![("token", String::new())], json!({"token": his})),
         ] {
             let mut headers: Vec<(&str, &str)> = headers
@@ -109,7 +124,11 @@ async fn an_endpoint_that_needs_no_field_needs_no_body() {
         let token = app.session_of_eric().await;
         let authorization = format!("Bearer {token}");
         let authorization = ("authorization", authorization.as_str());
-        for headers in [&[authorization][..], &[authorization, JSON], &[authorization, FORM]] {
+        for headers in [
+            &[authorization][..],
+            &[authorization, JSON],
+            &[authorization, FORM],
+        ] {
             app.post_raw(INFO, headers, "")
                 .await
                 .assert_ok_with_token(&eric());
@@ -146,13 +165,21 @@ async fn every_answer_that_saw_a_valid_session_carries_a_fresh_token_refusals_to
             "Send message too frequently",
         );
         for (body, code, message) in [
-            (json!({}), "{NEW_PASSWORD}_REQUIRED", "New password required"),
+            (
+                json!({}),
+                "{NEW_PASSWORD}_REQUIRED",
+                "New password required",
+            ),
             (
                 json!({"newPassword": "x"}),
                 "{NEW_PASSWORD}_NOT_VALID",
                 "New password not valid",
             ),
-            (json!({"newPassword": new}), "{CODE}_REQUIRED", "Code required"),
+            (
+                json!({"newPassword": new}),
+                "{CODE}_REQUIRED",
+                "Code required",
+            ),
             (
                 json!({"newPassword": new, "code": code}),
                 "{PHONE_INFO}_REQUIRED",
@@ -264,8 +291,7 @@ async fn a_disabled_or_deleted_account_has_no_session() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
         let (ticket, code) = app.change_password_code(&token).await;
-        let change =
-            json!({"phoneInfo": ticket, "code": code, "newPassword": "second-password"});
+        let change = json!({"phoneInfo": ticket, "code": code, "newPassword": "second-password"});
         let bodies = [(INFO, json!({})), (SEND, json!({})), (CHANGE, change)];
         app.operator_sets(5, "status", AttributeValue::N("1".into()))
             .await;

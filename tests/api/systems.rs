@@ -711,8 +711,7 @@ async fn change_to_what_is_not_6_to_15_letters_and_digits_leaves_the_token_usabl
             assert_eq!(answer.body["msg"], 2009, "{password}");
             answer.assert_b(2009, "密码只支持6~15位英文字母和数字");
         }
-        let form =
-            format!("username=eric&Verification_char={token}&new_password=abc%20123");
+        let form = format!("username=eric&Verification_char={token}&new_password=abc%20123");
         let answer = app.post_form(CHANGE_PASSWD, &form).await;
         answer.assert_b(2009, "密码只支持6~15位英文字母和数字");
         let changed = app.change_passwd("eric", &token, "Abc9Xy").await;
@@ -798,8 +797,7 @@ async fn change_with_a_dead_token() {
         // A user who is unknown, or can be nobody.
         dead("nobody", &token).await;
         dead(&"e".repeat(65), &token).await;
-        let body =
-            json!({"username": true, "Verification_char": token, "new_password": NEW});
+        let body = json!({"username": true, "Verification_char": token, "new_password": NEW});
         app.post(CHANGE_PASSWD, body).await.assert_b(msg, info);
         // Ten minutes, to the second.
         app.wait(600);

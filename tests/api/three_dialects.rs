@@ -1,6 +1,6 @@
 //! One account, three dialects: what is done in one is so in the others.
 
-use crate::support::{people::md5, scenario};
+use crate::support::{md5, scenario};
 
 const OLD: &str = "13900139001";
 const NEW: &str = "18518768888";

@@ -142,7 +142,10 @@ fn poisonable(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
             connected.poison();
         }
     };
-    Some(ConnectionMetadata::builder().poison_fn(poison).build())
+    let connection = ConnectionMetadata::builder()
+        .proxied(false)
+        .poison_fn(poison);
+    Some(connection.build())
 }
 
 /// What the SDK's retries go by.

@@ -93,7 +93,15 @@ impl InSession {
     /// Reads body and token: `Authorization: Bearer x`, else the header `Token`, else the body's
     /// `token`; never the query string, which ends up in logs.
     pub fn read(app: &App, request: &Request, now: UnixMs) -> Self {
-        let fields = Fields::of_any(request);
+        Self::with(Fields::of(request), app, request, now)
+    }
+
+    /// The same for an endpoint that needs no field: it may be called without a body.
+    pub fn read_any(app: &App, request: &Request, now: UnixMs) -> Self {
+        Self::with(Fields::of_any(request), app, request, now)
+    }
+
+    fn with(fields: Result<Fields, Error>, app: &App, request: &Request, now: UnixMs) -> Self {
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         let token = header("authorization").and_then(bearer);
         let token = token
@@ -109,7 +117,7 @@ impl InSession {
         }
     }
 
-    /// The fields of the body; none, if there is no body.
+    /// The fields of the body.
     ///
     /// # Errors
     /// [`Error::BodyInvalid`].

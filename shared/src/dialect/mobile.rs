@@ -9,7 +9,7 @@ use crate::{
     code::Guess,
     error::{BodyProblem, Error, Field, SmsFailure},
     flow::session::{self, Presented},
-    phone::Phone,
+    phone::{CountryCode, Phone},
     time::UnixMs,
 };
 
@@ -121,6 +121,8 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     if !is_code {
         return Err(malformed);
     }
+    let country = CountryCode::parse(digits).filter(|country| app.served.0.contains(country));
+    country.ok_or(Error::CountryNotServed)?;
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
     let mobile = mobile.ok_or(Error::Missing(Field::Phone))?;
     Phone::parse(digits, &mobile, &app.served)

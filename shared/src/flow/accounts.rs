@@ -88,8 +88,13 @@ pub async fn register(
     let mut hash = None;
     loop {
         let seen = app.store.read(&keys).await?;
-        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
-            continue;
+        let right = match challenge::judge(app, &redemption, &seen, &mut race, now).await {
+            Ok(Some(right)) => right,
+            Ok(None) => continue,
+            Err(error @ Error::CodeExpired { .. }) => {
+                return Err(why_expired(app, phone, error).await?);
+            }
+            Err(error) => return Err(error),
         };
         if seen.phone_owner(phone)?.is_some() {
             return Err(Error::PhoneTaken);
@@ -114,4 +119,14 @@ pub async fn register(
             Created::NameTaken => return Err(Error::NameTaken),
         }
     }
+}
+
+/// A code that made an account was spent by that. Whoever comes second is told of the account, which
+/// is there by the time its code is seen spent.
+async fn why_expired(app: &App, phone: &Phone, expired: Error) -> Result<Error, Error> {
+    let seen = app.store.read(&[Key::PhoneOwner(phone)]).await?;
+    Ok(match seen.phone_owner(phone)? {
+        Some(_) => Error::PhoneTaken,
+        None => expired,
+    })
 }

@@ -51,7 +51,11 @@ impl Presented {
     /// Those of [`Self::uid`]; [`Error::UserNotFound`], [`Error::UserDisabled`], and
     /// [`Error::TokenInvalid`] for a token that has been revoked.
     pub fn user(&self, seen: &Seen) -> Result<User, Error> {
+        // What was read last decides: a session can be revoked between two rounds of a race.
+        self.set(None);
         let session = self.claims.clone()?;
+        // What an earlier look found may have changed since.
+        self.set(None);
         let user = seen.user(session.uid)?.ok_or(Error::UserNotFound)?;
         if user.epoch != session.epoch {
             return Err(Error::TokenInvalid);
@@ -59,21 +63,21 @@ impl Presented {
         if !user.is_active() {
             return Err(Error::UserDisabled);
         }
-        self.set(session);
+        self.set(Some(session));
         Ok(user)
     }
 
     /// Goes on at the account's next epoch: the session that revoked all others is not one of them.
     pub(super) fn renew(&self, user: &User) {
-        self.set(Session {
+        self.set(Some(Session {
             uid: user.uid,
             epoch: user.epoch + 1,
-        });
+        }));
     }
 
-    fn set(&self, session: Session) {
+    fn set(&self, session: Option<Session>) {
         let mut honoured = self.honoured.lock().unwrap_or_else(PoisonError::into_inner);
-        *honoured = Some(session);
+        *honoured = session;
     }
 
     /// A fresh token, if the one presented is honoured; reads the account if nobody has yet.

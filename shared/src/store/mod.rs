@@ -19,7 +19,7 @@ use aws_lc_rs::rand;
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{
         AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put,
         ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -352,7 +352,7 @@ impl Store {
         })
     }
 
-    /// Takes the send at `sent_at` off the phone's count, unless a later one has been counted since.
+    /// Takes the send at `sent_at` off the phone's count.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
@@ -413,20 +413,32 @@ impl Store {
     }
 
     async fn uncount(&self, register: &Register<'_>, counted_at: UnixMs) -> Result<(), Error> {
-        let change = register.uncount(counted_at);
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.codes)
-            .set_key(Some(primary_key(register.key.clone())))
-            .update_expression(change.update)
-            .condition_expression(change.condition)
-            .set_expression_attribute_values(Some(change.values));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
+        let mut place = Some(0);
+        while let Some(n) = place {
+            let change = register.uncount(n, counted_at);
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.codes)
+                .set_key(Some(primary_key(register.key.clone())))
+                .update_expression(change.update)
+                .condition_expression(change.condition)
+                .set_expression_attribute_values(Some(change.values))
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                );
+            let Err(error) = update.send().await else {
+                return Ok(());
+            };
+            // Others have been counted or taken off meanwhile, so it has moved.
+            place = match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Register::place_of(refused.item(), counted_at)
+                }
+                _ => return Err(failed("UpdateItem", &error)),
+            };
         }
+        Ok(())
     }
 
     /// Makes an account, with its phone and its name, and spends the code it was asked for with;

@@ -75,30 +75,39 @@ impl Register<'_> {
         }
     }
 
-    /// Takes the newest event off again, if it is the one at `counted_at`.
-    pub(super) fn uncount(&self, counted_at: UnixMs) -> Change {
+    /// Takes the event at `counted_at` off again, if it is in this place; 0 is the newest's.
+    pub(super) fn uncount(&self, place: usize, counted_at: UnixMs) -> Change {
         let kept = self.kept();
-        let shifts = (1..kept).map(|n| format!("s{} = if_not_exists(s{n}, :never)", n - 1));
+        let shifts = (place + 1..kept).map(|n| format!("s{} = if_not_exists(s{n}, :never)", n - 1));
         let shifts: Vec<String> = shifts.chain([format!("s{} = :never", kept - 1)]).collect();
         let values = [(":counted_at", counted_at.0), (":never", 0)];
         Change {
             update: format!("SET {}", shifts.join(", ")),
-            condition: "s0 = :counted_at".to_owned(),
+            condition: format!("s{place} = :counted_at"),
             values: values.map(|(name, n)| (name.to_owned(), number(n))).into(),
         }
     }
 
+    /// The place that later events have pushed the one at `counted_at` back to.
+    pub(super) fn place_of(item: Option<&Item>, counted_at: UnixMs) -> Option<usize> {
+        events(item).position(|at| at == counted_at)
+    }
+
     /// How long until the refused `item` admits an event.
     pub(super) fn wait(&self, item: Option<&Item>, now: UnixMs) -> Duration {
-        let nth = |n: usize| match item?.get(&format!("s{n}"))? {
-            AttributeValue::N(at) => at.parse().ok().map(UnixMs),
-            _ => None,
-        };
-        let window = Window((0..).map_while(nth).collect());
+        let window = Window(events(item).collect());
         let waits = self
             .limits
             .iter()
             .filter_map(|limit| window.wait(now, limit));
         waits.max().unwrap_or_default()
     }
+}
+
+/// The events of an item, newest first.
+fn events(item: Option<&Item>) -> impl Iterator<Item = UnixMs> {
+    (0..).map_while(move |n| match item?.get(&format!("s{n}"))? {
+        AttributeValue::N(at) => at.parse().ok().map(UnixMs),
+        _ => None,
+    })
 }

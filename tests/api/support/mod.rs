@@ -81,7 +81,6 @@ pub async fn scenario_with(environment: &[(&str, &str)], test: impl AsyncFnOnce(
     drop(shown);
     app.dynamodb.mend().await;
     calls::record(&app.calls());
-    app.dynamodb.is_called_by("");
     secrets::assert_kept(&app).await;
 }
 
@@ -220,7 +219,6 @@ impl TestApp {
 
     /// What a function made of its environment.
     pub fn function_app(&self, name: &str) -> std::sync::Arc<shared::App> {
-        self.dynamodb.is_called_by(name);
         self.system.lock().unwrap().apps[name].clone()
     }
 
@@ -254,20 +252,7 @@ impl TestApp {
             .collect()
     }
 
-    /// The function that answers a path.
-    fn function(&self, path: &str) -> String {
-        let system = self.system.lock().unwrap();
-        let functions = &system.template.functions;
-        let of_path = functions
-            .iter()
-            .find(|function| function.routes.iter().any(|route| route.path == path));
-        of_path
-            .map(|function| function.name.clone())
-            .unwrap_or_default()
-    }
-
     fn tables(&self) -> Client {
-        self.dynamodb.is_called_by("");
         dynamodb::client(&self.dynamodb.url())
     }
 
@@ -307,9 +292,6 @@ impl TestApp {
             let name: HeaderName = name.parse().unwrap();
             request = request.header(name, HeaderValue::from_str(value).unwrap());
         }
-        let function = self.function(path);
-        self.dynamodb.is_called_by(&function);
-        self.sns.is_called_by(&function);
         let begun = std::time::Instant::now();
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -38,8 +38,7 @@ impl TestApp {
     /// `POST /v1/user/register`.
     pub async fn register(&self, ticket: &str, code: &str, name: &str, password: &str) -> Answer {
         self.learn_password(password);
-        let body =
-            json!({"phoneInfo": ticket, "code": code, "name": name, "password": password});
+        let body = json!({"phoneInfo": ticket, "code": code, "name": name, "password": password});
         self.post("/v1/user/register", body).await
     }
 

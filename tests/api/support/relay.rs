@@ -38,12 +38,18 @@ pub enum Fault {
     },
     /// Behaves for so many requests, and has this fault from then on.
     After { requests: usize, then: Box<Fault> },
+    /// Holds this operation back until so many have been asked for it, and then lets all of them go:
+    /// whatever they read before, they have all read by then.
+    Gathers {
+        operation: &'static str,
+        requests: usize,
+    },
 }
 
 /// One request that passed.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The function that made it, as far as the test has said who is calling.
+    /// Whose credentials it was signed with: the function's that made it.
     pub caller: String,
     /// `PutItem`, `Publish`, …
     pub operation: String,
@@ -56,7 +62,6 @@ pub struct Call {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    caller: String,
     calls: Vec<Call>,
 }
 
@@ -82,8 +87,15 @@ impl State {
                 }
                 | Fault::AnswersTo {
                     operation: only, ..
+                }
+                | Fault::Gathers {
+                    operation: only, ..
                 },
             ) if *only != operation => None,
+            Some(Fault::Gathers { requests, .. }) => {
+                *requests = requests.saturating_sub(1);
+                fault
+            }
             Some(
                 Fault::LosesAnswers { times }
                 | Fault::LosesAnswersOf { times, .. }
@@ -94,6 +106,10 @@ impl State {
             }
             _ => fault,
         }
+    }
+
+    fn is_gathering(&self) -> bool {
+        matches!(self.fault, Some(Fault::Gathers { requests: 1.., .. }))
     }
 }
 
@@ -147,9 +163,9 @@ impl Relay {
         }
     }
 
-    /// Says which function makes the calls from here on.
-    pub fn is_called_by(&self, function: &str) {
-        self.state().caller = function.to_owned();
+    /// Whether all that [`Fault::Gathers`] waits for have come.
+    pub fn has_gathered(&self) -> bool {
+        !self.state().is_gathering()
     }
 
     /// All that has passed.
@@ -194,7 +210,7 @@ async fn relay(
     let (operation, permissions) = describe(&parts.headers, &body);
     let (fault, call) = {
         let mut state = state.lock().unwrap();
-        let caller = state.caller.clone();
+        let caller = signer(&parts.headers);
         let fault = state.fault_of(&operation);
         state.calls.push(Call {
             caller,
@@ -213,6 +229,7 @@ async fn relay(
         }
         Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) | None => {}
         Some(Fault::After { .. }) => unreachable!("it is unwrapped"),
+        Some(Fault::Gathers { .. }) => gathered(&state).await,
     }
     let forwarded = client.post(&upstream).headers(parts.headers).body(body);
     let answer = forwarded.send().await.unwrap();
@@ -220,11 +237,30 @@ async fn relay(
     let mut response = Response::new(Full::new(answer.bytes().await.unwrap()));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if fault.is_some() {
+    if let Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) = fault {
         std::future::pending().await
     }
     state.lock().unwrap().calls[call].during.1 = Instant::now();
     Ok(response)
+}
+
+/// The access key of a request: `AWS4-HMAC-SHA256 Credential=KEY/20261120/…`.
+fn signer(headers: &hyper::HeaderMap) -> String {
+    let signature = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    let credential = signature.and_then(|signature| signature.split("Credential=").nth(1));
+    let key = credential.and_then(|credential| credential.split('/').next());
+    key.unwrap_or_default().to_owned()
+}
+
+/// Waits until nobody is missing, or for half a second: a function does not wait much longer.
+async fn gathered(state: &Mutex<State>) {
+    let begun = Instant::now();
+    let is_gathering = || state.lock().unwrap().is_gathering();
+    while is_gathering() && begun.elapsed() < Duration::from_millis(500) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// The operation, and the permissions it needs: those of its parts, for a transaction.

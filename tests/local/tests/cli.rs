@@ -99,11 +99,11 @@ fn it_says_when_it_is_ready_who_is_there_and_what_is_sent() {
     let mut running = Running::start(local());
     assert_eq!(
         running.line(),
-        "demo account eric: country code 86, phone 13800138001"
+        "demo account eric: country code 86, phone 13800138001, password eric-password"
     );
     assert_eq!(
         running.line(),
-        "demo account mary: country code 86, phone 13627140483"
+        "demo account mary: country code 86, phone 13627140483, password mary-password"
     );
 
     let answer = running.send_login_message();

@@ -1,0 +1,68 @@
+//! The connections a function opens while it starts.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use bench::relay::Relay;
+use local::{Clock, Inbox};
+use shared::{aws::Clients, config::AwsConfig};
+use tokio::net::TcpListener;
+
+fn clients(dynamodb: &str, sns: &str, sends: bool) -> Clients {
+    let config = AwsConfig {
+        region: "us-east-1".to_owned(),
+        access_key_id: "local".to_owned(),
+        secret_access_key: "local".to_owned(),
+        session_token: None,
+        dynamodb_endpoint: Some(dynamodb.to_owned()),
+        sns_endpoint: Some(sns.to_owned()),
+        ca_bundle: None,
+    };
+    Clients::new(&config, sends).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_request_finds_them_open() {
+    for sends in [true, false] {
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        let dynamodb = local::dynamodb::start(any, None).await.unwrap();
+        let inbox = Inbox::default();
+        let sns = local::sns::start(any, inbox, Clock::default())
+            .await
+            .unwrap();
+        let dynamodb = Relay::start(&dynamodb.url(), None).await.unwrap();
+        let sns = Relay::start(&sns.url(), None).await.unwrap();
+
+        let clients = clients(&dynamodb.url(), &sns.url(), sends);
+        clients.connections.open().await;
+        let opened = (dynamodb.connections(), sns.connections());
+        assert_eq!(opened, (1, usize::from(sends)));
+
+        clients.dynamodb.list_tables().send().await.unwrap();
+        let publish = clients.sns.publish().phone_number("+8613800138001");
+        publish.message("hello").send().await.unwrap();
+        let used = (dynamodb.connections(), sns.connections());
+        assert_eq!(used, (1, 1), "no connection was opened twice");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_delays_no_start() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let refusing = "http://127.0.0.1:1";
+    for (dynamodb, sns) in [
+        (refusing, refusing),
+        (&silent, refusing),
+        (&silent, &silent),
+    ] {
+        let clients = clients(dynamodb, sns, true);
+        let before = Instant::now();
+        clients.connections.open().await;
+        assert!(before.elapsed() < Duration::from_millis(400));
+    }
+}
