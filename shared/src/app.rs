@@ -12,6 +12,7 @@ use crate::{
     slot::Policy,
     sms::{SmsConfig, sns::Sms},
     store::Store,
+    window::Limit,
 };
 
 /// A configured function.
@@ -31,8 +32,8 @@ pub struct App {
     pub served: ServedCountries,
     /// Whether codes are sent at all.
     pub login_enabled: bool,
-    /// How many messages a phone may be sent.
-    pub send_limits: SendLimits,
+    /// How many messages a phone may be sent, over all purposes.
+    send_limits: SendLimits,
     /// How passwords are hashed.
     pub password_hasher: Hasher,
     /// How long a code for a new number is valid.
@@ -58,6 +59,20 @@ impl App {
             password_hasher: config.password_hasher,
             phone_change_validity: config.phone_change_validity,
         })
+    }
+
+    /// What a phone may be sent: so many messages an hour and a day, over all purposes; and no code for
+    /// a new number within the cool-down of any message there, whoever asks (dialect C: once a minute
+    /// per number).
+    pub fn send_limits(&self, purpose: Purpose) -> Vec<Limit> {
+        let SendLimits { hour, day } = self.send_limits;
+        match purpose {
+            Purpose::ChangePhone => {
+                let span = self.policy(purpose).cool_down;
+                vec![hour, day, Limit { events: 1, span }]
+            }
+            _ => vec![hour, day],
+        }
     }
 
     /// The numbers a purpose's slots run with here.

@@ -34,14 +34,15 @@ const OPEN: Duration = Duration::from_millis(250);
 pub struct Clients {
     /// DynamoDB, with retries: every write is conditional or idempotent.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// SNS, without: a publish is not repeated.
-    pub sns: aws_sdk_sns::Client,
+    /// SNS, without: a publish is not repeated. Only where messages are sent: a client reads its list
+    /// of endpoints when it is built.
+    pub sns: Option<aws_sdk_sns::Client>,
     /// What they connect through.
     pub connections: Connections,
 }
 
 impl Clients {
-    /// Builds the clients. No connection is made. `sends` says whether SNS will be needed.
+    /// Builds the clients: SNS's, if this function sends messages. No connection is made.
     ///
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
@@ -76,17 +77,20 @@ impl Clients {
             )
             .timeout_config(timeouts(DYNAMODB_ATTEMPT, DYNAMODB_OPERATION));
         dynamodb.set_endpoint_url(config.dynamodb_endpoint.clone());
-        let mut sns = aws_sdk_sns::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http)
-            .region(region)
-            .credentials_provider(credentials)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts(SNS_ATTEMPT, SNS_ATTEMPT));
-        sns.set_endpoint_url(config.sns_endpoint.clone());
+        let sns = sends.then(|| {
+            let mut sns = aws_sdk_sns::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .http_client(http)
+                .region(region)
+                .credentials_provider(credentials)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(timeouts(SNS_ATTEMPT, SNS_ATTEMPT));
+            sns.set_endpoint_url(config.sns_endpoint.clone());
+            aws_sdk_sns::Client::from_conf(sns.build())
+        });
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-            sns: aws_sdk_sns::Client::from_conf(sns.build()),
+            sns,
             connections: Connections {
                 https,
                 region: config.region.clone(),

@@ -40,13 +40,6 @@ pub struct SendLimits {
     pub day: Limit,
 }
 
-impl SendLimits {
-    /// Both.
-    pub fn all(&self) -> [Limit; 2] {
-        [self.hour, self.day]
-    }
-}
-
 /// Everything a function is told by its environment.
 #[derive(Debug)]
 pub struct Config {

@@ -818,7 +818,7 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
             vec![
                 sns_error(400, "OptedOut"),
                 sns_error(400, "InvalidParameter"),
-                // As the SNS console reports it: no quota left for the account.
+                // The spend limit, or whatever else SNS has against this message.
                 sns_error(400, "MonthlySpendLimitReached"),
             ],
         ),
@@ -945,6 +945,7 @@ async fn what_was_issued_for_the_old_number_is_dead() {
         let answer = app.change_passwd("eric", &reset, "Wachtwoord42").await;
         answer.assert_b(8014, "令牌已过期");
         // Nor does it help whoever has the number next.
+        app.wait(60);
         app.move_to(&zoe(app).await, ERIC).await;
         let answer = app.make_sure("zoe", &recovery).await;
         answer.assert_b(8014, "验证码已过期");
@@ -1083,6 +1084,35 @@ async fn to_another_country_and_back() {
             "Your Latchkey account now has another phone number. If this wasn't you, contact us at once."
         );
         assert_eq!(phone_of(app, &session).await, (json!("86"), json!(ERIC)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_number_is_sent_one_code_a_minute_whoever_asks() {
+    scenario(async |app| {
+        app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
+            .await;
+        let eric = app.session_of_eric().await;
+        let zoe = app.session_of("zoe", "zoe-password").await;
+        let first = app.send_phone_change_code(&eric, FREE).await;
+        first.assert_c_success();
+        let second = app.send_phone_change_code(&zoe, FREE).await;
+        second.assert_c_for_now(429, "Too Many Requests", 58..=60);
+        app.wait(second.retry_after().unwrap());
+        app.send_phone_change_code(&zoe, FREE)
+            .await
+            .assert_c_success();
+
+        // A message whose fate is unknown counts, but keeps nobody from trying again at once.
+        app.wait(60);
+        app.sns.break_it(Fault::LosesAnswers { times: 1 });
+        let lost = app.send_phone_change_code(&eric, FREE).await;
+        lost.assert_c(400_192, "sms unavailable");
+        app.sns.mend().await;
+        app.send_phone_change_code(&eric, FREE)
+            .await
+            .assert_c_success();
     })
     .await;
 }

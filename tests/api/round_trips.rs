@@ -209,12 +209,11 @@ async fn two_waits_at_each_endpoint_of_dialects_b_and_c() {
         app.send_phone_change_code("x", ANNA).await;
         counter.assert("verify_code, no session", &[], 0, 0);
 
-        // Nothing is read between the two, so the token is as good after the password as before it.
         let changed = app.change_passwd("eric", &token, "Wachtwoord42").await;
         changed.assert_b_ok("密码修改成功");
         counter.assert("changepasswd", &[READ, WRITE], 2, 0);
         app.change_phone(&session, ANNA, &code).await;
-        counter.assert("mobile, revoked", &[READ], 1, 0);
+        counter.assert("mobile, revoked by it", &[READ], 1, 0);
         let session = app.session_of("eric", "Wachtwoord42").await;
         let mut counter = Counter::new(app);
         app.change_phone(&session, ANNA, &wrong(&code, 0)).await;

@@ -16,6 +16,7 @@ use crate::{
     time::UnixMs,
     token::PhoneInfo,
     user::Uid,
+    window::Limit,
 };
 
 /// A code to be sent: which slot it is of, and what has to be read to know where it goes.
@@ -81,10 +82,12 @@ pub(super) async fn send(
             useless_from: next.useless_from(&policy),
             next,
         };
-        let limits = &app.send_limits;
-        let outcome = app.store.record_send(&step, &phone, uid, now, limits).await;
+        let limits = app.send_limits(purpose);
+        let recorded = app.store.record_send(&step, &phone, uid, now, &limits);
+        let outcome = recorded.await;
         let attempt = Attempt {
             policy,
+            limits,
             key,
             phone,
             id: challenge.id,
@@ -144,6 +147,7 @@ async fn must_be_active(app: &App, uid: Option<Uid>) -> Result<(), Error> {
 /// A send that has been recorded, or may have been.
 struct Attempt<'a> {
     policy: Policy,
+    limits: Vec<Limit>,
     key: &'a SlotKey,
     phone: Phone,
     id: ChallengeId,
@@ -165,9 +169,12 @@ impl Attempt<'_> {
         let count = async {
             match count {
                 Count::Too => {
-                    app.store
-                        .uncount_send(&self.phone, self.at, &app.send_limits)
-                        .await
+                    let uncounted = app.store.uncount_send(&self.phone, self.at, &self.limits);
+                    uncounted.await
+                }
+                // It goes on counting by the hour and the day, but keeps nobody from retrying.
+                Count::Not if self.has_minute() => {
+                    app.store.age_send(&self.phone, self.at, &self.limits).await
                 }
                 Count::Not => Ok(()),
             }
@@ -177,6 +184,13 @@ impl Attempt<'_> {
         for failure in [cool_down, count].into_iter().filter_map(Result::err) {
             tracing::warn!(?failure, "a failed send could not be given back");
         }
+    }
+
+    /// Whether one of the limits is a cool-down of the number, whoever asks.
+    fn has_minute(&self) -> bool {
+        self.limits
+            .iter()
+            .any(|limit| limit.events == 1 && limit.span == self.policy.cool_down)
     }
 
     async fn give_cool_down_back(&self, app: &App) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use crate::{code::Code, error::SmsFailure, phone::Phone};
 /// Sends messages through SNS.
 #[derive(Debug, Clone)]
 pub struct Sms {
-    client: Client,
+    client: Option<Client>,
 }
 
 /// A message that did not, or may not have, gone out.
@@ -32,8 +32,9 @@ pub struct NotSent {
 
 impl Sms {
     /// Sends through this client, which must not retry by itself: a publish that may have reached
-    /// SNS is never repeated, or one accepted send could become two messages.
-    pub fn new(client: Client) -> Self {
+    /// SNS is never repeated, or one accepted send could become two messages. Without one, nothing is
+    /// sent.
+    pub fn new(client: Option<Client>) -> Self {
         Self { client }
     }
 
@@ -64,9 +65,13 @@ impl Sms {
     }
 
     async fn publish(&self, plan: &Plan<'_>, phone: &Phone, body: Body) -> Result<(), NotSent> {
+        let client = self.client.as_ref().ok_or_else(|| NotSent {
+            failure: SmsFailure::NotConfigured,
+            may_have_gone_out: false,
+            reason: "no client".to_owned(),
+        })?;
         let max_price = format!("{:.2}", plan.max_price_usd);
-        let publish = self
-            .client
+        let publish = client
             .publish()
             .phone_number(phone.e164())
             .message(body.0)

@@ -28,7 +28,6 @@ use aws_sdk_dynamodb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    config::SendLimits,
     error::Error,
     password::PasswordHash,
     phone::Phone,
@@ -311,10 +310,9 @@ impl Store {
         phone: &Phone,
         uid: Option<Uid>,
         now: UnixMs,
-        limits: &SendLimits,
+        limits: &[Limit],
     ) -> Result<SendOutcome, Error> {
-        let limits = limits.all();
-        let sends = sends(phone, &limits);
+        let sends = sends(phone, limits);
         let count = sends.count(now);
         let count = Update::builder()
             .table_name(&self.codes)
@@ -360,9 +358,37 @@ impl Store {
         &self,
         phone: &Phone,
         sent_at: UnixMs,
-        limits: &SendLimits,
+        limits: &[Limit],
     ) -> Result<(), Error> {
-        self.uncount(&sends(phone, &limits.all()), sent_at).await
+        self.uncount(&sends(phone, limits), sent_at).await
+    }
+
+    /// Leaves the send at `sent_at` in the phone's count but takes it out of the shortest limit's way,
+    /// if no later one has been counted.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn age_send(
+        &self,
+        phone: &Phone,
+        sent_at: UnixMs,
+        limits: &[Limit],
+    ) -> Result<(), Error> {
+        let sends = sends(phone, limits);
+        let change = sends.age(sent_at);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.codes)
+            .set_key(Some(primary_key(sends.key.clone())))
+            .update_expression(change.update)
+            .condition_expression(change.condition)
+            .set_expression_attribute_values(Some(change.values));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(()),
+            Err(error) => Err(failed("UpdateItem", &error)),
+        }
     }
 
     /// Counts an attempt at the password of `whose`, before the password is looked at: of many at

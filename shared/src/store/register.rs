@@ -88,6 +88,18 @@ impl Register<'_> {
         }
     }
 
+    /// Makes the newest event, if it is the one at `counted_at`, older by the shortest span.
+    pub(super) fn age(&self, counted_at: UnixMs) -> Change {
+        let shortest = self.limits.iter().min_by_key(|limit| limit.span);
+        let aged = shortest.map_or(counted_at, |limit| limit.horizon(counted_at));
+        let values = [(":counted_at", counted_at.0), (":aged", aged.0)];
+        Change {
+            update: "SET s0 = :aged".to_owned(),
+            condition: "s0 = :counted_at".to_owned(),
+            values: values.map(|(name, n)| (name.to_owned(), number(n))).into(),
+        }
+    }
+
     /// The place that later events have pushed the one at `counted_at` back to.
     pub(super) fn place_of(item: Option<&Item>, counted_at: UnixMs) -> Option<usize> {
         events(item).position(|at| at == counted_at)

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::{
     Error,
     authority::Authority,
-    relay::{Relay, sequential_depth},
+    relay::{Relay, sequential_depth, waited},
     requests::{Requests, hashes_a_password, succeeded},
     runtime_api::RuntimeApi,
     subject::Subject,
@@ -42,8 +42,12 @@ pub struct Samples {
     pub start: Vec<Duration>,
     /// First requests.
     pub first: Vec<Duration>,
+    /// How much of each of them the endpoints took.
+    pub first_waited: Vec<Duration>,
     /// Warm requests.
     pub warm: Vec<Duration>,
+    /// How much of each of them the endpoints took.
+    pub warm_waited: Vec<Duration>,
     /// Start and first request together.
     pub cold: Vec<Duration>,
     /// The most memory of any start, in bytes.
@@ -61,6 +65,8 @@ pub struct Cost {
     pub depth: usize,
     /// Requests to SNS.
     pub sns: usize,
+    /// How long the endpoints took for it.
+    pub waited: Duration,
 }
 
 /// A function and those it is measured against.
@@ -74,6 +80,8 @@ pub struct Measured {
     pub sizes: (u64, u64),
     /// What a request costs.
     pub cost: Cost,
+    /// Where nothing listens: what a start takes without its connections.
+    pub alone: Samples,
     /// Over plain HTTP.
     pub plain: Samples,
     /// Over TLS.
@@ -143,6 +151,7 @@ impl Transport {
             dynamodb: dynamodb.len(),
             depth: sequential_depth(&dynamodb),
             sns: sns.len(),
+            waited: waited(&[dynamodb, sns].concat()),
         };
         (done, cost)
     }
@@ -182,6 +191,12 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
     let mut requests = Requests::new(&system);
     let mut api = RuntimeApi::start()?;
 
+    // Port 1 (tcpmux) refuses at once.
+    let nowhere = Endpoints {
+        dynamodb: "http://127.0.0.1:1".to_owned(),
+        sns: "http://127.0.0.1:1".to_owned(),
+    };
+
     let mut all: Vec<Measured> = Vec::new();
     let mut subjects = Vec::new();
     for function in &system.template.functions {
@@ -190,19 +205,21 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
         if !wanted || !binary.exists() {
             continue;
         }
-        let subject = |transport: &Transport| Subject {
+        let subject = |endpoints: &Endpoints, trust: &BTreeMap<String, String>| Subject {
             name: function.name.clone(),
             binary: binary.clone(),
-            environment: environment::of(function, &transport.endpoints(), &transport.trust),
+            environment: environment::of(function, endpoints, trust),
         };
-        let (over_plain, over_tls) = (subject(&plain), subject(&tls));
+        let alone = subject(&nowhere, &BTreeMap::new());
+        let over_plain = subject(&plain.endpoints(), &plain.trust);
+        let over_tls = subject(&tls.endpoints(), &tls.trust);
         all.push(Measured {
             name: function.name.clone(),
             hashes: hashes_a_password(&function.name),
             sizes: over_plain.sizes()?,
             ..Measured::default()
         });
-        subjects.push((over_plain, over_tls));
+        subjects.push((alone, over_plain, over_tls));
     }
     if all.is_empty() {
         return Err("no binary in target/lambda: first cargo lambda build --release".into());
@@ -232,7 +249,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
     let directory = root.join("events");
     for round in 0..extent.starts {
         eprint!("\rstart {} of {}", round + 1, extent.starts);
-        for (measured, (over_plain, over_tls)) in all.iter_mut().zip(&subjects) {
+        for (measured, (alone, over_plain, over_tls)) in all.iter_mut().zip(&subjects) {
             let mut events = || -> Result<Vec<Value>, Error> {
                 let mut events = Vec::new();
                 for _ in 0..=extent.warm {
@@ -242,6 +259,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
                 Ok(events)
             };
             let (for_plain, for_tls) = (events()?, events()?);
+            sample(&mut api, alone, &[], &plain, &mut measured.alone)?;
             let sampled = sample(
                 &mut api,
                 over_plain,
@@ -298,13 +316,15 @@ fn sample(
         if !succeeded(&answer) {
             return Err(format!("{} answers {answer} to {event}", subject.name).into());
         }
-        cost = passed;
         if n == 0 {
             samples.first.push(took);
+            samples.first_waited.push(passed.waited);
             samples.cold.push(started.start + took);
         } else {
             samples.warm.push(took);
+            samples.warm_waited.push(passed.waited);
         }
+        cost = passed;
     }
     samples.memory = samples.memory.max(started.peak_memory()?);
     Ok(cost)

@@ -7,7 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustls::ServerConfig;
@@ -97,6 +97,20 @@ impl Relay {
     pub fn calls_since(&self, count: usize) -> Vec<Call> {
         lock(&self.passed).calls[count..].to_vec()
     }
+}
+
+/// How long at least one of these calls was under way.
+pub fn waited(calls: &[Call]) -> Duration {
+    let mut during: Vec<_> = calls.iter().map(|call| call.during).collect();
+    during.sort();
+    let mut waited = Duration::ZERO;
+    let mut until = None;
+    for (start, end) in during {
+        let start = until.map_or(start, |until: Instant| until.max(start));
+        waited += end.saturating_duration_since(start);
+        until = Some(until.map_or(end, |until| until.max(end)));
+    }
+    waited
 }
 
 /// How many of these calls had to wait for one another.

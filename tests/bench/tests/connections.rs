@@ -43,10 +43,12 @@ async fn the_first_request_finds_them_open() {
         assert_eq!(opened, (1, usize::from(sends)));
 
         clients.dynamodb.list_tables().send().await.unwrap();
-        let publish = clients.sns.publish().phone_number("+8613800138001");
-        publish.message("hello").send().await.unwrap();
+        if let Some(client) = clients.sns {
+            let publish = client.publish().phone_number("+8613800138001");
+            publish.message("hello").send().await.unwrap();
+        }
         let used = (dynamodb.connections(), sns.connections());
-        assert_eq!(used, (1, 1), "no connection was opened twice");
+        assert_eq!(used, opened);
     }
 }
 
