@@ -17,7 +17,7 @@ async fn at_once(requests: impl Iterator<Item = impl Future<Output = Answer>>) -
 }
 
 /// How many of a crowd have read before the first of them writes.
-const READ_FIRST: usize = 20;
+const READ_FIRST: usize = 5;
 
 /// All of these at once, of which at least so many read what was there before any of them does this:
 /// left to themselves, on a small machine, they might as well come one after the other.

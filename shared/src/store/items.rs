@@ -199,7 +199,9 @@ pub(super) struct UserItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password: Option<String>,
     created_ms: UnixMs,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     created_ip: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     icon: String,
     space_used: u64,
     space_capacity: u64,
