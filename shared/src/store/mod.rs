@@ -459,7 +459,12 @@ impl Store {
             // Others have been counted or taken off meanwhile, so it has moved.
             place = match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Register::place_of(refused.item(), counted_at)
+                    // Older DynamoDBs do not return the item.
+                    let item = match refused.item() {
+                        Some(item) => Some(item.clone()),
+                        None => self.get(&self.codes, register.key.clone()).await?,
+                    };
+                    Register::place_of(item.as_ref(), counted_at)
                 }
                 _ => return Err(failed("UpdateItem", &error)),
             };

@@ -314,7 +314,11 @@ fn sample(
         let (invoked, passed) = transport.cost(|| api.invoke(event));
         let (took, answer) = invoked.map_err(|error| format!("{}: {error}", subject.name))?;
         if !succeeded(&answer) {
-            return Err(format!("{} answers {answer} to {event}", subject.name).into());
+            return Err(format!(
+                "{} answers {answer} to {event}; are the binaries of these sources?",
+                subject.name
+            )
+            .into());
         }
         if n == 0 {
             samples.first.push(took);
