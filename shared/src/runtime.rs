@@ -52,8 +52,12 @@ where
 
 /// What comes before the first event.
 async fn start() -> Result<Arc<App>, Error> {
-    let level = std::env::var("LOG_LEVEL").unwrap_or_default();
-    let level = level.parse().unwrap_or(LevelFilter::INFO);
+    // An empty text would read as ERROR.
+    let level = std::env::var("LOG_LEVEL")
+        .ok()
+        .filter(|level| !level.is_empty());
+    let level = level.and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(LevelFilter::INFO);
     tracing::subscriber::set_global_default(log::subscriber(level, std::io::stdout))?;
     // The default hook prints the payload of a panic, which may quote what a request held.
     panic::set_hook(Box::new(|panic| {
