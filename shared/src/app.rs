@@ -30,6 +30,8 @@ pub struct App {
     pub keys: KeyRing,
     /// The countries served.
     pub served: ServedCountries,
+    /// Where the metrics are found in CloudWatch.
+    pub metrics_namespace: String,
     /// Whether codes are sent at all.
     pub login_enabled: bool,
     /// How many messages a phone may be sent, over all purposes.
@@ -54,6 +56,7 @@ impl App {
             sms_config: config.sms,
             keys: config.keys,
             served: config.served,
+            metrics_namespace: config.metrics_namespace,
             login_enabled: config.login_enabled,
             send_limits: config.send_limits,
             password_hasher: config.password_hasher,

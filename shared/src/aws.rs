@@ -13,7 +13,7 @@ use futures_util::future::join;
 use https::Https;
 use tokio::time::timeout;
 
-use crate::config::AwsConfig;
+use crate::{config::AwsConfig, metrics::Metric};
 
 mod https;
 
@@ -48,8 +48,10 @@ impl Clients {
     /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
     pub fn new(config: &AwsConfig, sends: bool) -> Result<Self, String> {
         let https = Https::new(config.ca_bundle.as_deref())?;
-        let connector = https.connector();
-        let http = http_client_fn(move |_, _| connector.clone());
+        let http = |latency| {
+            let connector = https.connector(latency);
+            http_client_fn(move |_, _| connector.clone())
+        };
         let region = Region::new(config.region.clone());
         let credentials = Credentials::new(
             &config.access_key_id,
@@ -66,7 +68,7 @@ impl Clients {
         };
         let mut dynamodb = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(http.clone())
+            .http_client(http(Metric::StoreLatency))
             .region(region.clone())
             .credentials_provider(credentials.clone())
             .retry_config(
@@ -80,7 +82,7 @@ impl Clients {
         let sns = sends.then(|| {
             let mut sns = aws_sdk_sns::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(http)
+                .http_client(http(Metric::SmsLatency))
                 .region(region)
                 .credentials_provider(credentials)
                 .retry_config(RetryConfig::disabled())

@@ -53,6 +53,8 @@ pub struct Config {
     pub keys: KeyRing,
     /// `ALLOWED_COUNTRY_CODES`, comma-separated, default `86`.
     pub served: ServedCountries,
+    /// `METRICS_NAMESPACE`, default `Latchkey`: where the metrics are found in CloudWatch.
+    pub metrics_namespace: String,
     /// `LOGIN_ENABLED`, default `true`: whether codes are sent at all.
     pub login_enabled: bool,
     /// Limits per phone.
@@ -128,6 +130,9 @@ impl Config {
             keys: KeyRing::parse(&env.required("KEY_RING")?)
                 .map_err(|complaint| env.error("KEY_RING", complaint))?,
             served: ServedCountries(env.countries("ALLOWED_COUNTRY_CODES", "86")?),
+            metrics_namespace: env
+                .text("METRICS_NAMESPACE")
+                .unwrap_or_else(|| "Latchkey".to_owned()),
             login_enabled: env.parsed("LOGIN_ENABLED", true, "true or false")?,
             send_limits: SendLimits {
                 hour: Limit {

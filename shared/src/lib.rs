@@ -9,6 +9,7 @@
 //! - [`store`], [`sms`], [`aws`]: the rim. Every DynamoDB condition lives in [`store`].
 //! - [`flow`]: what the endpoints do. Knows no HTTP and no dialect.
 //! - [`dialect`]: what the endpoints say. One dialect a file.
+//! - [`request`], [`metrics`], [`log`]: what is told of a request when it has been answered.
 //! - [`config`], [`app`], [`runtime`]: the environment, read once; what is built from it; the process.
 
 pub mod app;
@@ -20,10 +21,12 @@ pub mod error;
 pub mod flow;
 pub mod keys;
 pub mod log;
+pub mod metrics;
 mod numbering;
 pub mod password;
 pub mod phone;
 pub mod purpose;
+pub mod request;
 pub mod runtime;
 pub mod slot;
 pub mod sms;

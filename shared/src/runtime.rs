@@ -1,6 +1,10 @@
 //! The process around a handler: configuration, logging, the Lambda loop.
 
-use std::{panic, sync::Arc};
+use std::{
+    io::{self, Write},
+    panic,
+    sync::Arc,
+};
 
 use lambda_http::{
     Body, Error, LambdaEvent, Request, Response,
@@ -11,7 +15,7 @@ use lambda_http::{
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::level_filters::LevelFilter;
 
-use crate::{app::App, config::Config, log, time::UnixMs};
+use crate::{app::App, config::Config, log, metrics, request, time::UnixMs};
 
 /// Serves a handler until Lambda ends the environment.
 ///
@@ -25,8 +29,14 @@ where
 {
     let app = start().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
-        let answer = Box::pin(handle(app.clone(), event.payload.into(), UnixMs::now()));
-        async { Ok::<_, Error>(for_gateway(answer.await)) }
+        let (context, now) = (event.context, UnixMs::now());
+        let answer = handle(app.clone(), event.payload.into(), now);
+        let app = &app;
+        Box::pin(async move {
+            let (function, id) = (&context.env_config.function_name, &context.request_id);
+            let answer = request::observed(app, function, id, now, answer);
+            Ok::<_, Error>(for_gateway(answer.await))
+        })
     }))
     .await
 }
@@ -45,7 +55,13 @@ where
 {
     let app = start().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
-        handle(app.clone(), event.payload, UnixMs::now())
+        let (context, now) = (event.context, UnixMs::now());
+        let report = handle(app.clone(), event.payload, now);
+        let app = &app;
+        Box::pin(async move {
+            let (function, id) = (&context.env_config.function_name, &context.request_id);
+            request::observed(app, function, id, now, report).await
+        })
     }))
     .await
 }
@@ -58,7 +74,12 @@ async fn start() -> Result<Arc<App>, Error> {
         .filter(|level| !level.is_empty());
     let level = level.and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::INFO);
-    tracing::subscriber::set_global_default(log::subscriber(level, std::io::stdout))?;
+    tracing::subscriber::set_global_default(log::subscriber(level, io::stdout))?;
+    // Lambda hands standard output to CloudWatch line by line, and what is JSON already as it is.
+    // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+    metrics::write_to(|line| {
+        let _ = writeln!(io::stdout(), "{line}");
+    });
     // The default hook prints the payload of a panic, which may quote what a request held.
     panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);

@@ -11,6 +11,7 @@ mod life;
 mod limits;
 mod login;
 mod lost_answers;
+mod metrics;
 mod mobile;
 mod one_list;
 mod password_login;

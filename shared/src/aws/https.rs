@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_smithy_runtime_api::{
@@ -39,6 +39,8 @@ use rustls::{
 };
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
+
+use crate::metrics::{self, Metric};
 
 /// The certificate authorities AWS endpoints are signed by (<https://www.amazontrust.com/repository/>).
 /// Trusting only these makes the start quicker (the system's list takes milliseconds to parse) and
@@ -83,9 +85,10 @@ impl Https {
         Ok(Self { client })
     }
 
-    /// As the SDK wants it.
-    pub(crate) fn connector(&self) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+    /// As the SDK wants it; what its calls take is counted as `latency`.
+    pub(crate) fn connector(&self, latency: Metric) -> SharedHttpConnector {
+        let https = self.clone();
+        SharedHttpConnector::new(Measured { https, latency })
     }
 
     /// Leaves an open connection to this endpoint in the pool, if there is one to be had. What the
@@ -112,7 +115,26 @@ fn trust(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-impl HttpConnector for Https {
+/// The client of one service.
+#[derive(Debug)]
+struct Measured {
+    https: Https,
+    latency: Metric,
+}
+
+/// Tells how long a call took when it is over: answered, failed, or given up.
+struct Stopwatch {
+    latency: Metric,
+    started: Instant,
+}
+
+impl Drop for Stopwatch {
+    fn drop(&mut self) {
+        metrics::took(self.latency, self.started.elapsed());
+    }
+}
+
+impl HttpConnector for Measured {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut request = match request.try_into_http1x() {
             Ok(request) => request,
@@ -125,8 +147,13 @@ impl HttpConnector for Https {
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(move || poisonable(&connection));
         }
-        let answer = self.client.request(request);
+        let stopwatch = Stopwatch {
+            latency: self.latency,
+            started: Instant::now(),
+        };
+        let answer = self.https.client.request(request);
         HttpConnectorFuture::new(async move {
+            let _stopwatch = stopwatch;
             let answer = answer.await.map_err(classify)?;
             HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))

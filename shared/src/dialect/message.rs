@@ -17,6 +17,7 @@ use crate::{
     flow::session::Presented,
     password::Password,
     phone::Phone,
+    request,
     time::UnixMs,
     token::Token,
     user::{Name, User},
@@ -154,11 +155,7 @@ pub async fn answer_in_session(
 
 fn log(endpoint: &'static str, error: Option<&Error>) {
     let outcome = error.map_or("OK", |error| wire(error).1);
-    match error {
-        Some(Error::Internal(cause)) => tracing::error!(endpoint, outcome, cause, "failed"),
-        Some(Error::Sms(failure)) => tracing::error!(endpoint, outcome, ?failure, "SMS failed"),
-        _ => tracing::info!(endpoint, outcome, "answered"),
-    }
+    request::answered(endpoint, outcome, error);
 }
 
 /// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).
@@ -189,7 +186,9 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     let phone = either("phone", "phon")?.ok_or(Error::Missing(Field::Phone))?;
     let country = either("countryCode", "contryCode")?;
     let country = country.unwrap_or_else(|| "86".to_owned());
-    Phone::parse(&digits(&country), &digits(&phone), &app.served)
+    let phone = Phone::parse(&digits(&country), &digits(&phone), &app.served)?;
+    request::about(app, &phone);
+    Ok(phone)
 }
 
 /// The `code` of a redemption.
@@ -262,6 +261,9 @@ pub fn phone_or_name(fields: &Fields, app: &App) -> Result<(Option<Phone>, Optio
     let phone = is_phone_like
         .then(|| Phone::parse(&digits(&country), &digits(&value), &app.served).ok())
         .flatten();
+    if let Some(phone) = &phone {
+        request::about(app, phone);
+    }
     Ok((phone, Name::parse(&value)))
 }
 

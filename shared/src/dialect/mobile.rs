@@ -10,6 +10,7 @@ use crate::{
     error::{BodyProblem, Error, Field, SmsFailure},
     flow::session::{self, Presented},
     phone::{CountryCode, Phone},
+    request,
     time::UnixMs,
 };
 
@@ -43,7 +44,7 @@ pub async fn answer(
 ) -> Response<Body> {
     match guard(work).await {
         Ok(()) => {
-            tracing::info!(endpoint, outcome = "200", "answered");
+            request::answered(endpoint, 200, None);
             let code = &Code::Number(200);
             super::respond(
                 200,
@@ -55,14 +56,9 @@ pub async fn answer(
         }
         Err(error) => {
             let (code, msg) = wire(&error);
-            let outcome = match code {
-                Code::Text(code) => code.to_owned(),
-                Code::Number(code) => code.to_string(),
-            };
-            match &error {
-                Error::Internal(cause) => tracing::error!(endpoint, outcome, cause, "failed"),
-                Error::Sms(failure) => tracing::error!(endpoint, outcome, ?failure, "SMS failed"),
-                _ => tracing::info!(endpoint, outcome, "answered"),
+            match code {
+                Code::Text(code) => request::answered(endpoint, code, Some(&error)),
+                Code::Number(code) => request::answered(endpoint, code, Some(&error)),
             }
             let mut response = super::respond(
                 200,
@@ -125,7 +121,9 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     country.ok_or(Error::CountryNotServed)?;
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
     let mobile = mobile.ok_or(Error::Missing(Field::Phone))?;
-    Phone::parse(digits, &mobile, &app.served)
+    let phone = Phone::parse(digits, &mobile, &app.served)?;
+    request::about(app, &phone);
+    Ok(phone)
 }
 
 /// The new number and the `verify_code` that was sent there.

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Field, SmsFailure},
     password::Password,
     phone::Phone,
+    request,
     token::Token,
     user::Name,
 };
@@ -70,7 +71,7 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
     let endpoint = step.endpoint();
     match &result {
         Ok(info) => {
-            tracing::info!(endpoint, outcome = 2006, "answered");
+            request::answered(endpoint, 2006, None);
             let info = &info.0;
             super::respond(
                 200,
@@ -83,13 +84,7 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
         }
         Err(error) => {
             let (msg, info) = wire(error, step);
-            match error {
-                Error::Internal(cause) => tracing::error!(endpoint, outcome = msg, cause, "failed"),
-                Error::Sms(failure) => {
-                    tracing::error!(endpoint, outcome = msg, ?failure, "SMS failed");
-                }
-                _ => tracing::info!(endpoint, outcome = msg, "answered"),
-            }
+            request::answered(endpoint, msg, Some(error));
             let mut response = super::respond(200, &Answer { code: 1, msg, info });
             super::set_retry_after(&mut response, error);
             response
@@ -109,6 +104,7 @@ pub fn account_and_phone(fields: &Fields, app: &App) -> Result<(Name, Phone), Er
         Some(e164) => Phone::parse_e164(e164, &app.served)?,
         None => Phone::parse("86", &phone, &app.served)?,
     };
+    request::about(app, &phone);
     Ok((Name::parse(&name).ok_or(Error::UserNotFound)?, phone))
 }
 

@@ -8,8 +8,10 @@ use crate::{
     app::App,
     code::{Code, Guess},
     error::Error,
+    metrics,
     phone::Phone,
     purpose::{Purpose, SlotKey},
+    request,
     slot::{Challenge, ChallengeId, Fresh, Nonce, Policy, Refused, Verdict},
     sms::Plan,
     store::{Key, Outcome, Seen, SendOutcome, SlotMove, StoredSlot},
@@ -63,6 +65,7 @@ pub(super) async fn send(
     let (attempt, uid, challenge) = loop {
         let seen = app.store.read(&keys).await?;
         let Target { phone, uid } = target(&seen)?;
+        request::about(app, &phone);
         plan(app, purpose, &phone)?;
         let stored = readable(app, seen.slot(key)?);
         let next = match stored.slot.send(now, &policy, fresh(app, &phone)?) {
@@ -113,10 +116,8 @@ pub(super) async fn send(
     let valid_for = challenge.valid_until.after(now);
     let phone = &attempt.phone;
     let plan = plan(app, purpose, phone)?;
-    let phone_hash = app.keys.log_hash(&phone.e164());
     if let Err(not_sent) = app.sms.send_code(&plan, phone, &code, valid_for).await {
-        let reason = not_sent.reason;
-        tracing::warn!(purpose = purpose.name(), %phone, phone_hash, reason, "SMS not sent");
+        request::not_sent(&not_sent.reason);
         let count = match not_sent.may_have_gone_out {
             true => Count::Not,
             false => Count::Too,
@@ -124,7 +125,7 @@ pub(super) async fn send(
         attempt.give_back(app, count).await;
         return Err(Error::Sms(not_sent.failure));
     }
-    tracing::info!(purpose = purpose.name(), %phone, phone_hash, "code sent");
+    metrics::sent(phone.country());
     Ok(PhoneInfo {
         purpose,
         phone: attempt.phone,
@@ -257,6 +258,9 @@ pub(super) async fn judge<'a>(
     } = *redemption;
     let policy = app.policy(purpose);
     let stored = seen.slot(key)?;
+    if let Some(challenge) = &stored.slot.challenge {
+        request::about(app, &challenge.phone);
+    }
     let is_right = |challenge: &Challenge| {
         let code = Code::derive(&app.keys, key.as_str(), challenge);
         code.is_some_and(|code| code.matches(guess))
@@ -277,6 +281,7 @@ pub(super) async fn judge<'a>(
         next,
     };
     if let (true, Some(phone)) = (right, phone) {
+        request::right_code(phone.country());
         return Ok(Some(Right { spend: step, phone }));
     }
     match app.store.move_slot(&step).await? {

@@ -4,6 +4,7 @@ use crate::{
     app::App,
     code::Guess,
     error::Error,
+    metrics,
     phone::Phone,
     purpose::{Purpose, SlotKey},
     store::{Key, Moved},
@@ -91,15 +92,14 @@ async fn tell(app: &App, from: &Phone) {
         return;
     }
     let told = match app.sms_config.plan_moved(from) {
-        Ok(plan) => app
-            .sms
-            .send_notice(&plan, from)
-            .await
-            .map_err(|not_sent| not_sent.reason),
+        Ok(plan) => app.sms.send_notice(&plan, from).await.map_err(|not_sent| {
+            metrics::send_failed(not_sent.failure);
+            not_sent.reason
+        }),
         Err(error) => Err(format!("{error:?}")),
     };
     match told {
-        Ok(()) => tracing::info!(phone = %from, "old number told"),
+        Ok(()) => metrics::notice_sent(),
         Err(reason) => tracing::warn!(phone = %from, reason, "old number not told"),
     }
 }

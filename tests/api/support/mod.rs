@@ -115,16 +115,21 @@ impl TestApp {
         let unique = std::process::id() as u64 * 1_000_000 + UnixMs::now().0 % 1_000_000;
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let namespace = format!("test-{unique}-{next}");
         let options = Options {
             template: root().join("template.yaml"),
             gateway_port: 0,
-            table_prefix: format!("test-{unique}-{next}-"),
+            table_prefix: format!("{namespace}-"),
             // Hashing is cheap here: what it costs is another test's matter.
-            environment: [("PASSWORD_MEMORY_KIB", "64"), ("PASSWORD_PASSES", "1")]
-                .iter()
-                .chain(environment)
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            environment: [
+                ("PASSWORD_MEMORY_KIB", "64"),
+                ("PASSWORD_PASSES", "1"),
+                ("METRICS_NAMESPACE", namespace.as_str()),
+            ]
+            .iter()
+            .chain(environment)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
             dynamodb_endpoint: Some(dynamodb.url()),
             sns_endpoint: Some(sns.url()),
             inbox,
@@ -355,6 +360,25 @@ impl TestApp {
     pub fn last_code(&self, phone: &str) -> String {
         let texts = self.texts(phone);
         digits_of(texts.last().expect("no SMS"))
+    }
+
+    /// The lines of metrics that this system's functions have written.
+    pub fn metrics(&self) -> Vec<Value> {
+        let namespace = self.options.table_prefix.trim_end_matches('-');
+        let lines = secrets::log_lines();
+        let lines = lines
+            .into_iter()
+            .filter(|line| line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == namespace);
+        lines.collect()
+    }
+
+    /// The lines that have been logged about a phone of country 86.
+    pub fn logged_about(&self, phone: &str) -> Vec<Value> {
+        let app = self.function_app("info");
+        let hash = app.keys.log_hash(&format!("+86{phone}"));
+        let lines = secrets::log_lines();
+        let about = lines.into_iter().filter(|line| line["phone_hash"] == hash);
+        about.collect()
     }
 
     /// What functions have called so far, of DynamoDB and of SNS.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 use super::TestApp;
@@ -30,12 +31,21 @@ pub fn capture_logs() {
     ONCE.call_once(|| {
         let subscriber = shared::log::subscriber(LevelFilter::TRACE, || ToLog);
         tracing::subscriber::set_global_default(subscriber).unwrap();
+        shared::metrics::write_to(|line| writeln!(ToLog, "{line}").unwrap());
     });
 }
 
 /// What has been logged so far, by all tests.
 pub fn log() -> String {
     String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
+}
+
+/// The same, line by line.
+pub fn log_lines() -> Vec<Value> {
+    let log = log();
+    log.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 /// Shows the end of the log when a test fails.

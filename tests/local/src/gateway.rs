@@ -18,7 +18,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use shared::App;
+use shared::{App, request::observed};
 
 use crate::{
     clock::Clock,
@@ -40,6 +40,8 @@ pub const SOURCE_IP_HEADER: &str = "x-local-source-ip";
 /// A function, ready for requests.
 #[derive(Clone)]
 pub struct Function {
+    /// Its name: `send-login-message`.
+    pub name: String,
     /// Its `handle`.
     pub handler: Handler,
     /// What it made of its environment.
@@ -117,12 +119,13 @@ async fn invoke(
     let claimed = claimed.filter(|_| gateway.trust_source_ip_header);
     let claimed = claimed.and_then(|ip| ip.to_str().ok()?.parse::<IpAddr>().ok());
     let number = running.requests.fetch_add(1, Ordering::Relaxed);
+    let id = format!("local-{number}");
     let now = gateway.clock.now();
     let context = Context {
         route: &route,
         domain: &running.domain,
         source_ip: claimed.unwrap_or(peer.ip().to_canonical()),
-        request_id: &format!("local-{number}"),
+        request_id: &id,
         now,
     };
     let event = event(&parts, &body, &context).to_string();
@@ -130,7 +133,8 @@ async fn invoke(
     // request it happens in.
     let invocation = tokio::spawn(async move {
         let request = lambda_http::request::from_str(&event).ok()?;
-        Some((function.handler)(function.app, request, now).await)
+        let answer = (function.handler)(function.app.clone(), request, now);
+        Some(observed(&function.app, &function.name, &id, now, answer).await)
     });
     match invocation.await {
         Ok(Some(response)) => response.map(body_of).into_response(),

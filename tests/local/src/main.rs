@@ -136,11 +136,17 @@ async fn interrupted() {
     }
 }
 
-/// The functions' own log lines, from warnings up unless `LOG_LEVEL` says otherwise.
+/// The functions' own log lines, from warnings up unless `LOG_LEVEL` says otherwise; from `info` on
+/// their metrics too.
 fn log_to_stderr() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
     let level = level.parse().unwrap_or(LevelFilter::WARN);
     shared::log::subscriber(level, io::stderr).init();
+    if level >= LevelFilter::INFO {
+        shared::metrics::write_to(|line| {
+            let _ = writeln!(io::stderr(), "{line}");
+        });
+    }
 }
 
 /// Prints a line; a reader that has gone away is no reason to stop.

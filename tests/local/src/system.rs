@@ -139,6 +139,7 @@ impl System {
             let app = configured(function, &endpoints, &options.environment)?;
             for route in &function.routes {
                 let ready = gateway::Function {
+                    name: function.name.clone(),
                     handler: handler(function)?,
                     app: app.clone(),
                 };
