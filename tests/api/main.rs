@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod alarms;
 mod body;
 mod change_password;
 mod faults;
