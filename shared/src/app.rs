@@ -1,17 +1,22 @@
 //! What a function needs at hand: built once per process from its configuration.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     aws::{Clients, Connections},
+    background::Background,
     config::{Config, SendLimits},
+    flow::budget::Exhausted,
+    fraud::Guard,
     keys::KeyRing,
     password::Hasher,
     phone::ServedCountries,
     purpose::Purpose,
     slot::Policy,
     sms::{SmsConfig, sns::Sms},
+    spend::Budget,
     store::Store,
+    test_numbers::TestNumbers,
     window::Limit,
 };
 
@@ -36,6 +41,22 @@ pub struct App {
     pub login_enabled: bool,
     /// How many messages a phone may be sent, over all purposes.
     send_limits: SendLimits,
+    /// How many unused codes a source may have asked for; empty where sources are not counted.
+    pub source_limits: Vec<Limit>,
+    /// How many proxies before API Gateway are believed about where a request comes from.
+    pub trusted_proxies: usize,
+    /// What a day's messages may cost.
+    pub budget: Budget,
+    /// Countries that had no room left in it.
+    pub exhausted: Exhausted,
+    /// The toll-fraud guard.
+    pub guard: Guard,
+    /// Numbers whose codes are known beforehand.
+    pub test_numbers: TestNumbers,
+    /// Whether nobody learns who has an account.
+    pub hide_unknown_users: bool,
+    /// What goes on after an answer.
+    pub background: Background,
     /// How passwords are hashed.
     pub password_hasher: Hasher,
     /// How long a code for a new number is valid.
@@ -59,9 +80,25 @@ impl App {
             metrics_namespace: config.metrics_namespace,
             login_enabled: config.login_enabled,
             send_limits: config.send_limits,
+            source_limits: config.source_limits,
+            trusted_proxies: config.trusted_proxies,
+            budget: config.budget,
+            exhausted: Exhausted::default(),
+            guard: config.guard,
+            test_numbers: config.test_numbers,
+            hide_unknown_users: config.hide_unknown_users,
+            background: Background::default(),
             password_hasher: config.password_hasher,
             phone_change_validity: config.phone_change_validity,
         })
+    }
+
+    /// Begins work that goes on after the answer.
+    pub(crate) fn after_answer<Work>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> Work)
+    where
+        Work: Future<Output = ()> + Send + 'static,
+    {
+        self.background.begin(self.clone(), work(self.clone()));
     }
 
     /// What a phone may be sent: so many messages an hour and a day, over all purposes; and no code for

@@ -4,10 +4,13 @@
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use crate::{
+    fraud::{Guard, Mode},
     keys::KeyRing,
     password::{Cost, DEFAULT_COST, Hasher},
     phone::{CountryCode, ServedCountries},
     sms::SmsConfig,
+    spend::{Budget, MicroUsd},
+    test_numbers::TestNumbers,
     window::Limit,
 };
 
@@ -59,6 +62,22 @@ pub struct Config {
     pub login_enabled: bool,
     /// Limits per phone.
     pub send_limits: SendLimits,
+    /// `SENDS_PER_ADDRESS_HOUR`, default 30, and `SENDS_PER_ADDRESS_DAY`, default 100, the most there
+    /// is: sends that one IPv4 address or IPv6 /64 may ask for whose codes are not used. 0 a day for
+    /// no limits.
+    pub source_limits: Vec<Limit>,
+    /// `TRUSTED_PROXIES`, default 0: how many proxies stand before API Gateway.
+    pub trusted_proxies: usize,
+    /// `DAILY_SPEND_USD`, default 50, `DAILY_SPEND_BY_COUNTRY_USD` and `SMS_PRICES_USD`, JSON objects
+    /// by country calling code: what a day's messages may cost, and what each is counted at.
+    pub budget: Budget,
+    /// `FRAUD_GUARD`: `off`, `observe` or `enforce`, the default; `FRAUD_UNVERIFIED_A_DAY`, default
+    /// 64.
+    pub guard: Guard,
+    /// `TEST_NUMBERS`.
+    pub test_numbers: TestNumbers,
+    /// `HIDE_UNKNOWN_USERS`, default `false`: whether unknown and known numbers get the same answers.
+    pub hide_unknown_users: bool,
     /// How messages are sent.
     pub sms: SmsConfig,
     /// `PASSWORD_MEMORY_KIB`, default 19456, and `PASSWORD_PASSES`, default 2: what hashing a
@@ -91,8 +110,12 @@ impl std::error::Error for ConfigError {}
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The most sends a day that the store's condition has room for (an expression holds 4 KB).
+/// The most sends a day that the store's condition has room for (an expression holds 4 KB, beside
+/// three others).
 const MAX_SENDS_A_DAY: usize = 40;
+
+/// The same of a source, which is counted by an update of its own.
+const MAX_SOURCE_SENDS_A_DAY: usize = 100;
 
 impl Config {
     /// Reads the process's environment.
@@ -115,6 +138,16 @@ impl Config {
             let complaint = format!("must lie between SENDS_PER_PHONE_HOUR and {MAX_SENDS_A_DAY}");
             return Err(env.error("SENDS_PER_PHONE_DAY", complaint));
         }
+        let served = ServedCountries(env.countries("ALLOWED_COUNTRY_CODES", "86")?);
+        let sms = SmsConfig::read(&env)?;
+        let budget = env.budget(&sms, &served)?;
+        let guard = Guard {
+            mode: env.parsed("FRAUD_GUARD", Mode::Enforce, "off, observe or enforce")?,
+            usual: env.at_least_one("FRAUD_UNVERIFIED_A_DAY", 64)? as u64,
+        };
+        let test_numbers = env.text("TEST_NUMBERS").unwrap_or_default();
+        let test_numbers = TestNumbers::parse(&test_numbers, &served)
+            .map_err(|complaint| env.error("TEST_NUMBERS", complaint))?;
         Ok(Self {
             aws: AwsConfig {
                 region: env.required("AWS_REGION")?,
@@ -129,7 +162,7 @@ impl Config {
             codes_table: env.required("CODES_TABLE")?,
             keys: KeyRing::parse(&env.required("KEY_RING")?)
                 .map_err(|complaint| env.error("KEY_RING", complaint))?,
-            served: ServedCountries(env.countries("ALLOWED_COUNTRY_CODES", "86")?),
+            served,
             metrics_namespace: env
                 .text("METRICS_NAMESPACE")
                 .unwrap_or_else(|| "Latchkey".to_owned()),
@@ -144,7 +177,13 @@ impl Config {
                     span: DAY,
                 },
             },
-            sms: SmsConfig::read(&env)?,
+            source_limits: env.source_limits()?,
+            trusted_proxies: env.parsed("TRUSTED_PROXIES", 0, "a whole number")?,
+            budget,
+            guard,
+            test_numbers,
+            hide_unknown_users: env.parsed("HIDE_UNKNOWN_USERS", false, "true or false")?,
+            sms,
             password_hasher: env.hasher()?,
             phone_change_validity: env.phone_change_validity()?,
         })
@@ -194,6 +233,46 @@ impl Env<'_> {
             0 => Err(self.error(variable, "must be a whole number, 1 or more")),
             n => Ok(n),
         }
+    }
+
+    fn source_limits(&self) -> Result<Vec<Limit>, ConfigError> {
+        let (of_hour, of_day) = ("SENDS_PER_ADDRESS_HOUR", "SENDS_PER_ADDRESS_DAY");
+        let form = "a whole number, 0 to 100";
+        let day: usize = self.parsed(of_day, MAX_SOURCE_SENDS_A_DAY, form)?;
+        let hour = self.at_least_one(of_hour, 30.min(day.max(1)))?;
+        if day == 0 {
+            return Ok(Vec::new());
+        }
+        if day > MAX_SOURCE_SENDS_A_DAY || hour > day {
+            let complaint = format!("must be 0 or lie between {of_hour} and 100");
+            return Err(self.error(of_day, complaint));
+        }
+        let limit = |events, span| Limit { events, span };
+        Ok(vec![limit(hour, HOUR), limit(day, DAY)])
+    }
+
+    fn budget(&self, sms: &SmsConfig, served: &ServedCountries) -> Result<Budget, ConfigError> {
+        let form = "an amount in US dollars such as 50";
+        let variable = "DAILY_SPEND_USD";
+        let day = MicroUsd::of_usd(self.parsed(variable, 50.0, form)?);
+        let day = day.ok_or_else(|| self.error(variable, format!("must be {form}")))?;
+        let unlisted = MicroUsd::of_usd(sms.max_price_usd);
+        let unlisted = unlisted
+            .ok_or_else(|| self.error("SMS_MAX_PRICE_USD", "must be a number such as 0.20"))?;
+        let caps = self.usd_by_country("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":20}"#)?;
+        let prices = self.usd_by_country("SMS_PRICES_USD", r#"{"86":0.03}"#)?;
+        Ok(Budget::new(day, caps, prices, unlisted, &served.0))
+    }
+
+    fn usd_by_country(
+        &self,
+        variable: &'static str,
+        form: &str,
+    ) -> Result<BTreeMap<CountryCode, MicroUsd>, ConfigError> {
+        let amounts = self.by_country::<f64>(variable, form)?.into_iter();
+        let amounts = amounts.map(|(country, usd)| Some((country, MicroUsd::of_usd(usd)?)));
+        let amounts: Option<_> = amounts.collect();
+        amounts.ok_or_else(|| self.error(variable, "holds an amount that is none"))
     }
 
     fn hasher(&self) -> Result<Hasher, ConfigError> {
@@ -314,6 +393,16 @@ mod tests {
             ("PASSWORD_PASSES", "hidden-secret"),
             ("PHONE_CHANGE_CODE_SECONDS", "59"),
             ("PHONE_CHANGE_CODE_SECONDS", "601"),
+            ("SENDS_PER_ADDRESS_HOUR", "101"),
+            ("SENDS_PER_ADDRESS_DAY", "101"),
+            ("TRUSTED_PROXIES", "hidden-secret"),
+            ("DAILY_SPEND_USD", "-1"),
+            ("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":-1}"#),
+            ("SMS_PRICES_USD", "hidden-secret"),
+            ("FRAUD_GUARD", "hidden-secret"),
+            ("FRAUD_UNVERIFIED_A_DAY", "0"),
+            ("TEST_NUMBERS", "+8613800000000=123456"),
+            ("HIDE_UNKNOWN_USERS", "hidden-secret"),
         ] {
             let error = read(&[(variable, value)]).unwrap_err().to_string();
             assert!(error.contains(variable), "{error}");

@@ -67,6 +67,23 @@ pub enum SmsFailure {
     Unavailable,
 }
 
+/// The limits on sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// The last message is too recent.
+    CoolDown,
+    /// Too many wrong codes.
+    Failures,
+    /// Too many messages to the phone.
+    Phone,
+    /// Too many unused codes asked for from one source.
+    Source,
+    /// The day's money is spent.
+    Budget,
+    /// The toll-fraud guard.
+    Fraud,
+}
+
 /// Every way a request can be refused or fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -100,6 +117,8 @@ pub enum Error {
     TooFrequent {
         /// How long to wait.
         retry_after: Duration,
+        /// Which one; for the log, not for the client.
+        limit: Limited,
     },
     /// The code is not the one that was sent; the try has been counted.
     CodeWrong,
@@ -139,7 +158,7 @@ impl Error {
     /// How long to wait, for a refusal that passes with time.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooFrequent { retry_after } => Some(*retry_after),
+            Self::TooFrequent { retry_after, .. } => Some(*retry_after),
             Self::CodeExpired { retry_after } | Self::LoginRefused { retry_after } => *retry_after,
             _ => None,
         }

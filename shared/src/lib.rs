@@ -4,8 +4,8 @@
 //! Arrows point one way: functions → [`dialect`] → [`flow`] → {[`slot`], [`store`], [`sms`],
 //! [`token`]} → [`error`].
 //!
-//! - [`slot`], [`window`], [`code`], [`phone`], [`keys`]: pure. No I/O, no clock; time and randomness
-//!   are arguments.
+//! - [`slot`], [`window`], [`code`], [`phone`], [`source`], [`spend`], [`fraud`], [`keys`]: pure. No
+//!   I/O, no clock; time and randomness are arguments.
 //! - [`store`], [`sms`], [`aws`]: the rim. Every DynamoDB condition lives in [`store`].
 //! - [`flow`]: what the endpoints do. Knows no HTTP and no dialect.
 //! - [`dialect`]: what the endpoints say. One dialect a file.
@@ -14,11 +14,13 @@
 
 pub mod app;
 pub mod aws;
+pub mod background;
 pub mod code;
 pub mod config;
 pub mod dialect;
 pub mod error;
 pub mod flow;
+pub mod fraud;
 pub mod keys;
 pub mod log;
 pub mod metrics;
@@ -30,7 +32,10 @@ pub mod request;
 pub mod runtime;
 pub mod slot;
 pub mod sms;
+pub mod source;
+pub mod spend;
 pub mod store;
+pub mod test_numbers;
 pub mod time;
 pub mod token;
 pub mod user;

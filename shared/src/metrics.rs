@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::{Error, SmsFailure},
+    error::{Error, Limited, SmsFailure},
     phone::CountryCode,
     request::{self, Origin},
     time::UnixMs,
@@ -198,7 +198,14 @@ pub(crate) fn failed(error: &Error) {
         Error::UserDisabled => refused("UserDisabled"),
         Error::PhoneMismatch | Error::NoPhone => refused("PhoneMismatch"),
         Error::PhoneTaken | Error::NameTaken => refused("Taken"),
-        Error::TooFrequent { .. } => refused("TooFrequent"),
+        Error::TooFrequent { limit, .. } => refused(match limit {
+            Limited::CoolDown => "CoolDown",
+            Limited::Failures => "WrongCodes",
+            Limited::Phone => "PhoneLimit",
+            Limited::Source => "AddressLimit",
+            Limited::Budget => "Budget",
+            Limited::Fraud => "Fraud",
+        }),
         Error::PhoneInfoInvalid | Error::ResetTokenInvalid | Error::ResetTokenExpired => {
             refused("TicketInvalid")
         }

@@ -4,7 +4,7 @@
 //! It belongs to the task that works on it, so that the local system, where many requests run at once
 //! in one process, tells them apart as Lambda does.
 
-use std::{cell::RefCell, fmt::Display};
+use std::{cell::RefCell, fmt::Display, sync::Arc};
 
 use crate::{
     app::App,
@@ -69,6 +69,14 @@ pub async fn observed<T>(
     AT_HAND.scope(RefCell::new(noted), work).await
 }
 
+/// Work that goes on after the request at hand is answered: what it measures is written when it ends,
+/// as the request's.
+pub(crate) fn continued(app: Arc<App>, work: impl Future<Output = ()>) -> impl Future<Output = ()> {
+    let names = with(|noted| (noted.function.clone(), noted.request_id.clone()));
+    let (function, request_id) = names.unwrap_or_default();
+    async move { observed(&app, &function, &request_id, UnixMs::now(), work).await }
+}
+
 /// Nothing, where no request is at hand: a unit test, the start of a process.
 fn with<T>(look: impl FnOnce(&mut Noted) -> T) -> Option<T> {
     AT_HAND.try_with(|noted| look(&mut noted.borrow_mut())).ok()
@@ -95,6 +103,16 @@ pub(crate) fn right_code(country: CountryCode) {
 /// A value for a metric.
 pub(crate) fn measure(measurement: Measurement) {
     with(|noted| noted.measurements.push(measurement));
+}
+
+/// A message did not go out, of which the answer says nothing: logs and counts it.
+pub(crate) fn failed_unseen(error: &Error) {
+    metrics::failed(error);
+    with(|noted| {
+        let (function, request_id) = (&noted.function, &noted.request_id);
+        let reason = noted.not_sent.as_deref();
+        tracing::error!(function, request_id, ?error, reason, "SMS failed");
+    });
 }
 
 /// The request is answered: logs it, once, and counts it.

@@ -9,7 +9,10 @@ use std::{
 use lambda_http::{
     Body, Error, LambdaEvent, Request, Response,
     aws_lambda_events::apigw::ApiGatewayV2httpResponse,
-    lambda_runtime::{self, service_fn},
+    lambda_runtime::{
+        self, Runtime, service_fn,
+        tower::{self, util::Then},
+    },
     request::LambdaRequest,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,7 +31,7 @@ where
     Answer: Future<Output = Response<Body>> + Send,
 {
     let app = start().await?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
+    let handler = service_fn(|event: LambdaEvent<LambdaRequest>| {
         let (context, now) = (event.context, UnixMs::now());
         let answer = handle(app.clone(), event.payload.into(), now);
         let app = &app;
@@ -37,8 +40,16 @@ where
             let answer = request::observed(app, function, id, now, answer);
             Ok::<_, Error>(for_gateway(answer.await))
         })
-    }))
-    .await
+    });
+    // The outermost layer is back when the answer has been posted, and what it waits for holds up
+    // nobody but the next event.
+    let settled = tower::layer::layer_fn(|answering| {
+        Then::new(answering, |posted: Result<(), Error>| async {
+            app.background.settle().await;
+            posted
+        })
+    });
+    Runtime::new(handler).layer(settled).run().await
 }
 
 /// Serves a handler of a function that no route leads to: its own JSON in, its own JSON out.

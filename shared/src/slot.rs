@@ -12,7 +12,10 @@
 use std::time::Duration;
 
 use crate::{
+    error::Limited,
     phone::Phone,
+    source::Source,
+    spend::Shard,
     time::UnixMs,
     window::{Limit, Window},
 };
@@ -77,6 +80,19 @@ pub struct Fresh {
     pub kid: String,
     /// Where it is sent.
     pub phone: Phone,
+    /// Who asks for it, and where it is counted.
+    pub origin: Origin,
+    /// Whether nobody is sent it: see [`Challenge::decoy`].
+    pub decoy: bool,
+}
+
+/// Whom a send is on account of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Where it was asked for from.
+    pub source: Source,
+    /// The ledger's shard it was charged to.
+    pub shard: Shard,
 }
 
 /// One code's life, from its first send.
@@ -100,6 +116,11 @@ pub struct Challenge {
     pub wrong_tries: u32,
     /// Accepted once, never again.
     pub spent: bool,
+    /// On whose account each message went out, oldest first.
+    pub origins: Vec<Origin>,
+    /// It stands for an account that is not there and must not be seen to be missing: no message goes
+    /// out and no code is right, and all else is as with any other.
+    pub decoy: bool,
 }
 
 /// Everything about one purpose and one phone.
@@ -118,6 +139,8 @@ pub struct Slot {
 pub struct Refused {
     /// When it is worth trying again.
     pub retry_after: Duration,
+    /// What refused it: the limit that lasts longer, if both do.
+    pub limit: Limited,
 }
 
 /// What [`Slot::verify`] decided.
@@ -145,12 +168,13 @@ impl Slot {
     /// [`Refused`] during the cool-down, and while the limit on wrong tries holds: a code that could
     /// not be used is not worth a message.
     pub fn send(&self, now: UnixMs, policy: &Policy, fresh: Fresh) -> Result<Self, Refused> {
-        if let Some(wait) = self.send_wait(now, policy) {
-            return Err(Refused { retry_after: wait });
+        if let Some(refused) = self.refuses(now, policy) {
+            return Err(refused);
         }
         let kept = self.challenge.clone().filter(|challenge| {
             !challenge.spent
                 && challenge.phone == fresh.phone
+                && challenge.decoy == fresh.decoy
                 && challenge.wrong_tries < policy.tries
                 && challenge.first_send.plus(policy.lifetime).after(now) >= policy.least_validity
         });
@@ -164,7 +188,10 @@ impl Slot {
             valid_until: now,
             wrong_tries: 0,
             spent: false,
+            origins: Vec::new(),
+            decoy: fresh.decoy,
         });
+        challenge.origins.push(fresh.origin);
         let end_of_life = challenge.first_send.plus(policy.lifetime);
         challenge.last_send = now;
         challenge.valid_until = now.plus(policy.validity).min(end_of_life);
@@ -175,14 +202,20 @@ impl Slot {
         })
     }
 
-    fn send_wait(&self, now: UnixMs, policy: &Policy) -> Option<Duration> {
-        let cool = self
-            .cooling_since
-            .map(|since| since.plus(policy.cool_down))
-            .filter(|until| *until > now)
-            .map(|until| until.after(now));
-        // `None < Some(_)`, so this is the longer of the two waits.
-        cool.max(self.failures.wait(now, &policy.failures))
+    fn refuses(&self, now: UnixMs, policy: &Policy) -> Option<Refused> {
+        let cool = self.cooling_since.map(|since| since.plus(policy.cool_down));
+        let cool = cool.filter(|until| *until > now).map(|until| Refused {
+            retry_after: until.after(now),
+            limit: Limited::CoolDown,
+        });
+        let failures = self.failures.wait(now, &policy.failures);
+        let failures = failures.map(|retry_after| Refused {
+            retry_after,
+            limit: Limited::Failures,
+        });
+        cool.into_iter()
+            .chain(failures)
+            .max_by_key(|refused| refused.retry_after)
     }
 
     /// The slot after the message sent at `sent_at` turned out not to have gone out: the cool-down
@@ -190,9 +223,13 @@ impl Slot {
     pub fn send_failed(&self, id: ChallengeId, sent_at: UnixMs) -> Option<Self> {
         let challenge = self.challenge.as_ref()?;
         let is_that_send = challenge.id == id && self.cooling_since == Some(sent_at);
-        is_that_send.then(|| Self {
-            cooling_since: None,
-            ..self.clone()
+        is_that_send.then(|| {
+            let mut next = self.clone();
+            next.cooling_since = None;
+            if let Some(challenge) = &mut next.challenge {
+                challenge.origins.pop();
+            }
+            next
         })
     }
 
@@ -221,7 +258,7 @@ impl Slot {
         let Some(challenge) = live else {
             return Verdict::Expired { retry_after: None };
         };
-        let right = is_right(challenge);
+        let right = is_right(challenge) && !challenge.decoy;
         let mut next = self.clone();
         if let Some(challenge) = &mut next.challenge {
             challenge.spent = right;
@@ -331,6 +368,8 @@ mod tests {
                 nonce: Nonce(unique),
                 kid: "k1".into(),
                 phone: phone(),
+                origin: origin(),
+                decoy: false,
             };
             match step.action {
                 Action::Send | Action::FailedSend => match slot.send(now, &POLICY, fresh) {
@@ -350,7 +389,7 @@ mod tests {
                             false => next.send_failed(sent.id, now).unwrap(),
                         };
                     }
-                    Err(Refused { retry_after }) => {
+                    Err(Refused { retry_after, .. }) => {
                         events.push(Event::SendRefused {
                             at: now,
                             retry_after,
@@ -536,7 +575,8 @@ mod tests {
         assert_eq!(
             sent.send(UnixMs(119_999), &POLICY, fresh(2)),
             Err(Refused {
-                retry_after: Duration::from_millis(1)
+                retry_after: Duration::from_millis(1),
+                limit: Limited::CoolDown,
             })
         );
         assert_eq!(
@@ -571,6 +611,30 @@ mod tests {
     }
 
     #[test]
+    fn a_decoy_has_no_right_code_and_gives_way_to_a_real_challenge() {
+        let decoy = Fresh {
+            decoy: true,
+            ..fresh(1)
+        };
+        let slot = Slot::default().send(UnixMs(0), &POLICY, decoy).unwrap();
+        let Verdict::Wrong(slot) = slot.verify(UnixMs(1), &POLICY, None, |_| true) else {
+            panic!("a decoy's code was right");
+        };
+        let real = slot.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
+        assert_eq!(real.challenge.unwrap().id, fresh(2).id);
+    }
+
+    #[test]
+    fn every_message_of_a_challenge_is_on_somebodys_account() {
+        let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
+        let second = first.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
+        let messages = |slot: &Slot| slot.challenge.as_ref().unwrap().origins.len();
+        assert_eq!((messages(&first), messages(&second)), (1, 2));
+        let failed = second.send_failed(fresh(1).id, UnixMs(120_000)).unwrap();
+        assert_eq!(messages(&failed), 1);
+    }
+
+    #[test]
     fn a_code_for_another_phone_is_another_code() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         let other = Phone::from_parts("86", "13900139000").unwrap();
@@ -592,6 +656,15 @@ mod tests {
             nonce: Nonce([n; 16]),
             kid: "k1".into(),
             phone: phone(),
+            origin: origin(),
+            decoy: false,
+        }
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            source: Source::of([192, 0, 2, 1].into()),
+            shard: Shard { day: 0, number: 0 },
         }
     }
 }

@@ -19,7 +19,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer_in_session("changePasswordByMessage", &app, &request, work, now).await
 }
 
-async fn change(app: &App, request: &InSession, now: UnixMs) -> Result<Success, Error> {
+async fn change(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Success, Error> {
     let fields = request.fields()?;
     let new = message::password(fields, "newPassword", Field::NewPassword)?;
     let code = message::code(fields)?;

@@ -19,7 +19,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer("changePasswordByMessage2", change(&app, &request, now)).await
 }
 
-async fn change(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+async fn change(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let code = message::code(&fields)?;
     let new = message::password(&fields, "newPassword", Field::NewPassword)?;

@@ -19,7 +19,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer("loginByMessage", redeem(&app, &request, now)).await
 }
 
-async fn redeem(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+async fn redeem(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let code = message::code(&fields)?;
     let phone_info = message::phone_info(&fields)?;

@@ -19,7 +19,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     systems::answer(Step::Verify, verify(&app, &request, now)).await
 }
 
-async fn verify(app: &App, request: &Request, now: UnixMs) -> Result<Info, Error> {
+async fn verify(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let (name, code) = systems::account_and_code(&fields)?;
     let token = recover::verify(app, &name, &code, now).await?;

@@ -16,7 +16,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     mobile::answer("mobile", redeem(&app, &request, now)).await
 }
 
-async fn redeem(app: &App, request: &Request, now: UnixMs) -> Result<(), Error> {
+async fn redeem(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Error> {
     let fields = Fields::of(request)?;
     let session = mobile::session(app, request, now);
     let parameters = mobile::phone_and_code(&fields, app);

@@ -6,6 +6,7 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{
+        self,
         body::Fields,
         message::{self, Success},
     },
@@ -19,14 +20,14 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer("register", register(&app, &request, now)).await
 }
 
-async fn register(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+async fn register(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let code = message::code(&fields)?;
     let phone_info = message::phone_info(&fields)?;
     let registration = Registration {
         name: message::name(&fields)?,
         password: message::password(&fields, "password", Field::Password)?,
-        ip: message::source_ip(request),
+        ip: dialect::source_ip(request),
     };
     let session = accounts::register(app, &phone_info, &code, &registration, now).await?;
     Ok(Success::session(session))

@@ -19,7 +19,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer_in_session("sendChangePasswordMessage", &app, &request, work, now).await
 }
 
-async fn send(app: &App, request: &InSession, now: UnixMs) -> Result<Success, Error> {
-    let ticket = password::send_change(app, &request.session, now).await?;
+async fn send(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Success, Error> {
+    let ticket = password::send_change(app, &request.session, &request.source, now).await?;
     Ok(Success::phone_info(ticket))
 }

@@ -7,6 +7,7 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{
+        self,
         body::Fields,
         message::{self, Success},
     },
@@ -20,9 +21,10 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer("sendChangePasswordMessage2", send(&app, &request, now)).await
 }
 
-async fn send(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let phone = message::phone(&fields, app)?;
-    let ticket = password::send_reset(app, &phone, now).await?;
+    let from = dialect::source(request, app);
+    let ticket = password::send_reset(app, &phone, &from, now).await?;
     Ok(Success::phone_info(ticket))
 }

@@ -7,6 +7,7 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{
+        self,
         body::Fields,
         systems::{self, Info, Step},
     },
@@ -20,9 +21,10 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     systems::answer(Step::Send, send(&app, &request, now)).await
 }
 
-async fn send(app: &App, request: &Request, now: UnixMs) -> Result<Info, Error> {
+async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let (name, phone) = systems::account_and_phone(&fields, app)?;
-    recover::send(app, &name, &phone, now).await?;
+    let from = dialect::source(request, app);
+    recover::send(app, &name, &phone, &from, now).await?;
     Ok(Info::sent())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lambda_http::{Body, Request, Response};
 use shared::{
     App,
-    dialect::{body::Fields, mobile},
+    dialect::{self, body::Fields, mobile},
     error::Error,
     flow::phone,
     time::UnixMs,
@@ -17,9 +17,10 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     mobile::answer("verify_code", send(&app, &request, now)).await
 }
 
-async fn send(app: &App, request: &Request, now: UnixMs) -> Result<(), Error> {
+async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Error> {
     let fields = Fields::of(request)?;
     let session = mobile::session(app, request, now);
     let to = mobile::in_session(app, &session, mobile::phone(&fields, app)).await?;
-    phone::send(app, &session, &to, now).await
+    let from = dialect::source(request, app);
+    phone::send(app, &session, &to, &from, now).await
 }

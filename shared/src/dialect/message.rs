@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use lambda_http::{
-    Body, Request, RequestExt, Response,
+    Body, Request, Response,
     http::{HeaderValue, header},
-    request::RequestContext,
 };
 use serde::Serialize;
 
@@ -18,6 +17,7 @@ use crate::{
     password::Password,
     phone::Phone,
     request,
+    source::Source,
     time::UnixMs,
     token::Token,
     user::{Name, User},
@@ -87,6 +87,8 @@ pub async fn answer(
 pub struct InSession {
     /// The session, as far as it has been looked at.
     pub session: Presented,
+    /// Where the request comes from.
+    pub source: Source,
     fields: Result<Fields, Error>,
 }
 
@@ -114,6 +116,7 @@ impl InSession {
         };
         Self {
             session: Presented::read(app, token.or(in_body.as_deref()), now),
+            source: super::source(request, app),
             fields,
         }
     }
@@ -163,15 +166,6 @@ fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-/// The address a request comes from, as API Gateway saw it.
-pub fn source_ip(request: &Request) -> String {
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
-        _ => None,
-    }
-    .unwrap_or_default()
 }
 
 /// The phone of a send: `phone` in `countryCode`, default 86; seed 000's misspellings too.

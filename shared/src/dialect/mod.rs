@@ -7,12 +7,29 @@ pub mod mobile;
 pub mod systems;
 
 use lambda_http::{
-    Body, Response,
+    Body, Request, RequestExt, Response,
     http::{HeaderValue, StatusCode, header},
+    request::RequestContext,
 };
 use serde::Serialize;
 
-use crate::{error::Error, time::retry_after_secs};
+use crate::{app::App, error::Error, source::Source, time::retry_after_secs};
+
+/// The address a request comes from, as API Gateway saw it.
+pub fn source_ip(request: &Request) -> String {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
+/// Where a request comes from, as limits count it.
+pub fn source(request: &Request, app: &App) -> Source {
+    let forwarded = request.headers().get("x-forwarded-for");
+    let forwarded = forwarded.and_then(|value| value.to_str().ok());
+    Source::of_request(forwarded, &source_ip(request), app.trusted_proxies)
+}
 
 /// A JSON answer with the headers every answer has.
 fn respond(status: u16, body: &impl Serialize) -> Response<Body> {

@@ -1,5 +1,7 @@
 //! Making accounts: by SMS, one at a time.
 
+use std::sync::Arc;
+
 use crate::{
     app::App,
     code::Guess,
@@ -7,6 +9,7 @@ use crate::{
     password::Password,
     phone::Phone,
     purpose::{Purpose, SlotKey},
+    source::Source,
     store::{Created, Key},
     time::UnixMs,
     token::{self, Token},
@@ -14,8 +17,10 @@ use crate::{
 };
 
 use super::{
-    challenge::{self, Race, Redemption, Sending, Target},
     login,
+    race::Race,
+    redeem::{self, Redemption},
+    send::{self, Sending, Target},
 };
 
 /// Sends a code to a phone that no account has yet.
@@ -23,14 +28,21 @@ use super::{
 /// # Errors
 /// [`Error::LoginOff`], [`Error::Sms`], [`Error::PhoneTaken`], [`Error::TooFrequent`],
 /// [`Error::Internal`].
-pub async fn send(app: &App, phone: &Phone, now: UnixMs) -> Result<Token, Error> {
-    challenge::plan(app, Purpose::Register, phone)?;
+pub async fn send(
+    app: &Arc<App>,
+    phone: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    send::plan(app, Purpose::Register, phone)?;
     let sending = Sending {
         purpose: Purpose::Register,
         key: &SlotKey::register(phone),
         keys: &[Key::PhoneOwner(phone)],
+        from,
+        claimed: Some(phone),
     };
-    let sent = challenge::send(
+    let sent = send::send(
         app,
         sending,
         |seen| match seen.phone_owner(phone)? {
@@ -63,7 +75,7 @@ pub struct Registration {
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
 /// [`Error::NameTaken`], [`Error::Internal`].
 pub async fn register(
-    app: &App,
+    app: &Arc<App>,
     phone_info: &str,
     guess: &Guess,
     registration: &Registration,
@@ -88,10 +100,10 @@ pub async fn register(
     let mut hash = None;
     loop {
         let seen = app.store.read(&keys).await?;
-        let right = match challenge::judge(app, &redemption, &seen, &mut race, now).await {
+        let right = match redeem::judge(app, &redemption, &seen, &mut race, now).await {
             Ok(Some(right)) => right,
             Ok(None) => continue,
-            Err(error @ Error::CodeExpired { .. }) => {
+            Err(error @ Error::CodeExpired { .. }) if !app.hide_unknown_users => {
                 return Err(why_expired(app, phone, error).await?);
             }
             Err(error) => return Err(error),
@@ -112,7 +124,10 @@ pub async fn register(
         user.password = Some(password.clone());
         hash = Some(password);
         match app.store.create_user(&user, Some(&right.spend)).await? {
-            Created::Done => return login::start_session(app, user, now),
+            Created::Done => {
+                right.was_used(app, now);
+                return login::start_session(app, user, now);
+            }
             Created::Raced => race.lost().await,
             Created::UidTaken => {}
             Created::PhoneTaken => return Err(Error::PhoneTaken),

@@ -1,6 +1,6 @@
 //! Logging in, by SMS or by password.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     app::App,
@@ -9,6 +9,7 @@ use crate::{
     password::Password,
     phone::Phone,
     purpose::{Purpose, SlotKey},
+    source::Source,
     store::{Attempt, Key, Outcome},
     time::UnixMs,
     token::{self, Session, Token},
@@ -16,21 +17,32 @@ use crate::{
     window::Limit,
 };
 
-use super::challenge::{self, Race, Redemption, Sending, Target};
+use super::{
+    race::Race,
+    redeem::{self, Redemption},
+    send::{self, Sending, Target},
+};
 
 /// Sends a login code to the account with this phone, and gives the ticket that goes with it.
 ///
 /// # Errors
 /// [`Error::LoginOff`], [`Error::Sms`], [`Error::PhoneUnknown`], [`Error::UserNotFound`],
 /// [`Error::UserDisabled`], [`Error::TooFrequent`], [`Error::Internal`].
-pub async fn send(app: &App, phone: &Phone, now: UnixMs) -> Result<Token, Error> {
-    challenge::plan(app, Purpose::Login, phone)?;
+pub async fn send(
+    app: &Arc<App>,
+    phone: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    send::plan(app, Purpose::Login, phone)?;
     let sending = Sending {
         purpose: Purpose::Login,
         key: &SlotKey::login(phone),
         keys: &[Key::PhoneOwner(phone)],
+        from,
+        claimed: Some(phone),
     };
-    let sent = challenge::send(
+    let sent = send::send(
         app,
         sending,
         |seen| {
@@ -51,7 +63,7 @@ pub async fn send(app: &App, phone: &Phone, now: UnixMs) -> Result<Token, Error>
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`],
 /// [`Error::UserNotFound`], [`Error::UserDisabled`], [`Error::PhoneMismatch`], [`Error::Internal`].
 pub async fn redeem(
-    app: &App,
+    app: &Arc<App>,
     phone_info: &str,
     guess: &Guess,
     now: UnixMs,
@@ -68,7 +80,7 @@ pub async fn redeem(
     let mut race = Race::default();
     loop {
         let seen = app.store.read(&[Key::User(uid), Key::Slot(&key)]).await?;
-        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
             continue;
         };
         let user = seen.user(uid)?.ok_or(Error::UserNotFound)?;
@@ -79,7 +91,10 @@ pub async fn redeem(
             return Err(Error::PhoneMismatch);
         }
         match app.store.move_slot(&right.spend).await? {
-            Outcome::Done => return start_session(app, user, now),
+            Outcome::Done => {
+                right.was_used(app, now);
+                return start_session(app, user, now);
+            }
             Outcome::Raced => race.lost().await,
         }
     }

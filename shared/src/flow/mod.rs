@@ -2,10 +2,13 @@
 //! no dialect.
 
 pub mod accounts;
-mod challenge;
+pub mod budget;
 pub mod import;
 pub mod login;
 pub mod password;
 pub mod phone;
+mod race;
 pub mod recover;
+mod redeem;
+mod send;
 pub mod session;

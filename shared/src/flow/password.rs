@@ -1,5 +1,7 @@
 //! Changing a password by SMS: logged in, or with nothing but the phone.
 
+use std::sync::Arc;
+
 use crate::{
     app::App,
     code::Guess,
@@ -7,6 +9,7 @@ use crate::{
     password::Password,
     phone::Phone,
     purpose::{Purpose, SlotKey},
+    source::Source,
     store::{Attempt, Key, Outcome},
     time::UnixMs,
     token::{self, Session, Token},
@@ -14,8 +17,10 @@ use crate::{
 };
 
 use super::{
-    challenge::{self, Race, Redemption, Sending, Target},
     login::PASSWORD_FAILURES,
+    race::Race,
+    redeem::{self, Redemption},
+    send::{self, Sending, Target},
     session::Presented,
 };
 
@@ -24,14 +29,21 @@ use super::{
 /// # Errors
 /// Those of [`Presented::user`]; [`Error::NoPhone`], [`Error::LoginOff`], [`Error::Sms`],
 /// [`Error::TooFrequent`], [`Error::Internal`].
-pub async fn send_change(app: &App, session: &Presented, now: UnixMs) -> Result<Token, Error> {
+pub async fn send_change(
+    app: &Arc<App>,
+    session: &Presented,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
     let uid = session.uid()?;
     let sending = Sending {
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         keys: &[Key::User(uid)],
+        from,
+        claimed: None,
     };
-    let sent = challenge::send(
+    let sent = send::send(
         app,
         sending,
         |seen| {
@@ -67,7 +79,7 @@ pub struct Change<'a> {
 /// [`Error::CodeWrong`], [`Error::NoPhone`], [`Error::PhoneMismatch`], [`Error::PasswordRefused`] if
 /// the old password is not the account's, [`Error::Internal`].
 pub async fn change(
-    app: &App,
+    app: &Arc<App>,
     session: &Presented,
     change: &Change<'_>,
     now: UnixMs,
@@ -95,7 +107,7 @@ pub async fn change(
     loop {
         let seen = app.store.read(&[Key::User(uid), Key::Slot(&key)]).await?;
         let user = session.user(&seen)?;
-        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
             continue;
         };
         if user.phone.as_ref().ok_or(Error::NoPhone)? != &right.phone {
@@ -120,6 +132,7 @@ pub async fn change(
             .await?
         {
             Outcome::Done => {
+                right.was_used(app, now);
                 session.renew(&user);
                 return Ok(());
             }
@@ -157,14 +170,21 @@ async fn must_be(app: &App, user: &User, old: &Password, now: UnixMs) -> Result<
 /// # Errors
 /// [`Error::LoginOff`], [`Error::Sms`], [`Error::UserNotFound`], [`Error::UserDisabled`],
 /// [`Error::TooFrequent`], [`Error::Internal`].
-pub async fn send_reset(app: &App, phone: &Phone, now: UnixMs) -> Result<Token, Error> {
-    challenge::plan(app, Purpose::ResetPassword, phone)?;
+pub async fn send_reset(
+    app: &Arc<App>,
+    phone: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    send::plan(app, Purpose::ResetPassword, phone)?;
     let sending = Sending {
         purpose: Purpose::ResetPassword,
         key: &SlotKey::reset_password(phone),
         keys: &[Key::PhoneOwner(phone)],
+        from,
+        claimed: Some(phone),
     };
-    let sent = challenge::send(
+    let sent = send::send(
         app,
         sending,
         |seen| {
@@ -185,7 +205,7 @@ pub async fn send_reset(app: &App, phone: &Phone, now: UnixMs) -> Result<Token, 
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`],
 /// [`Error::UserNotFound`], [`Error::UserDisabled`], [`Error::PhoneMismatch`], [`Error::Internal`].
 pub async fn reset(
-    app: &App,
+    app: &Arc<App>,
     phone_info: &str,
     guess: &Guess,
     new: &Password,
@@ -204,7 +224,7 @@ pub async fn reset(
     let mut hash = None;
     loop {
         let seen = app.store.read(&[Key::User(uid), Key::Slot(&key)]).await?;
-        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
             continue;
         };
         let user = seen.user(uid)?.ok_or(Error::UserNotFound)?;
@@ -223,7 +243,10 @@ pub async fn reset(
             .reset_password(uid, &info.phone, &new_hash, &right.spend)
             .await?
         {
-            Outcome::Done => return Ok(()),
+            Outcome::Done => {
+                right.was_used(app, now);
+                return Ok(());
+            }
             Outcome::Raced => race.lost().await,
         }
         hash = Some(new_hash);

@@ -1,5 +1,7 @@
 //! Moving an account to another phone.
 
+use std::sync::Arc;
+
 use crate::{
     app::App,
     code::Guess,
@@ -7,13 +9,17 @@ use crate::{
     metrics,
     phone::Phone,
     purpose::{Purpose, SlotKey},
+    source::Source,
     store::{Key, Moved},
     time::UnixMs,
     user::Uid,
 };
 
 use super::{
-    challenge::{self, Race, Redemption, Sending, Target},
+    budget,
+    race::Race,
+    redeem::{self, Redemption},
+    send::{self, Sending, Target},
     session::Presented,
 };
 
@@ -22,12 +28,20 @@ use super::{
 /// # Errors
 /// Those of [`Presented::user`]; [`Error::PhoneTaken`], [`Error::LoginOff`], [`Error::Sms`],
 /// [`Error::TooFrequent`], [`Error::Internal`].
-pub async fn send(app: &App, session: &Presented, to: &Phone, now: UnixMs) -> Result<(), Error> {
+pub async fn send(
+    app: &Arc<App>,
+    session: &Presented,
+    to: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<(), Error> {
     let uid = session.uid()?;
     let sending = Sending {
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         keys: &[Key::User(uid), Key::PhoneOwner(to)],
+        from,
+        claimed: Some(to),
     };
     let target = |seen: &_| {
         session.user(seen)?;
@@ -39,7 +53,7 @@ pub async fn send(app: &App, session: &Presented, to: &Phone, now: UnixMs) -> Re
             }),
         }
     };
-    challenge::send(app, sending, target, now).await.map(drop)
+    send::send(app, sending, target, now).await.map(drop)
 }
 
 /// Takes the code and moves the account. Sessions go on; what was issued for the old number is dead,
@@ -49,7 +63,7 @@ pub async fn send(app: &App, session: &Presented, to: &Phone, now: UnixMs) -> Re
 /// Those of [`Presented::user`]; [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
 /// [`Error::Internal`].
 pub async fn redeem(
-    app: &App,
+    app: &Arc<App>,
     session: &Presented,
     to: &Phone,
     guess: &Guess,
@@ -68,38 +82,55 @@ pub async fn redeem(
     let from = loop {
         let seen = app.store.read(&keys).await?;
         let user = session.user(&seen)?;
-        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
             continue;
         };
         if seen.phone_owner(to)?.is_some() {
             return Err(Error::PhoneTaken);
         }
         match app.store.move_user(&user, to, &right.spend).await? {
-            Moved::Done => break user.phone,
+            Moved::Done => {
+                right.was_used(app, now);
+                break user.phone;
+            }
             Moved::Raced => race.lost().await,
             Moved::PhoneTaken => return Err(Error::PhoneTaken),
         }
     };
-    if let Some(from) = from {
-        tell(app, &from).await;
+    if let Some(from) = from
+        && app.sms_config.notify_old_number
+    {
+        app.after_answer(|app| tell(app, from, now));
     }
     Ok(())
 }
 
-/// Tells the old number. It cannot undo the move, so a failure is only logged.
-async fn tell(app: &App, from: &Phone) {
-    if !app.sms_config.notify_old_number {
-        return;
-    }
-    let told = match app.sms_config.plan_moved(from) {
-        Ok(plan) => app.sms.send_notice(&plan, from).await.map_err(|not_sent| {
-            metrics::send_failed(not_sent.failure);
-            not_sent.reason
-        }),
-        Err(error) => Err(format!("{error:?}")),
-    };
-    match told {
+/// Tells the old number, after the answer. It cannot undo the move, so a failure is only logged.
+async fn tell(app: Arc<App>, from: Phone, now: UnixMs) {
+    match notify(&app, &from, now).await {
         Ok(()) => metrics::notice_sent(),
         Err(reason) => tracing::warn!(phone = %from, reason, "old number not told"),
     }
+}
+
+async fn notify(app: &App, from: &Phone, now: UnixMs) -> Result<(), String> {
+    if app.test_numbers.code_of(from, now).is_some() {
+        return Err("test number".to_owned());
+    }
+    let charge = app.budget.charge(from.country(), 0);
+    let plan = app.sms_config.plan_moved(from);
+    let plan = plan.map_err(|error| format!("{error:?}"))?;
+    let shard = budget::any_shard(app, now);
+    let shard = budget::reserve(app, shard, &charge, now).await;
+    let shard = shard.map_err(|error| format!("{error:?}"))?;
+    let Err(not_sent) = app.sms.send_notice(&plan, from).await else {
+        return Ok(());
+    };
+    metrics::send_failed(not_sent.failure);
+    if !not_sent.may_have_gone_out
+        && let Err(failure) = app.store.release(shard, &charge).await
+    {
+        tracing::warn!(?failure, "the price of a message not sent stays reserved");
+    }
+    Err(not_sent.reason)
 }

@@ -1,6 +1,8 @@
 //! Recovering a forgotten password by user name, in three steps: a code, a reset token for it, a new
 //! password for that.
 
+use std::sync::Arc;
+
 use crate::{
     app::App,
     code::Guess,
@@ -8,27 +10,40 @@ use crate::{
     password::Password,
     phone::Phone,
     purpose::{Purpose, SlotKey},
+    source::Source,
     store::{Key, Outcome, Reset},
     time::UnixMs,
     token::{self, RESET_LIFE, ResetHash, Token},
     user::Name,
 };
 
-use super::challenge::{self, Race, Redemption, Sending, Target};
+use super::{
+    race::Race,
+    redeem::{self, Redemption},
+    send::{self, Sending, Target},
+};
 
 /// Sends a code to `phone`, which must be the account's own.
 ///
 /// # Errors
 /// [`Error::LoginOff`], [`Error::Sms`], [`Error::UserNotFound`], [`Error::UserDisabled`],
 /// [`Error::NoPhone`], [`Error::PhoneMismatch`], [`Error::TooFrequent`], [`Error::Internal`].
-pub async fn send(app: &App, name: &Name, phone: &Phone, now: UnixMs) -> Result<(), Error> {
-    challenge::plan(app, Purpose::Recover, phone)?;
+pub async fn send(
+    app: &Arc<App>,
+    name: &Name,
+    phone: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<(), Error> {
+    send::plan(app, Purpose::Recover, phone)?;
     let sending = Sending {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         keys: &[Key::NameOwner(name), Key::PhoneOwner(phone)],
+        from,
+        claimed: Some(phone),
     };
-    let sent = challenge::send(
+    let sent = send::send(
         app,
         sending,
         |seen| {
@@ -74,7 +89,12 @@ async fn why_mismatch(app: &App, name: &Name) -> Result<Error, Error> {
 /// # Errors
 /// [`Error::CodeExpired`], for an unknown name too; [`Error::CodeWrong`], [`Error::UserDisabled`],
 /// [`Error::Internal`].
-pub async fn verify(app: &App, name: &Name, guess: &Guess, now: UnixMs) -> Result<Token, Error> {
+pub async fn verify(
+    app: &Arc<App>,
+    name: &Name,
+    guess: &Guess,
+    now: UnixMs,
+) -> Result<Token, Error> {
     let key = SlotKey::recover(name);
     let redemption = Redemption {
         purpose: Purpose::Recover,
@@ -89,20 +109,27 @@ pub async fn verify(app: &App, name: &Name, guess: &Guess, now: UnixMs) -> Resul
             .store
             .read(&[Key::NameOwner(name), Key::Slot(&key)])
             .await?;
-        let uid = seen.name_owner(name)?.ok_or(expired.clone())?;
-        let Some(right) = challenge::judge(app, &redemption, &seen, &mut race, now).await? else {
+        let uid = seen.name_owner(name)?;
+        if uid.is_none() && !app.hide_unknown_users {
+            return Err(expired);
+        }
+        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
             continue;
         };
+        let uid = uid.ok_or(expired.clone())?;
         let token = token::reset_token()?;
         let reset = Reset {
             uid,
-            phone: right.phone,
+            phone: right.phone.clone(),
             expires_at: now.plus(RESET_LIFE),
             spent: false,
         };
         let hash = ResetHash::of(&token.0);
         match app.store.issue_reset(&hash, &reset, &right.spend).await? {
-            Some(Outcome::Done) => return Ok(token),
+            Some(Outcome::Done) => {
+                right.was_used(app, now);
+                return Ok(token);
+            }
             Some(Outcome::Raced) => race.lost().await,
             None => return Err(why_unreachable(app, &reset, expired).await?),
         }
@@ -129,11 +156,12 @@ pub async fn change(
             .store
             .read(&[Key::NameOwner(name), Key::Reset(&hash)])
             .await?;
-        let uid = seen.name_owner(name)?.ok_or(Error::ResetTokenExpired)?;
-        let reset = seen.reset(&hash)?.ok_or(Error::ResetTokenInvalid)?;
-        if reset.uid != uid {
-            return Err(Error::ResetTokenInvalid);
+        let (uid, reset) = (seen.name_owner(name)?, seen.reset(&hash)?);
+        if uid.is_none() && !app.hide_unknown_users {
+            return Err(Error::ResetTokenExpired);
         }
+        let reset = reset.filter(|reset| Some(reset.uid) == uid);
+        let reset = reset.ok_or(Error::ResetTokenInvalid)?;
         if reset.spent || reset.expires_at <= now {
             return Err(Error::ResetTokenExpired);
         }

@@ -9,7 +9,9 @@ use crate::{
     password::PasswordHash,
     phone::Phone,
     purpose::SlotKey,
-    slot::{Challenge, ChallengeId, Nonce, Slot},
+    slot::{Challenge, ChallengeId, Nonce, Origin, Slot},
+    source::Source,
+    spend::Shard,
     time::UnixMs,
     token::ResetHash,
     user::{Name, Uid, User},
@@ -97,6 +99,17 @@ struct ChallengeItem {
     valid_until: UnixMs,
     wrong_tries: u32,
     spent: bool,
+    #[serde(default)]
+    origins: Vec<OriginItem>,
+    #[serde(default)]
+    decoy: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OriginItem {
+    source: String,
+    day: u64,
+    shard: u16,
 }
 
 impl SlotItem {
@@ -118,6 +131,8 @@ impl SlotItem {
             valid_until: challenge.valid_until,
             wrong_tries: challenge.wrong_tries,
             spent: challenge.spent,
+            origins: challenge.origins.iter().map(OriginItem::new).collect(),
+            decoy: challenge.decoy,
         });
         Self {
             pk: key.as_str().to_owned(),
@@ -156,7 +171,33 @@ impl ChallengeItem {
             valid_until: self.valid_until,
             wrong_tries: self.wrong_tries,
             spent: self.spent,
+            origins: self
+                .origins
+                .into_iter()
+                .map(OriginItem::into_origin)
+                .collect(),
+            decoy: self.decoy,
         })
+    }
+}
+
+impl OriginItem {
+    fn new(origin: &Origin) -> Self {
+        Self {
+            source: origin.source.as_str().to_owned(),
+            day: origin.shard.day,
+            shard: origin.shard.number,
+        }
+    }
+
+    fn into_origin(self) -> Origin {
+        Origin {
+            source: Source::from_stored(self.source),
+            shard: Shard {
+                day: self.day,
+                number: self.shard,
+            },
+        }
     }
 }
 

@@ -5,13 +5,16 @@
 //! again. Each round of a race is won by somebody, and tries and sends are few, so that ends.
 //!
 //! - `codes`: a slot under the name its [`SlotKey`] has; `sends#+86…` the latest sends to a phone;
+//!   `source#<address>` the latest sends asked for from there; `spend#<day>#<shard>` the money ledger;
 //!   `attempts#<uid>` the latest wrong passwords of an account; `reset#<hash>` a reset token. All of
 //!   it expires by `ttl`.
 //! - `users`: `user#<uid>` an account; `phone#+86…` and `name#<lower case>` say whose they are, and
 //!   are what makes both unique.
 
 mod items;
+mod ledger;
 mod register;
+mod sources;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -33,13 +36,16 @@ use crate::{
     phone::Phone,
     purpose::SlotKey,
     slot::Slot,
+    spend::Shard,
     time::UnixMs,
     token::{ResetHash, Session},
     user::{Name, Uid, User},
     window::Limit,
 };
 use items::{OwnerItem, ResetItem, SlotItem, UserItem};
+pub use ledger::Reserved;
 use register::Register;
+pub use sources::{Counted, TAGS};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -70,6 +76,8 @@ pub enum Key<'a> {
     User(Uid),
     /// A reset token.
     Reset(&'a ResetHash),
+    /// A shard of the ledger.
+    Shard(Shard),
 }
 
 /// What was read: consistently, at one moment per item.
@@ -213,6 +221,7 @@ impl Store {
             let (table, pk) = match *key {
                 Key::Slot(slot) => (&self.codes, slot.as_str().to_owned()),
                 Key::Reset(hash) => (&self.codes, items::reset_key(hash)),
+                Key::Shard(shard) => (&self.codes, ledger::key(shard)),
                 Key::PhoneOwner(phone) => (&self.users, items::phone_key(phone)),
                 Key::NameOwner(name) => (&self.users, items::name_key(name)),
                 Key::User(uid) => (&self.users, items::user_key(uid)),
@@ -852,6 +861,7 @@ fn sends<'a>(phone: &Phone, limits: &'a [Limit]) -> Register<'a> {
     Register {
         key: format!("sends#{}", phone.e164()),
         limits,
+        grain: 1,
     }
 }
 
@@ -859,6 +869,7 @@ fn attempts<'a>(whose: &str, limits: &'a [Limit]) -> Register<'a> {
     Register {
         key: format!("attempts#{whose}"),
         limits,
+        grain: 1,
     }
 }
 

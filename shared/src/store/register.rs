@@ -6,6 +6,9 @@
 //! shifts them all, and its condition is the rolling window itself: with five an hour, an event is
 //! admitted if the fifth newest (`s4`) is an hour old. [`crate::window`] has the same rule in Rust,
 //! and says from the refused item when to come back.
+//!
+//! A place can hold more than a moment: in a register with a grain, a mark is the moment times the
+//! grain, and what lies below the grain says what the event was about.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -24,6 +27,8 @@ pub(super) struct Register<'a> {
     pub(super) key: String,
     /// All have to admit an event.
     pub(super) limits: &'a [Limit],
+    /// 1, or how many marks a millisecond has.
+    pub(super) grain: u64,
 }
 
 /// One conditional update, as `UpdateItem` and a transaction's part both take it.
@@ -44,6 +49,11 @@ impl Register<'_> {
 
     /// Counts an event at `now`, if the limits admit it.
     pub(super) fn count(&self, now: UnixMs) -> Change {
+        self.count_marked(now, 0)
+    }
+
+    /// The same of an event about something; `tag` is below the grain.
+    pub(super) fn count_marked(&self, now: UnixMs, tag: u64) -> Change {
         let kept = self.kept();
         let longest = self
             .limits
@@ -53,7 +63,7 @@ impl Register<'_> {
             .unwrap_or_default();
         let ttl = now.plus(longest).plus(TTL_MARGIN).as_secs();
         let mut values = HashMap::from([
-            (":now".to_owned(), number(now.0)),
+            (":now".to_owned(), number(now.0 * self.grain + tag)),
             (":ttl".to_owned(), number(ttl)),
         ]);
         let mut update = "SET s0 = :now, #ttl = :ttl".to_owned();
@@ -66,7 +76,7 @@ impl Register<'_> {
         for (n, limit) in self.limits.iter().enumerate() {
             let (s, horizon) = (format!("s{}", limit.events - 1), format!(":horizon{n}"));
             conditions.push(format!("(attribute_not_exists({s}) OR {s} <= {horizon})"));
-            values.insert(horizon, number(limit.horizon(now).0));
+            values.insert(horizon, number(limit.horizon(now).0 * self.grain));
         }
         Change {
             update,
@@ -102,12 +112,13 @@ impl Register<'_> {
 
     /// The place that later events have pushed the one at `counted_at` back to.
     pub(super) fn place_of(item: Option<&Item>, counted_at: UnixMs) -> Option<usize> {
-        events(item).position(|at| at == counted_at)
+        marks(item).position(|at| at == counted_at.0)
     }
 
     /// How long until the refused `item` admits an event.
     pub(super) fn wait(&self, item: Option<&Item>, now: UnixMs) -> Duration {
-        let window = Window(events(item).collect());
+        let moments = marks(item).map(|mark| UnixMs(mark / self.grain));
+        let window = Window(moments.collect());
         let waits = self
             .limits
             .iter()
@@ -116,10 +127,10 @@ impl Register<'_> {
     }
 }
 
-/// The events of an item, newest first.
-fn events(item: Option<&Item>) -> impl Iterator<Item = UnixMs> {
+/// The marks of an item, newest first.
+pub(super) fn marks(item: Option<&Item>) -> impl Iterator<Item = u64> {
     (0..).map_while(move |n| match item?.get(&format!("s{n}"))? {
-        AttributeValue::N(at) => at.parse().ok().map(UnixMs),
+        AttributeValue::N(mark) => mark.parse().ok(),
         _ => None,
     })
 }

@@ -8,15 +8,21 @@ mod secrets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
     path::PathBuf,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use local::{
     clock::Clock,
-    dynamodb, sns,
+    dynamodb,
+    gateway::SOURCE_IP_HEADER,
+    sns,
     system::{Options, System},
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -125,6 +131,7 @@ impl TestApp {
                 ("PASSWORD_MEMORY_KIB", "64"),
                 ("PASSWORD_PASSES", "1"),
                 ("METRICS_NAMESPACE", namespace.as_str()),
+                ("SENDS_PER_ADDRESS_DAY", "100"),
             ]
             .iter()
             .chain(environment)
@@ -293,6 +300,10 @@ impl TestApp {
     ) -> Answer {
         let gateway = self.system.lock().unwrap().gateway_url.clone();
         let mut request = self.http.post(format!("{gateway}{path}")).body(body);
+        // Everybody comes from an address of their own, unless a test says otherwise.
+        if !headers.iter().any(|(name, _)| *name == SOURCE_IP_HEADER) {
+            request = request.header(SOURCE_IP_HEADER, new_address());
+        }
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
             request = request.header(name, HeaderValue::from_str(value).unwrap());
@@ -301,10 +312,12 @@ impl TestApp {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
+        let took = begun.elapsed();
+        self.settle().await;
         let answer = Answer {
             status,
             headers,
-            took: begun.elapsed(),
+            took,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
         };
         for token in ["result", "token"].map(|key| answer.body[key].as_str()) {
@@ -316,6 +329,17 @@ impl TestApp {
             self.learn(&digits_of(&sms.message));
         }
         answer
+    }
+
+    /// Waits until what goes on after answers is done.
+    async fn settle(&self) {
+        let apps: Vec<_> = {
+            let system = self.system.lock().unwrap();
+            system.apps.values().cloned().collect()
+        };
+        for app in apps {
+            app.background.settle().await;
+        }
     }
 
     /// Remembers a secret: no log line and no table may hold it (a phone number, no log line).
@@ -418,6 +442,12 @@ impl Answer {
     pub fn result(&self) -> &str {
         self.body["result"].as_str().unwrap_or_default()
     }
+}
+
+/// An address that no other request comes from.
+fn new_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(u32::from_be_bytes([10, 0, 0, 0]));
+    Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed)).to_string()
 }
 
 /// The most calls of which each began after the one before it had been answered.

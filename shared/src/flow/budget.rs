@@ -1,0 +1,134 @@
+//! Finding room for a message in the day's ledger.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    app::App,
+    error::{Error, Limited},
+    metrics,
+    phone::CountryCode,
+    spend::{Charge, Shard, Tally, until_tomorrow},
+    store::{Key, Reserved},
+    time::UnixMs,
+};
+
+use super::race::random;
+
+/// How long a country that had no room left is taken to have none: whoever goes on asking then costs
+/// no look at all shards.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// Countries that had no room left, and when that was seen.
+#[derive(Debug, Default)]
+pub struct Exhausted(Mutex<HashMap<CountryCode, UnixMs>>);
+
+impl Exhausted {
+    fn is(&self, country: CountryCode, now: UnixMs) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = all.get(&country);
+        // A day's end is the end of it, too.
+        seen.is_some_and(|seen| now < seen.plus(REMEMBERED.min(until_tomorrow(*seen))))
+    }
+
+    fn remember(&self, country: CountryCode, now: UnixMs) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(country, now);
+    }
+}
+
+/// Any shard of the day.
+pub(super) fn any_shard(app: &App, now: UnixMs) -> Shard {
+    // Without randomness everybody writes the same shard, which is slower and no less right.
+    app.budget
+        .shard(now, random().map_or(0, u16::from_be_bytes))
+}
+
+/// A shard with room for a charge: this one, whose tally has been read, or another.
+///
+/// # Errors
+/// [`Error::TooFrequent`] when none has; [`Error::Internal`].
+pub(super) async fn shard_with_room(
+    app: &App,
+    shard: Shard,
+    tally: &Tally,
+    charge: &Charge,
+    now: UnixMs,
+) -> Result<Shard, Error> {
+    match app.budget.admits(tally, charge) {
+        true => Ok(shard),
+        false => any_with_room(app, charge, now).await,
+    }
+}
+
+async fn any_with_room(app: &App, charge: &Charge, now: UnixMs) -> Result<Shard, Error> {
+    let refused = Error::TooFrequent {
+        retry_after: until_tomorrow(now),
+        limit: Limited::Budget,
+    };
+    if app.exhausted.is(charge.country, now) {
+        return Err(refused);
+    }
+    let all: Vec<Shard> = app.budget.all_shards(now).collect();
+    let keys: Vec<Key<'_>> = all.iter().copied().map(Key::Shard).collect();
+    let seen = app.store.read(&keys).await?;
+    let has_room = |shard: &Shard| {
+        let tally = seen.tally(*shard, charge.country);
+        app.budget.admits(&tally, charge)
+    };
+    let with_room: Vec<Shard> = all.into_iter().filter(has_room).collect();
+    // Whoever else is looking takes another.
+    let random = random().map_or(0, u16::from_be_bytes);
+    match with_room.get(usize::from(random) % with_room.len().max(1)) {
+        Some(shard) => Ok(*shard),
+        None => {
+            app.exhausted.remember(charge.country, now);
+            Err(refused)
+        }
+    }
+}
+
+/// What all shards together hold of a country, today and yesterday.
+///
+/// # Errors
+/// [`Error::Internal`].
+pub(super) async fn two_days(
+    app: &App,
+    country: CountryCode,
+    now: UnixMs,
+) -> Result<(Tally, Tally), Error> {
+    let all: Vec<Shard> = app.budget.all_shards(now).collect();
+    let days = all.iter().flat_map(|shard| [*shard, shard.yesterday()]);
+    let keys: Vec<Key<'_>> = days.map(Key::Shard).collect();
+    let seen = app.store.read(&keys).await?;
+    let today = all.iter().map(|shard| seen.tally(*shard, country));
+    let yesterday = all
+        .iter()
+        .map(|shard| seen.tally(shard.yesterday(), country));
+    Ok((today.sum(), yesterday.sum()))
+}
+
+/// Reserves a charge in this shard, or in another if it is full by now. Where it is reserved.
+///
+/// # Errors
+/// [`Error::TooFrequent`] when there is no room; [`Error::Internal`].
+pub(super) async fn reserve(
+    app: &App,
+    mut shard: Shard,
+    charge: &Charge,
+    now: UnixMs,
+) -> Result<Shard, Error> {
+    loop {
+        match app.store.reserve(&app.budget, shard, charge).await? {
+            Reserved::Done(tally) => {
+                let percent = app.budget.used_percent(&tally, charge.country);
+                metrics::budget_used(percent as f64);
+                return Ok(shard);
+            }
+            Reserved::Full => shard = any_with_room(app, charge, now).await?,
+        }
+    }
+}
