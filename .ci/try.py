@@ -1,12 +1,17 @@
 """Uses a running local system as its users do.
 
-  try.py readme OUTPUT            README's two requests with curl, taken from README itself; OUTPUT is what
+  try.py readme OUTPUT            README's login with curl, taken from README itself; OUTPUT is what
                                   `cargo run -p local` has printed
-  try.py events PORT LOG...       every event in events/ with `cargo lambda invoke`, then a login with the code
-                                  that was sent; LOG is what the functions have logged
+  try.py watch LOG...             every event in events/ with `cargo lambda invoke`, README's login with
+                                  curl, and a look at what the functions have logged
+  try.py sam ARGUMENT...          every event with `sam local invoke ARGUMENT...`
+  try.py start-api                README's login with curl on `sam local start-api`
+
+The inbox is the local system's at LATCHKEY_LOCAL, 127.0.0.1:9000 unless it says otherwise.
 """
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -15,8 +20,9 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-INBOX = "http://127.0.0.1:9000/_local/messages"
-PHONE = "13800138001"  # eric's, the user of the document
+INBOX = f"http://{os.environ.get('LATCHKEY_LOCAL', '127.0.0.1:9000')}/_local/messages"
+ERIC, MARY = "13800138001", "13627140483"  # the demo accounts
+NAMES = {ERIC: "eric", MARY: "mary"}
 
 # What each event in events/ is answered with, on a system that has just started.
 NO_SESSION = {"status": 401, "code": "INVALID_TOKEN", "success": False}
@@ -53,78 +59,111 @@ def check_answer(what, answer, expected):
     check(got == expected, f"{what} answered {got}, not {expected}")
 
 
-def check_login(answer):
+def check_login(answer, phone):
     check_answer("login", answer, {"status": 200, "code": "OK", "success": True})
     user = answer["result"]
-    check((user["name"], user["countryCode"], user["phone"]) == ("eric", "86", PHONE), f"logged in {user}")
+    check((user["name"], user["countryCode"], user["phone"]) == (NAMES[phone], "86", phone), f"logged in {user}")
     check(answer.get("token"), "no session token")
 
 
-def sent_code():
-    """The code in the newest SMS to PHONE."""
+def sent_code(phone):
+    """The code in the newest SMS to a phone."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         with urllib.request.urlopen(INBOX, timeout=5) as response:
-            messages = [sms["message"] for sms in json.load(response) if sms["phone"] == f"+86{PHONE}"]
+            messages = [sms["message"] for sms in json.load(response) if sms["phone"] == f"+86{phone}"]
         if messages:
             return re.search(r"(?<!\d)\d{6}(?!\d)", messages[-1])[0]
         time.sleep(0.1)
     check(False, "no SMS came")
 
 
-def readme(output):
+def blocks():
+    """All that README tells people to type."""
     text = (ROOT / "README.md").read_text()
-    blocks = "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)).replace("\\\n", " ")
+    return "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)).replace("\\\n", " ")
+
+
+def curl(host, path, values):
+    """README's request to this path of this host, with these values in its body."""
+    found = re.search(rf"^(curl .*{host}\S*/{path}\b.*)$", blocks(), re.M)
+    check(found, f"README shows no curl for {path} on {host}")
+    command = found[1]
+    for name, value in values.items():
+        command, put = re.subn(rf'("{name}"\s*:\s*")[^"]*', rf"\g<1>{value}", command)
+        check(put == 1, f"README's curl for {path} has no {name}")
+    print(f"$ {found[1][:160]}")
+    out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    check("{" in out.stdout, f"curl got {out.stdout!r} {out.stderr!r}")
+    return json.loads(out.stdout[out.stdout.index("{") :]), command
+
+
+def log_in(host, send, login):
+    """README's two requests, and the code that was sent between them."""
+    answer, command = curl(host, send, {})
+    check_answer("send", answer, DONE)
+    phone = re.search('"phone":"([0-9]+)"', command)[1]
+    code = sent_code(phone)
+    answer, _ = curl(host, login, {"phoneInfo": answer["result"], "code": code})
+    check_login(answer, phone)
+    return code
+
+
+def readme(output):
     for command in ("cargo run -p local", "cargo test"):
-        check(re.search(rf"^(\$ )?{command}\b", blocks, re.M), f"README doesn't show `{command}`")
-
-    def curl(path, values):
-        found = re.search(rf"^(?:\$ )?(curl .*{path}.*)$", blocks, re.M)
-        check(found, f"README shows no curl for {path}")
-        command = found[1]
-        for name, value in values.items():
-            command, put = re.subn(rf'("{name}\\?"\s*:\s*\\?")[^"\\]*', rf"\g<1>{value}", command)
-            check(put == 1, f"README's curl for {path} has no {name}")
-        print(f"$ {found[1][:160]}")
-        out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30)
-        check("{" in out.stdout, f"curl got {out.stdout!r} {out.stderr!r}")
-        return json.loads(out.stdout[out.stdout.index("{") :])
-
-    answer = curl("/v1/user/sendLoginMessage", {})
-    check_answer("send", answer, {"status": 200, "code": "OK", "success": True})
-    code = sent_code()
-    check_login(curl("/v1/user/loginByMessage", {"phoneInfo": answer["result"], "code": code}))
+        check(re.search(rf"^{command}\b", blocks(), re.M), f"README doesn't show `{command}`")
+    code = log_in("127.0.0.1:9000", "sendLoginMessage", "loginByMessage")
     check(code in pathlib.Path(output).read_text(), "the local system didn't print the SMS")
 
 
-def events(port, *logs):
+def events(invoke):
+    """Every event, and a login with the code that one of them sent. What must be in no log."""
     names = sorted(path.name for path in (ROOT / "functions").iterdir())
     check(names == sorted(ANSWERS), f"functions are {names}; ANSWERS has {sorted(ANSWERS)}")
 
-    def invoke(name, event):
-        command = ["cargo", "lambda", "invoke", name, "--invoke-port", port, "--data-file", str(event)]
-        out = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        check(out.returncode == 0, f"{name} failed: {out.stdout}{out.stderr}")
+    def answer_to(name, event):
+        out = subprocess.run(invoke(name, str(event)), capture_output=True, text=True, timeout=300, cwd=ROOT)
+        check(out.returncode == 0 and out.stdout.strip(), f"{name} failed: {out.stdout}{out.stderr}")
         answer = json.loads(out.stdout)
         return json.loads(answer["body"]) if "body" in answer else answer  # no route, no envelope
 
     answers = {}
     for name, expected in ANSWERS.items():
-        answers[name] = invoke(name, ROOT / f"events/{name}.json")
+        answers[name] = answer_to(name, f"events/{name}.json")
         check_answer(name, answers[name], expected)
 
     event = json.loads((ROOT / "events/login-by-message.json").read_text())
-    login = {"phoneInfo": answers["send-login-message"]["result"], "code": sent_code()}
+    login = {"phoneInfo": answers["send-login-message"]["result"], "code": sent_code(ERIC)}
     event["body"] = json.dumps(login)
     path = ROOT / "target/ci/login.json"
     path.write_text(json.dumps(event))
-    answer = invoke("login-by-message", path)
-    check_login(answer)
+    answer = answer_to("login-by-message", path)
+    check_login(answer, ERIC)
+    return ERIC, login["code"], login["phoneInfo"], answer["token"]
+
+
+def watch(*logs):
+    command = ["cargo", "lambda", "invoke", "--invoke-port", "9001", "--data-file"]
+    secrets = events(lambda name, event: [*command, event, name])
+    code = log_in("127.0.0.1:9001", "send-login-message", "login-by-message")
 
     logged = "".join(pathlib.Path(log).read_text() for log in logs)
     check('"outcome":"OK"' in logged, "the functions log nothing")
-    for secret in (PHONE, login["code"], login["phoneInfo"], answer["token"]):
-        check(secret not in logged, f"a log holds {secret}")
+    check('"CloudWatchMetrics"' in logged, "the functions measure nothing")
+    for secret in (*secrets, MARY, code):
+        check(not re.search(rf"(?<![0-9A-Za-z.]){re.escape(secret)}(?![0-9])", logged), f"a log holds {secret}")
 
 
-{"readme": readme, "events": events}[sys.argv[1]](*sys.argv[2:])
+def sam(*arguments):
+    def invoke(name, event):
+        resource = "".join(word.capitalize() for word in name.split("-"))
+        return ["sam", "local", "invoke", resource, "--event", event, *arguments]
+
+    events(invoke)
+
+
+def start_api():
+    log_in("127.0.0.1:3000", "sendLoginMessage", "loginByMessage")
+
+
+{"readme": readme, "watch": watch, "sam": sam, "start-api": start_api}[sys.argv[1]](*sys.argv[2:])
