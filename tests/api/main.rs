@@ -20,6 +20,7 @@ mod purposes;
 mod races;
 mod register;
 mod reset_password;
+mod rotation;
 mod round_trips;
 mod sessions;
 mod support;
