@@ -13,7 +13,7 @@ use axum::{
     Json, Router,
     body::{self, Body},
     extract::{ConnectInfo, Request, State},
-    http::StatusCode,
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -27,7 +27,7 @@ use crate::{
     functions::Handler,
     server::Server,
     sns::Inbox,
-    template::Route,
+    template::{Cors, Route},
 };
 
 /// API Gateway's own limit, in bytes.
@@ -52,6 +52,10 @@ pub struct Function {
 pub struct Gateway {
     /// The function of each route.
     pub routes: HashMap<Route, Function>,
+    /// The origins whose pages may call.
+    pub cors_origins: Vec<String>,
+    /// What they may do.
+    pub cors: Cors,
     /// What `GET /_local/messages` shows.
     pub inbox: Inbox,
     /// What the functions take for the time.
@@ -75,7 +79,7 @@ pub async fn start(address: SocketAddr, gateway: Gateway) -> Result<Server, Star
         let domain = listener.local_addr().unwrap_or(address).to_string();
         let router = Router::new()
             .route("/_local/messages", get(messages))
-            .fallback(invoke)
+            .fallback(answer)
             .with_state(Arc::new(Running {
                 gateway,
                 requests: AtomicU64::new(1),
@@ -98,8 +102,40 @@ async fn messages(State(running): State<Arc<Running>>) -> Json<Vec<Value>> {
     Json(shown.collect())
 }
 
-async fn invoke(
+/// Answers, with the headers that a page of an allowed origin needs. As in AWS, a preflight request
+/// reaches no function.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
+async fn answer(
     State(running): State<Arc<Running>>,
+    peer: ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (origins, cors) = (&running.gateway.cors_origins, &running.gateway.cors);
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed = origin.filter(|origin| origins.iter().any(|allowed| origin == allowed.as_str()));
+    let is_preflight = !origins.is_empty() && request.method() == Method::OPTIONS;
+    let mut response = match is_preflight {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => invoke(running.clone(), peer, request).await,
+    };
+    let Some(origin) = allowed else {
+        return response;
+    };
+    let headers = response.headers_mut();
+    let list = |names: &[String]| HeaderValue::try_from(names.join(",")).ok();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let mut set = |name, value: Option<_>| value.map(|value| headers.insert(name, value));
+    set(header::ACCESS_CONTROL_EXPOSE_HEADERS, list(&cors.exposed));
+    if is_preflight {
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, list(&cors.methods));
+        set(header::ACCESS_CONTROL_ALLOW_HEADERS, list(&cors.headers));
+        set(header::ACCESS_CONTROL_MAX_AGE, Some(cors.max_age.into()));
+    }
+    response
+}
+
+async fn invoke(
+    running: Arc<Running>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {

@@ -46,6 +46,8 @@ pub struct Options {
     /// An SNS to use in place of the one here, as a URL. To have an inbox, start one with
     /// [`sns::start`] and the `inbox` below.
     pub sns_endpoint: Option<String>,
+    /// The origins whose pages may call the gateway.
+    pub cors_origins: Vec<String>,
     /// Where SMS go.
     pub inbox: Inbox,
     /// What the functions take for the time.
@@ -67,6 +69,7 @@ impl Default for Options {
             environment: BTreeMap::new(),
             dynamodb_endpoint: None,
             sns_endpoint: None,
+            cors_origins: Vec::new(),
             inbox: Inbox::default(),
             clock: Clock::default(),
             trust_source_ip_header: false,
@@ -149,6 +152,8 @@ impl System {
         }
         let gateway = Gateway {
             routes,
+            cors_origins: options.cors_origins,
+            cors: template.cors.clone(),
             inbox: options.inbox.clone(),
             clock: options.clock.clone(),
             trust_source_ip_header: options.trust_source_ip_header,

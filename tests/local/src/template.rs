@@ -26,6 +26,8 @@ pub struct Template {
     pub functions: Vec<Function>,
     /// The tables, in the template's order.
     pub tables: Vec<Table>,
+    /// What the API lets pages of other origins do.
+    pub cors: Cors,
 }
 
 /// An `AWS::Serverless::Function`.
@@ -65,6 +67,20 @@ pub struct Table {
     pub ttl: Option<String>,
 }
 
+/// The `CorsConfiguration` of the `HttpApi`, but for the origins, which are a deployment's own; all
+/// empty without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// The methods that are allowed.
+    pub methods: Vec<String>,
+    /// The request headers that are allowed.
+    pub headers: Vec<String>,
+    /// The response headers that a page may see.
+    pub exposed: Vec<String>,
+    /// For how many seconds a browser may remember all this.
+    pub max_age: u64,
+}
+
 impl Template {
     /// Reads the template at `path`. Tables' names begin with `table_prefix`.
     ///
@@ -92,7 +108,13 @@ impl Template {
         let functions = of_type(resources, "AWS::Serverless::Function")
             .map(|(id, properties)| function(id, properties, &template, &values))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { functions, tables })
+        let api = of_type(resources, "AWS::Serverless::HttpApi").next();
+        let cors = api.map(|(_, properties)| cors(&properties["CorsConfiguration"]));
+        Ok(Self {
+            functions,
+            tables,
+            cors: cors.unwrap_or_default(),
+        })
     }
 }
 
@@ -178,6 +200,26 @@ fn table(id: &str, properties: &Value, prefix: &str) -> Result<Table, Why> {
             .ok_or_else(|| missing("AttributeDefinitions"))?,
         ttl: ttl.as_str().map(str::to_owned),
     })
+}
+
+/// `!If [HasCors, {AllowMethods: …}, …]`, or the object itself.
+fn cors(value: &Value) -> Cors {
+    let of = match value {
+        Value::Tagged(choice) => &choice.value[1],
+        value => value,
+    };
+    let list = |name: &str| {
+        let texts = of[name].as_sequence().into_iter().flatten();
+        texts
+            .filter_map(|text| Some(text.as_str()?.to_owned()))
+            .collect()
+    };
+    Cors {
+        methods: list("AllowMethods"),
+        headers: list("AllowHeaders"),
+        exposed: list("ExposeHeaders"),
+        max_age: of["MaxAge"].as_u64().unwrap_or_default(),
+    }
 }
 
 /// `SendLoginMessage` as `send-login-message`; digits stay with the word before them.

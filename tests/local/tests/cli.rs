@@ -52,10 +52,15 @@ impl Running {
 
     /// The whole answer: head and body.
     fn request(&self, method: &str, path: &str, body: &str) -> String {
+        self.request_from("http://local", method, path, body)
+    }
+
+    /// The same, as a page of this origin would ask.
+    fn request_from(&self, origin: &str, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.gateway).unwrap();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: local\r\nOrigin: {origin}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
@@ -231,5 +236,50 @@ fn help_is_had() {
         String::from_utf8(stdout)
             .unwrap()
             .contains("--data-dir DIR")
+    );
+}
+
+#[test]
+fn a_page_of_an_allowed_origin_may_call_and_no_other() {
+    let mut command = local();
+    command.args(["--cors-origin", "https://app.example.com"]);
+    let running = Running::start(command);
+    let path = "/v1/user/sendLoginMessage";
+    let asked = running.request_from("https://app.example.com", "OPTIONS", path, "");
+    assert!(asked.starts_with("HTTP/1.1 204 "), "{asked}");
+    for header in [
+        "access-control-allow-origin: https://app.example.com",
+        "access-control-allow-methods: POST",
+        "access-control-allow-headers: authorization,content-type,token",
+        "access-control-expose-headers: authorization,retry-after",
+        "access-control-max-age: 3600",
+    ] {
+        assert!(asked.contains(header), "{header}: {asked}");
+    }
+    let body = r#"{"phone":"13800138001"}"#;
+    let answered = running.request_from("https://app.example.com", "POST", path, body);
+    assert!(answered.starts_with("HTTP/1.1 200 "), "{answered}");
+    assert!(
+        answered.contains("access-control-allow-origin: https://app.example.com"),
+        "{answered}"
+    );
+    assert!(
+        answered.contains("access-control-expose-headers: authorization,retry-after"),
+        "{answered}"
+    );
+    for method in ["OPTIONS", "POST"] {
+        let other = running.request_from("https://evil.example.com", method, path, body);
+        assert!(!other.contains("access-control"), "{other}");
+    }
+}
+
+#[test]
+fn without_origins_nothing_is_allowed() {
+    let running = Running::start(local());
+    let path = "/v1/user/sendLoginMessage";
+    let asked = running.request_from("https://app.example.com", "OPTIONS", path, "");
+    assert!(
+        asked.starts_with("HTTP/1.1 404 ") && !asked.contains("access-control"),
+        "{asked}"
     );
 }
