@@ -23,8 +23,6 @@ use crate::{
 /// A configured function.
 #[derive(Debug)]
 pub struct App {
-    /// What the clients of AWS connect through.
-    pub connections: Connections,
     /// The tables.
     pub store: Store,
     /// The way out for messages.
@@ -69,9 +67,14 @@ impl App {
     /// # Errors
     /// A sentence about the variable that cannot be used.
     pub fn new(config: Config) -> Result<Self, String> {
-        let clients = Clients::new(&config.aws, config.sms.brand.is_some())?;
-        Ok(Self {
-            connections: clients.connections,
+        let connections = Connections::new(&config.aws, config.sends())?;
+        Ok(Self::over(&connections, config))
+    }
+
+    /// The same, over connections that may be opening meanwhile.
+    pub fn over(connections: &Connections, config: Config) -> Self {
+        let clients = Clients::new(&config.aws, connections);
+        Self {
             store: Store::new(clients.dynamodb, config.users_table, config.codes_table),
             sms: Sms::new(clients.sns),
             sms_config: config.sms,
@@ -90,7 +93,7 @@ impl App {
             background: Background::default(),
             password_hasher: config.password_hasher,
             phone_change_validity: config.phone_change_validity,
-        })
+        }
     }
 
     /// Begins work that goes on after the answer.

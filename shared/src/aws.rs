@@ -3,15 +3,15 @@
 //! Built by hand rather than through `aws-config`: a Lambda function finds region and credentials in
 //! its environment and nowhere else, so the provider chain would only cost size and start time.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::http::http_client_fn;
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use https::Https;
-use tokio::time::timeout;
+use tokio::{task::yield_now, time::timeout};
 
 use crate::{config::AwsConfig, metrics::Metric};
 
@@ -29,27 +29,25 @@ const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
 /// The longest that a function's start waits for its first connections.
 const OPEN: Duration = Duration::from_millis(250);
 
+/// How many connections to DynamoDB a start opens: a request asks for as many things at once. They
+/// are opened at the same time, so the second costs a start its handshake's processor time, and the
+/// first request neither that nor the wait for it.
+const DYNAMODB_CONNECTIONS: usize = 2;
+
 /// The clients a function calls AWS with.
 #[derive(Debug)]
 pub struct Clients {
     /// DynamoDB, with retries: every write is conditional or idempotent.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// SNS, without: a publish is not repeated. Only where messages are sent: a client reads its list
-    /// of endpoints when it is built.
-    pub sns: Option<aws_sdk_sns::Client>,
-    /// What they connect through.
-    pub connections: Connections,
+    /// SNS, without: a publish is not repeated. Only where messages are sent.
+    pub sns: Option<Sns>,
 }
 
 impl Clients {
-    /// Builds the clients: SNS's, if this function sends messages. No connection is made.
-    ///
-    /// # Errors
-    /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
-    pub fn new(config: &AwsConfig, sends: bool) -> Result<Self, String> {
-        let https = Https::new(config.ca_bundle.as_deref())?;
+    /// Builds the clients. No connection is made.
+    pub fn new(config: &AwsConfig, connections: &Connections) -> Self {
         let http = |latency| {
-            let connector = https.connector(latency);
+            let connector = connections.https.connector(latency);
             http_client_fn(move |_, _| connector.clone())
         };
         let region = Region::new(config.region.clone());
@@ -79,7 +77,7 @@ impl Clients {
             )
             .timeout_config(timeouts(DYNAMODB_ATTEMPT, DYNAMODB_OPERATION));
         dynamodb.set_endpoint_url(config.dynamodb_endpoint.clone());
-        let sns = sends.then(|| {
+        let sns = connections.sns.is_some().then(|| {
             let mut sns = aws_sdk_sns::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .http_client(http(Metric::SmsLatency))
@@ -88,70 +86,120 @@ impl Clients {
                 .retry_config(RetryConfig::disabled())
                 .timeout_config(timeouts(SNS_ATTEMPT, SNS_ATTEMPT));
             sns.set_endpoint_url(config.sns_endpoint.clone());
-            aws_sdk_sns::Client::from_conf(sns.build())
+            Sns {
+                config: sns.build(),
+                client: OnceLock::new(),
+            }
         });
-        Ok(Self {
+        Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sns,
-            connections: Connections {
-                https,
-                region: config.region.clone(),
-                dynamodb: config.dynamodb_endpoint.clone(),
-                sns: config.sns_endpoint.clone(),
-                sends,
-            },
-        })
+        }
     }
 }
 
-/// The connections of a process.
-#[derive(Debug)]
-pub struct Connections {
-    https: Https,
-    region: String,
-    dynamodb: Option<String>,
-    sns: Option<String>,
-    sends: bool,
+/// SNS's client, built when it is first asked for or when there is time: it parses a list of AWS's
+/// partitions, which takes a quarter of a millisecond.
+#[derive(Debug, Clone)]
+pub struct Sns {
+    config: aws_sdk_sns::Config,
+    client: OnceLock<aws_sdk_sns::Client>,
 }
 
-/// Where an SDK finds its service, unless it is told.
-macro_rules! endpoint {
-    ($sdk:ident, $region:expr) => {{
-        use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-        let params = Params::builder().region($region).build().ok()?;
-        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
-        endpoint.ok()?.url().to_owned()
-    }};
+impl Sns {
+    /// The client.
+    pub fn client(&self) -> &aws_sdk_sns::Client {
+        let built = || aws_sdk_sns::Client::from_conf(self.config.clone());
+        self.client.get_or_init(built)
+    }
+
+    /// Builds the client, if what runs beside this is still waiting for something.
+    pub async fn prepare(&self) {
+        // What is refused at once, as nobody listens, has been refused by then.
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        self.client();
+    }
+}
+
+/// The connections of a process. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    https: Https,
+    dynamodb: String,
+    /// Only where messages are sent.
+    sns: Option<String>,
 }
 
 impl Connections {
+    /// None yet, to the endpoints that the clients will ask: SNS's only if this function sends
+    /// messages.
+    ///
+    /// # Errors
+    /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
+    pub fn new(config: &AwsConfig, sends: bool) -> Result<Self, String> {
+        let region = &config.region;
+        let dynamodb = config.dynamodb_endpoint.clone();
+        let sns = config.sns_endpoint.clone();
+        Ok(Self {
+            https: Https::new(config.ca_bundle.as_deref())?,
+            dynamodb: dynamodb.unwrap_or_else(|| endpoint("dynamodb", region)),
+            sns: sends.then(|| sns.unwrap_or_else(|| endpoint("sns", region))),
+        })
+    }
+
     /// Opens the connections that the first request will use: in Lambda a start has the processor to
     /// itself, a request the share its memory buys
     /// (<https://github.com/aws/aws-sdk-java-v2/issues/1999>), and once the function polls for a
     /// request the environment may be frozen until one comes. An endpoint that is down delays the
     /// start by 250 ms at most, and fails it never: the request that needs it will tell.
     pub async fn open(&self) {
-        let dynamodb = async { self.https.open(&self.dynamodb().await?).await };
-        let sns = async {
-            if self.sends {
-                self.https.open(&self.sns().await?).await?;
-            }
-            Some(())
-        };
-        let _ = timeout(OPEN, join(dynamodb, sns)).await;
+        let dynamodb = (0..DYNAMODB_CONNECTIONS).map(|_| self.https.open(&self.dynamodb));
+        let sns = self.sns.iter().map(|sns| self.https.open(sns));
+        let _ = timeout(OPEN, join(join_all(dynamodb), join_all(sns))).await;
+    }
+}
+
+/// Where a service is, as its SDK will find from a list that takes longer to read than to guess it
+/// from: wrong, it is a connection that nobody uses.
+fn endpoint(service: &str, region: &str) -> String {
+    let domain = match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    };
+    format!("https://{service}.{region}.{domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where an SDK finds its service.
+    macro_rules! resolved {
+        ($sdk:ident, $region:expr) => {{
+            use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+            let params = Params::builder().region($region).build().unwrap();
+            let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
+            endpoint.unwrap().url().to_owned()
+        }};
     }
 
-    async fn dynamodb(&self) -> Option<String> {
-        Some(match &self.dynamodb {
-            Some(url) => url.clone(),
-            None => endpoint!(aws_sdk_dynamodb, &self.region),
-        })
-    }
-
-    async fn sns(&self) -> Option<String> {
-        Some(match &self.sns {
-            Some(url) => url.clone(),
-            None => endpoint!(aws_sdk_sns, &self.region),
-        })
+    #[tokio::test]
+    async fn connections_are_opened_to_where_the_sdk_will_ask() {
+        for region in [
+            "us-east-1",
+            "ap-east-1",
+            "cn-north-1",
+            "eusc-de-east-1",
+            "us-gov-west-1",
+        ] {
+            assert_eq!(
+                endpoint("dynamodb", region),
+                resolved!(aws_sdk_dynamodb, region)
+            );
+            assert_eq!(endpoint("sns", region), resolved!(aws_sdk_sns, region));
+        }
     }
 }

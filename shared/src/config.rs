@@ -190,6 +190,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether messages are sent.
+    pub fn sends(&self) -> bool {
+        self.sms.brand.is_some()
+    }
+}
+
 /// A named environment, with the few ways of reading a variable.
 pub(crate) struct Env<'a>(&'a dyn Fn(&str) -> Option<String>);
 

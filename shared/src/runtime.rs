@@ -3,9 +3,11 @@
 use std::{
     io::{self, Write},
     panic,
+    pin::pin,
     sync::Arc,
 };
 
+use futures_util::future::{Either, select};
 use lambda_http::{
     Body, Error, LambdaEvent, Request, Response,
     aws_lambda_events::apigw::ApiGatewayV2httpResponse,
@@ -16,9 +18,10 @@ use lambda_http::{
     request::LambdaRequest,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::task::yield_now;
 use tracing::level_filters::LevelFilter;
 
-use crate::{app::App, config::Config, log, metrics, request, time::UnixMs};
+use crate::{app::App, aws::Connections, config::Config, log, metrics, request, time::UnixMs};
 
 /// Serves a handler until Lambda ends the environment.
 ///
@@ -33,7 +36,8 @@ where
     let app = start().await?;
     let handler = service_fn(|event: LambdaEvent<LambdaRequest>| {
         let (context, now) = (event.context, UnixMs::now());
-        let answer = handle(app.clone(), event.payload.into(), now);
+        // Boxed at once: what is wrapped around it would otherwise hold it several times over, 190 KB.
+        let answer = Box::pin(handle(app.clone(), event.payload.into(), now));
         let app = &app;
         Box::pin(async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
@@ -67,7 +71,7 @@ where
     let app = start().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         let (context, now) = (event.context, UnixMs::now());
-        let report = handle(app.clone(), event.payload, now);
+        let report = Box::pin(handle(app.clone(), event.payload, now));
         let app = &app;
         Box::pin(async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
@@ -96,8 +100,19 @@ async fn start() -> Result<Arc<App>, Error> {
         let at = panic.location().map(ToString::to_string);
         tracing::error!(at, "panic");
     }));
-    let app = Arc::new(App::new(Config::from_env()?)?);
-    app.connections.open().await;
+    let config = Config::from_env()?;
+    let connections = Connections::new(&config.aws, config.sends())?;
+    // While connections open there is time to build what uses them.
+    let opening = tokio::spawn({
+        let connections = connections.clone();
+        async move { connections.open().await }
+    });
+    yield_now().await;
+    let app = Arc::new(App::over(&connections, config));
+    if let Either::Right(((), opening)) = select(opening, pin!(app.sms.prepare())).await {
+        // It cannot fail, but to panic, and then the first request will open what it needs.
+        let _ = opening.await;
+    }
     Ok(app)
 }
 

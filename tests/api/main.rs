@@ -6,6 +6,7 @@
 mod alarms;
 mod body;
 mod change_password;
+mod crowd;
 mod faults;
 mod import_users;
 mod life;

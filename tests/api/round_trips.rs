@@ -1,34 +1,138 @@
 //! What a request costs: DynamoDB requests and how many of them wait for each other, counted at the
-//! endpoint.
+//! endpoint. What an endpoint that does its work asks for is README's table; here is how it is asked,
+//! and what refusals cost.
 
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use local::template::Template;
 use serde_json::json;
 
 use crate::{
     login::wrong,
     support::{
-        ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp, relay::Call, scenario, sequential_depth,
+        ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp, relay::Call, root, scenario, sequential_depth,
     },
 };
 
 const READ: &str = "BatchGetItem";
-const WRITE: &str = "TransactWriteItems";
 const UPDATE: &str = "UpdateItem";
 
-/// What every send asks for: who asks is counted while all is read, and the money reserved while all is
-/// written.
-const SEND: &[&str] = &[READ, UPDATE, WRITE, UPDATE];
+/// What a request asks for, as README has it.
+struct Cost {
+    /// DynamoDB's operations: those of one round at once, one round after the other.
+    rounds: Vec<Vec<String>>,
+    /// What goes on after the answer.
+    after: Vec<String>,
+    messages: usize,
+}
+
+/// README's table, and which of its rows have been held against a request.
+pub struct Table {
+    rows: BTreeMap<String, Cost>,
+    held: RefCell<BTreeSet<String>>,
+}
+
+impl Table {
+    /// The rows are ``| `a`, `b` | `Operation` ∥ `Operation` → `Operation` | requests | messages | after the answer |``.
+    pub fn of_readme() -> Self {
+        let readme = fs::read_to_string(root().join("README.md")).unwrap();
+        let header = "| function | DynamoDB | requests | SNS | after the answer |";
+        let (_, table) = readme.split_once(header).expect("README has the table");
+        let lines = table.lines().skip(2).take_while(|line| !line.is_empty());
+        let mut rows = BTreeMap::new();
+        for line in lines {
+            let line = line.replace('`', "");
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [functions, operations, requests, messages, after] = cells[..] else {
+                panic!("{line}");
+            };
+            let rounds: Vec<Vec<String>> = operations.split('→').map(at_once).collect();
+            let after: Vec<String> = after.split('→').flat_map(at_once).collect();
+            let asked = rounds.iter().map(Vec::len).sum::<usize>() + after.len();
+            assert_eq!(requests.parse(), Ok(asked), "{line}");
+            let messages = messages.parse().unwrap();
+            for function in functions.split(", ") {
+                let cost = Cost {
+                    rounds: rounds.clone(),
+                    after: after.clone(),
+                    messages,
+                };
+                rows.insert(function.to_owned(), cost);
+            }
+        }
+        Self {
+            rows,
+            held: RefCell::default(),
+        }
+    }
+
+    /// What a row asks of DynamoDB.
+    pub fn operations(&self, name: &str) -> impl Iterator<Item = &str> {
+        let Some(cost) = self.rows.get(name) else {
+            panic!("README has no row for {name}");
+        };
+        let operations = cost.rounds.iter().flatten().chain(&cost.after);
+        operations.map(String::as_str)
+    }
+}
+
+/// `Operation` ∥ `Operation`; none is –.
+fn at_once(round: &str) -> Vec<String> {
+    let operations = round.split('∥').map(str::trim).filter(|one| *one != "–");
+    operations.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_endpoint_asks_for_what_the_table_of_the_readme_says() {
+    let table = Table::of_readme();
+    scenario(async |app| dialect_a(app, &table).await).await;
+    scenario(async |app| dialects_b_and_c(app, &table).await).await;
+
+    let held = table.held.into_inner();
+    let rows: BTreeSet<String> = table.rows.into_keys().collect();
+    assert_eq!(held, rows, "every row was held against a request");
+    let template = Template::read(&root().join("template.yaml"), "").unwrap();
+    let routed = template
+        .functions
+        .iter()
+        .filter(|function| !function.routes.is_empty());
+    for function in routed {
+        assert!(
+            rows.contains(&function.name),
+            "no row for {}",
+            function.name
+        );
+    }
+}
 
 /// Counts what each request has asked for.
 struct Counter<'a> {
     app: &'a TestApp,
+    table: &'a Table,
     before: (usize, usize),
 }
 
 impl<'a> Counter<'a> {
-    fn new(app: &'a TestApp) -> Self {
+    fn new(app: &'a TestApp, table: &'a Table) -> Self {
         let (dynamodb, sns) = app.calls();
         let before = (dynamodb.len(), sns.len());
-        Self { app, before }
+        Self { app, table, before }
+    }
+
+    /// Asserts that what was asked for since the last time is what the table says.
+    #[track_caller]
+    fn row(&mut self, name: &str) {
+        let Some(cost) = self.table.rows.get(name) else {
+            panic!("README has no row for {name}");
+        };
+        let operations: Vec<&str> = cost.rounds.iter().flatten().map(String::as_str).collect();
+        let after: Vec<&str> = cost.after.iter().map(String::as_str).collect();
+        self.assert_with(name, &operations, cost.rounds.len(), cost.messages, &after);
+        self.table.held.borrow_mut().insert(name.to_owned());
     }
 
     /// Asserts that DynamoDB was asked for these since the last time, how many of them waited for
@@ -38,13 +142,7 @@ impl<'a> Counter<'a> {
         self.assert_with(what, operations, depth, messages, &[]);
     }
 
-    /// The same of a code that is used, which is made known to its source and to the ledger after the
-    /// answer.
-    #[track_caller]
-    fn assert_used(&mut self, what: &str, operations: &[&str], messages: usize) {
-        self.assert_with(what, operations, 2, messages, &["GetItem", UPDATE, UPDATE]);
-    }
-
+    /// The same, and what goes on after the answer.
     #[track_caller]
     fn assert_with(
         &mut self,
@@ -71,155 +169,143 @@ impl<'a> Counter<'a> {
     }
 }
 
-#[tokio::test]
-async fn two_waits_to_send_two_to_verify_and_what_else_an_endpoint_asks_for() {
-    scenario(async |app| {
-        let mut counter = Counter::new(app);
-        let ok = |answer: Answer| {
-            assert_eq!(answer.status, 200, "{answer:?}");
-            answer
-        };
+async fn dialect_a(app: &TestApp, table: &Table) {
+    let mut counter = Counter::new(app, table);
+    let ok = |answer: Answer| {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    };
 
-        let (ticket, code) = app.login_code(ERIC).await;
-        counter.assert("sendLoginMessage", SEND, 2, 1);
-        assert_eq!(app.log_in(&ticket, &wrong(&code, 0)).await.status, 400);
-        counter.assert("loginByMessage, wrong code", &[READ, "PutItem"], 2, 0);
-        ok(app.log_in(&ticket, &code).await);
-        counter.assert_used("loginByMessage", &[READ, "PutItem"], 0);
-        // A spent code is read about; a throttled send reads the account too.
-        assert_eq!(app.log_in(&ticket, &code).await.status, 400);
-        counter.assert("loginByMessage, spent code", &[READ], 1, 0);
-        assert_eq!(app.send_login_code(ERIC).await.status, 400);
-        let throttled = [READ, UPDATE, "GetItem"];
-        counter.assert("sendLoginMessage, throttled", &throttled, 2, 0);
+    let (ticket, code) = app.login_code(ERIC).await;
+    counter.row("send-login-message");
+    assert_eq!(app.log_in(&ticket, &wrong(&code, 0)).await.status, 400);
+    counter.assert("loginByMessage, wrong code", &[READ, "PutItem"], 2, 0);
+    ok(app.log_in(&ticket, &code).await);
+    counter.row("login-by-message");
+    // A spent code is read about; a throttled send reads the account too.
+    assert_eq!(app.log_in(&ticket, &code).await.status, 400);
+    counter.assert("loginByMessage, spent code", &[READ], 1, 0);
+    assert_eq!(app.send_login_code(ERIC).await.status, 400);
+    let throttled = [READ, UPDATE, "GetItem"];
+    counter.assert("sendLoginMessage, throttled", &throttled, 2, 0);
 
-        let (ticket, code) = app.register_code(ANNA).await;
-        counter.assert("sendRegisterMessage", SEND, 2, 1);
-        let guess = wrong(&code, 0);
-        let refused = app.register(&ticket, &guess, "anna", "anna-password").await;
+    let (ticket, code) = app.register_code(ANNA).await;
+    counter.row("send-register-message");
+    let guess = wrong(&code, 0);
+    let refused = app.register(&ticket, &guess, "anna", "anna-password").await;
+    assert_eq!(refused.status, 400);
+    counter.assert("register, wrong code", &[READ, "PutItem"], 2, 0);
+    let refused = app.register(&ticket, &code, "eric", "anna-password").await;
+    assert_eq!(refused.status, 400);
+    counter.assert("register, name exists", &[READ], 1, 0);
+    ok(app.register(&ticket, &code, "anna", "anna-password").await);
+    counter.row("register");
+
+    let logged_in = ok(app.log_in_with_password("eric", ERIC_PASSWORD).await);
+    counter.row("login");
+    let token = logged_in.token();
+    for value in ["eric", "nobody"] {
+        let refused = app.log_in_with_password(value, "wrong-password").await;
         assert_eq!(refused.status, 400);
-        counter.assert("register, wrong code", &[READ, "PutItem"], 2, 0);
-        let refused = app.register(&ticket, &code, "eric", "anna-password").await;
-        assert_eq!(refused.status, 400);
-        counter.assert("register, name exists", &[READ], 1, 0);
-        ok(app.register(&ticket, &code, "anna", "anna-password").await);
-        counter.assert_used("register", &[READ, WRITE], 0);
+        counter.assert("login, refused", &[READ, UPDATE, "GetItem"], 2, 0);
+    }
+    ok(app.info(token).await);
+    counter.row("info");
+    app.info("x").await.assert_invalid_token();
+    counter.assert("info, without a session", &[], 0, 0);
 
-        let logged_in = ok(app.log_in_with_password("eric", ERIC_PASSWORD).await);
-        counter.assert("login", &[READ, UPDATE, "GetItem", UPDATE], 3, 0);
-        let token = logged_in.token();
-        for value in ["eric", "nobody"] {
-            let refused = app.log_in_with_password(value, "wrong-password").await;
-            assert_eq!(refused.status, 400);
-            counter.assert("login, refused", &[READ, UPDATE, "GetItem"], 2, 0);
-        }
-        ok(app.info(token).await);
-        counter.assert("info", &[READ], 1, 0);
-        app.info("x").await.assert_invalid_token();
-        counter.assert("info, without a session", &[], 0, 0);
+    let (ticket, code) = app.change_password_code(token).await;
+    counter.row("send-change-password-message");
+    let path = "/v1/user/changePasswordByMessage";
+    let refused = app.post_in_session(path, token, json!({})).await;
+    assert_eq!(refused.status, 400);
+    // Not for the refusal: for the fresh token.
+    counter.assert("changePasswordByMessage, no field", &[READ], 1, 0);
+    let guess = wrong(&code, 0);
+    let refused = app
+        .change_password(token, &ticket, &guess, "second-password")
+        .await;
+    assert_eq!(refused.status, 400);
+    counter.assert(
+        "changePasswordByMessage, wrong code",
+        &[READ, "PutItem"],
+        2,
+        0,
+    );
+    let changed = app
+        .change_password(token, &ticket, &code, "second-password")
+        .await;
+    let changed = ok(changed);
+    counter.row("change-password-by-message");
 
-        let (ticket, code) = app.change_password_code(token).await;
-        counter.assert("sendChangePasswordMessage", SEND, 2, 1);
-        let path = "/v1/user/changePasswordByMessage";
-        let refused = app.post_in_session(path, token, json!({})).await;
-        assert_eq!(refused.status, 400);
-        // Not for the refusal: for the fresh token.
-        counter.assert("changePasswordByMessage, no field", &[READ], 1, 0);
-        let guess = wrong(&code, 0);
-        let refused = app
-            .change_password(token, &ticket, &guess, "second-password")
-            .await;
-        assert_eq!(refused.status, 400);
-        counter.assert(
-            "changePasswordByMessage, wrong code",
-            &[READ, "PutItem"],
-            2,
-            0,
-        );
-        let changed = app
-            .change_password(token, &ticket, &code, "second-password")
-            .await;
-        let changed = ok(changed);
-        counter.assert_used("changePasswordByMessage", &[READ, WRITE], 0);
+    app.wait(120);
+    let token = changed.token();
+    let change = app.change_password_code(token).await;
+    counter.row("send-change-password-message");
+    let old = "second-password";
+    ok(app
+        .change_password_from(old, token, &change, "third-password")
+        .await);
+    counter.row("change-password-by-message (old password)");
 
-        app.wait(120);
-        let token = changed.token();
-        let change = app.change_password_code(token).await;
-        counter.assert("sendChangePasswordMessage", SEND, 2, 1);
-        let old = "second-password";
-        ok(app
-            .change_password_from(old, token, &change, "third-password")
-            .await);
-        let operations = [READ, UPDATE, UPDATE, WRITE];
-        let after = ["GetItem", UPDATE, UPDATE];
-        let what = "changePasswordByMessage, old password";
-        counter.assert_with(what, &operations, 4, 0, &after);
-
-        let (ticket, code) = app.reset_code(ERIC).await;
-        counter.assert("sendChangePasswordMessage2", SEND, 2, 1);
-        ok(app.reset_password(&ticket, &code, "anna-password").await);
-        counter.assert_used("changePasswordByMessage2", &[READ, WRITE], 0);
-    })
-    .await;
+    let (ticket, code) = app.reset_code(ERIC).await;
+    counter.row("send-change-password-message2");
+    ok(app.reset_password(&ticket, &code, "anna-password").await);
+    counter.row("change-password-by-message2");
 }
 
-#[tokio::test]
-async fn two_waits_at_each_endpoint_of_dialects_b_and_c() {
-    scenario(async |app| {
-        let session = app.session_of_eric().await;
-        let mut counter = Counter::new(app);
+async fn dialects_b_and_c(app: &TestApp, table: &Table) {
+    let session = app.session_of_eric().await;
+    let mut counter = Counter::new(app, table);
 
-        let code = app.verification_code("eric", ERIC).await;
-        counter.assert("sendVerificationCode", SEND, 2, 1);
-        app.send_verification_code("eric", ERIC).await;
-        counter.assert(
-            "sendVerificationCode, throttled",
-            &[READ, UPDATE, "GetItem"],
-            2,
-            0,
-        );
-        app.send_verification_code("eric", ANNA).await;
-        // One more round to say what is the matter with the account.
-        let why = [READ, UPDATE, READ, "GetItem"];
-        counter.assert("sendVerificationCode, not his", &why, 3, 0);
+    let code = app.verification_code("eric", ERIC).await;
+    counter.row("send-verification-code");
+    app.send_verification_code("eric", ERIC).await;
+    counter.assert(
+        "sendVerificationCode, throttled",
+        &[READ, UPDATE, "GetItem"],
+        2,
+        0,
+    );
+    app.send_verification_code("eric", ANNA).await;
+    // One more round to say what is the matter with the account.
+    let why = [READ, UPDATE, READ, "GetItem"];
+    counter.assert("sendVerificationCode, not his", &why, 3, 0);
 
-        app.make_sure("eric", &wrong(&code, 0)).await;
-        counter.assert("makeSureVerificationCode, wrong", &[READ, "PutItem"], 2, 0);
-        app.make_sure("nobody", &code).await;
-        counter.assert("makeSureVerificationCode, nobody", &[READ], 1, 0);
-        let taken = app.make_sure("eric", &code).await;
-        counter.assert_used("makeSureVerificationCode", &[READ, WRITE], 0);
-        let token = app.learn_reset_token(&taken).unwrap();
+    app.make_sure("eric", &wrong(&code, 0)).await;
+    counter.assert("makeSureVerificationCode, wrong", &[READ, "PutItem"], 2, 0);
+    app.make_sure("nobody", &code).await;
+    counter.assert("makeSureVerificationCode, nobody", &[READ], 1, 0);
+    let taken = app.make_sure("eric", &code).await;
+    counter.row("make-sure-verification-code");
+    let token = app.learn_reset_token(&taken).unwrap();
 
-        app.change_passwd("mary", &token, "Wachtwoord42").await;
-        counter.assert("changepasswd, another's", &[READ], 1, 0);
+    app.change_passwd("mary", &token, "Wachtwoord42").await;
+    counter.assert("changepasswd, another's", &[READ], 1, 0);
 
-        let answer = app.send_phone_change_code(&session, ANNA).await;
-        answer.assert_c_success();
-        counter.assert("verify_code", SEND, 2, 1);
-        let code = app.last_code(ANNA);
-        app.send_phone_change_code(&session, ANNA).await;
-        counter.assert("verify_code, throttled", &[READ, UPDATE, "GetItem"], 2, 0);
-        app.send_phone_change_code(&session, "1").await;
-        // To know that it is a session's to be told.
-        counter.assert("verify_code, no number", &[READ], 1, 0);
-        app.send_phone_change_code("x", ANNA).await;
-        counter.assert("verify_code, no session", &[], 0, 0);
+    let answer = app.send_phone_change_code(&session, ANNA).await;
+    answer.assert_c_success();
+    counter.row("verify-code");
+    let code = app.last_code(ANNA);
+    app.send_phone_change_code(&session, ANNA).await;
+    counter.assert("verify_code, throttled", &[READ, UPDATE, "GetItem"], 2, 0);
+    app.send_phone_change_code(&session, "1").await;
+    // To know that it is a session's to be told.
+    counter.assert("verify_code, no number", &[READ], 1, 0);
+    app.send_phone_change_code("x", ANNA).await;
+    counter.assert("verify_code, no session", &[], 0, 0);
 
-        let changed = app.change_passwd("eric", &token, "Wachtwoord42").await;
-        changed.assert_b_ok("密码修改成功");
-        counter.assert("changepasswd", &[READ, WRITE], 2, 0);
-        app.change_phone(&session, ANNA, &code).await;
-        counter.assert("mobile, revoked by it", &[READ], 1, 0);
-        let session = app.session_of("eric", "Wachtwoord42").await;
-        let mut counter = Counter::new(app);
-        app.change_phone(&session, ANNA, &wrong(&code, 0)).await;
-        counter.assert("mobile, wrong", &[READ, "PutItem"], 2, 0);
-        let moved = app.change_phone(&session, ANNA, &code).await;
-        moved.assert_c_success();
-        // The message tells the old number, at the ledger's expense.
-        let after = ["GetItem", UPDATE, UPDATE, UPDATE];
-        counter.assert_with("mobile", &[READ, WRITE], 2, 1, &after);
-    })
-    .await;
+    let changed = app.change_passwd("eric", &token, "Wachtwoord42").await;
+    changed.assert_b_ok("密码修改成功");
+    counter.row("changepasswd");
+    app.change_phone(&session, ANNA, &code).await;
+    counter.assert("mobile, revoked by it", &[READ], 1, 0);
+    let session = app.session_of("eric", "Wachtwoord42").await;
+    let mut counter = Counter::new(app, table);
+    app.change_phone(&session, ANNA, &wrong(&code, 0)).await;
+    counter.assert("mobile, wrong", &[READ, "PutItem"], 2, 0);
+    let moved = app.change_phone(&session, ANNA, &code).await;
+    moved.assert_c_success();
+    // The message tells the old number, at the ledger's expense.
+    counter.row("mobile");
 }

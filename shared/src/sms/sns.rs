@@ -4,19 +4,18 @@
 use std::time::Duration;
 
 use aws_sdk_sns::{
-    Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::publish::PublishError,
     types::MessageAttributeValue,
 };
 
 use super::{Plan, text::Body};
-use crate::{code::Code, error::SmsFailure, phone::Phone};
+use crate::{aws::Sns, code::Code, error::SmsFailure, phone::Phone};
 
 /// Sends messages through SNS.
 #[derive(Debug, Clone)]
 pub struct Sms {
-    client: Option<Client>,
+    sns: Option<Sns>,
 }
 
 /// A message that did not, or may not have, gone out.
@@ -34,8 +33,16 @@ impl Sms {
     /// Sends through this client, which must not retry by itself: a publish that may have reached
     /// SNS is never repeated, or one accepted send could become two messages. Without one, nothing is
     /// sent.
-    pub fn new(client: Option<Client>) -> Self {
-        Self { client }
+    pub fn new(sns: Option<Sns>) -> Self {
+        Self { sns }
+    }
+
+    /// Builds the client that the first message needs, if what runs beside this is still waiting for
+    /// something.
+    pub async fn prepare(&self) {
+        if let Some(sns) = &self.sns {
+            sns.prepare().await;
+        }
     }
 
     /// Sends a code.
@@ -65,13 +72,14 @@ impl Sms {
     }
 
     async fn publish(&self, plan: &Plan<'_>, phone: &Phone, body: Body) -> Result<(), NotSent> {
-        let client = self.client.as_ref().ok_or_else(|| NotSent {
+        let sns = self.sns.as_ref().ok_or_else(|| NotSent {
             failure: SmsFailure::NotConfigured,
             may_have_gone_out: false,
             reason: "no client".to_owned(),
         })?;
         let max_price = format!("{:.2}", plan.max_price_usd);
-        let publish = client
+        let publish = sns
+            .client()
             .publish()
             .phone_number(phone.e164())
             .message(body.0)

@@ -149,6 +149,8 @@ fn fits_one_segment(message: &str) -> bool {
                          ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
     const EXTENDED: &str = "^{}\\[~]|€";
     let septets = message.chars().map(|c| match c {
+        // Most of every text, and every start checks all texts.
+        ' ' | 'a'..='z' | 'A'..='Z' | '0'..='9' => Some(1),
         c if BASIC.contains(c) => Some(1),
         c if EXTENDED.contains(c) => Some(2),
         _ => None,

@@ -298,6 +298,26 @@ impl TestApp {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Answer {
+        let answer = self.exchange(path, headers, body).await;
+        self.settle().await;
+        for token in ["result", "token"].map(|key| answer.body[key].as_str()) {
+            self.learn(token.unwrap_or_default());
+        }
+        for sms in self.options.inbox.messages() {
+            self.learn(&sms.phone);
+            self.learn(sms.phone.trim_start_matches("+86"));
+            self.learn(&digits_of(&sms.message));
+        }
+        answer
+    }
+
+    /// Posts anything, and remembers nothing of it.
+    async fn exchange(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let gateway = self.system.lock().unwrap().gateway_url.clone();
         let mut request = self.http.post(format!("{gateway}{path}")).body(body);
         // Everybody comes from an address of their own, unless a test says otherwise.
@@ -313,22 +333,24 @@ impl TestApp {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let took = begun.elapsed();
-        self.settle().await;
-        let answer = Answer {
+        Answer {
             status,
             headers,
             took,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        };
-        for token in ["result", "token"].map(|key| answer.body[key].as_str()) {
-            self.learn(token.unwrap_or_default());
         }
-        for sms in self.options.inbox.messages() {
-            self.learn(&sms.phone);
-            self.learn(sms.phone.trim_start_matches("+86"));
-            self.learn(&digits_of(&sms.message));
-        }
-        answer
+    }
+
+    /// `POST /v1/user/sendLoginMessage` from this address. What it learns is not remembered: that
+    /// takes longer the more messages there are.
+    pub async fn send_login_code_from(&self, address: &str, phone: &str) -> Answer {
+        let headers = [
+            ("content-type", "application/json"),
+            (SOURCE_IP_HEADER, address),
+        ];
+        let body = json!({"phone": phone}).to_string();
+        self.exchange("/v1/user/sendLoginMessage", &headers, body)
+            .await
     }
 
     /// Waits until what goes on after answers is done.

@@ -55,6 +55,8 @@ pub struct Call {
     pub operation: String,
     /// What IAM would ask permission for: `dynamodb:PutItem users`.
     pub permissions: BTreeSet<String>,
+    /// The keys of the items that it writes, or holds a condition to.
+    pub writes: Vec<String>,
     /// When it came in, and when its answer left.
     pub during: (Instant, Instant),
 }
@@ -216,6 +218,7 @@ async fn relay(
             caller,
             operation,
             permissions,
+            writes: writes(&body),
             during: (came_in, came_in),
         });
         (fault, state.calls.len() - 1)
@@ -261,6 +264,23 @@ async fn gathered(state: &Mutex<State>) {
     while is_gathering() && begun.elapsed() < Duration::from_millis(500) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// The keys of what a `PutItem`, an `UpdateItem`, a `DeleteItem` or a transaction of them writes.
+fn writes(body: &[u8]) -> Vec<String> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let transaction = body["TransactItems"].as_array().into_iter().flatten();
+    let parts = transaction.flat_map(|item| item.as_object().into_iter().flatten());
+    let parts = parts.map(|(_, part)| part);
+    let keys = parts.chain([&body]).filter_map(|write| {
+        let is_write = !write["Item"].is_null()
+            || !write["UpdateExpression"].is_null()
+            || !write["ConditionExpression"].is_null();
+        let key = write["Item"]["pk"]["S"].as_str();
+        let key = key.or_else(|| write["Key"]["pk"]["S"].as_str());
+        key.filter(|_| is_write).map(str::to_owned)
+    });
+    keys.collect()
 }
 
 /// The operation, and the permissions it needs: those of its parts, for a transaction.

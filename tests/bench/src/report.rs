@@ -138,6 +138,8 @@ pub fn json(all: &[Measured]) -> Value {
             "start": median(&of.start),
             "first": median(&of.first),
             "start_and_first": median(&of.cold),
+            "first_waited": median(&of.first_waited),
+            "warm_waited": median(&of.warm_waited),
             "warm_p50": median(&of.warm),
             "warm_p99": percentile(&of.warm, 99),
             "peak_memory": of.memory,
@@ -161,6 +163,7 @@ pub fn json(all: &[Measured]) -> Value {
             "sdk_defaults_tls": samples(&of.defaults),
             "ratios": {
                 "start": ratios.start,
+                "start_tls_over_bare_sdk": lower_quartile(&of.tls.start) / lower_quartile(&of.bare_sdk.start),
                 "first_tls": ratios.first,
                 "quicker_than_defaults": ratios.defaults,
                 "warm_tls": ratios.warm,

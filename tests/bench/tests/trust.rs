@@ -6,7 +6,10 @@ use std::{fs, net::Ipv4Addr, path::PathBuf};
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use bench::{authority::Authority, relay::Relay};
-use shared::{aws::Clients, config::AwsConfig};
+use shared::{
+    aws::{Clients, Connections},
+    config::AwsConfig,
+};
 
 /// What a function with this bundle gets from an endpoint that this authority vouches for.
 async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<(), String> {
@@ -23,7 +26,7 @@ async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<()
         sns_endpoint: Some(relay.url()),
         ca_bundle: bundle.map(str::to_owned),
     };
-    let clients = Clients::new(&config, true)?;
+    let clients = Clients::new(&config, &Connections::new(&config, true)?);
     let listed = clients.dynamodb.list_tables().send().await;
     assert!(relay.connections() > 0, "it was tried");
     listed
