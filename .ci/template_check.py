@@ -13,6 +13,8 @@ import json
 import pathlib
 import sys
 
+from samcli.commands.deploy.auth_utils import auth_per_resource
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
@@ -155,6 +157,16 @@ def check_protection(resources):
             check(limits <= set(settings), f"{name}: routes without throttling")
 
 
+## Deployment
+
+
+def check_guided_deployment():
+    """`sam deploy --guided` takes a route that doesn't say who may call it for a mistake unless one answers y."""
+    stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"))
+    for name, is_told in auth_per_resource(stacks):
+        check(is_told, f"{name}: sam deploy --guided would ask whether it may go without authentication")
+
+
 ## One list of functions: crates, resources, routes, events
 
 
@@ -220,6 +232,7 @@ def main():
     for where, statement in statements(resources):
         check_statement(where, statement)
     check_protection(resources)
+    check_guided_deployment()
     check_functions(template, resources, functions)
     if not faults:  # only a sound template has a role for every function
         check_calls(resources, functions)

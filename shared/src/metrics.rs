@@ -24,6 +24,8 @@ use crate::{
 /// Every metric there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
+    /// Messages that should go out.
+    SendAttempts,
     /// Codes that SNS took.
     Sent,
     /// Messages that did not go out.
@@ -51,6 +53,7 @@ pub enum Metric {
 impl Metric {
     /// Each of them.
     pub const ALL: &[Self] = &[
+        Self::SendAttempts,
         Self::Sent,
         Self::SendFailures,
         Self::Notices,
@@ -67,6 +70,7 @@ impl Metric {
     /// Its name in CloudWatch.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::SendAttempts => "SendAttempts",
             Self::Sent => "Sent",
             Self::SendFailures => "SendFailures",
             Self::Notices => "Notices",
@@ -98,7 +102,8 @@ impl Metric {
             Self::Refusals => &[&["Reason"]],
             Self::Verifications => &[&["Outcome"]],
             Self::FraudDecisions => &[&["Decision"]],
-            Self::Notices
+            Self::SendAttempts
+            | Self::Notices
             | Self::InternalErrors
             | Self::StoreLatency
             | Self::SmsLatency
@@ -131,11 +136,16 @@ fn count(metric: Metric, of: Option<&str>) {
 
 /// A code went out to this country.
 pub fn sent(country: CountryCode) {
+    count(Metric::SendAttempts, None);
     note(Metric::Sent, Some(country.to_string()), 1.0);
+    // CloudWatch has no arithmetic for what was never counted: the alarm for codes of which none is
+    // used needs a zero to go by.
+    note(Metric::Verified, Some(country.to_string()), 0.0);
 }
 
 /// A notice went out.
 pub fn notice_sent() {
+    count(Metric::SendAttempts, None);
     count(Metric::Notices, None);
 }
 
@@ -149,6 +159,7 @@ pub fn send_failed(failure: SmsFailure) {
         SmsFailure::Rejected => "Rejected",
         SmsFailure::Unavailable => "Unavailable",
     };
+    count(Metric::SendAttempts, None);
     count(Metric::SendFailures, Some(reason));
 }
 
@@ -203,7 +214,11 @@ pub(crate) fn failed(error: &Error) {
             Limited::Failures => "WrongCodes",
             Limited::Phone => "PhoneLimit",
             Limited::Source => "AddressLimit",
-            Limited::Budget => "Budget",
+            Limited::Budget => {
+                // The last message that fitted left a little over, so only a refusal tells of all.
+                budget_used(100.0);
+                "Budget"
+            }
             Limited::Fraud => "Fraud",
         }),
         Error::PhoneInfoInvalid | Error::ResetTokenInvalid | Error::ResetTokenExpired => {

@@ -150,7 +150,7 @@ fn there_is_an_alarm_for_everything_that_can_go_wrong() {
     };
     for (alarm, metrics) in [
         ("InternalErrorsAlarm", &["InternalErrors"][..]),
-        ("SmsFailuresAlarm", &["SendFailures", "Sent"]),
+        ("SmsFailuresAlarm", &["SendFailures", "SendAttempts"]),
         ("ConversionAlarm", &["Sent", "Verified"]),
         ("DeadSpendAlarm", &["Sent", "Verified"]),
         ("ThrottlesAlarm", &["Throttles"]),

@@ -35,6 +35,8 @@ async fn a_login_is_one_sent_one_verified_and_what_it_took() {
         assert_eq!(sent[0]["function"], "send-login-message");
         assert_eq!(sent[0]["Country"], "86");
         assert_eq!(values(&sent[0], Metric::Sent), [1.0]);
+        assert_eq!(values(&sent[0], Metric::SendAttempts), [1.0]);
+        assert_eq!(values(&sent[0], Metric::Verified), [0.0]);
         assert_eq!(values(&sent[0], Metric::SmsLatency).len(), 1);
         assert_eq!(values(&sent[0], Metric::StoreLatency).len(), 4);
 
@@ -154,6 +156,7 @@ async fn send_failures_are_counted_by_reason_and_internal_errors_apart() {
         app.sns.mend().await;
         let failures = |reason| counted(app, Metric::SendFailures, Some(("Reason", reason)));
         assert_eq!(failures("Unavailable"), 1.0);
+        assert_eq!(counted(app, Metric::SendAttempts, None), 1.0);
         assert_eq!(counted(app, Metric::Sent, None), 0.0);
         assert_eq!(counted(app, Metric::InternalErrors, None), 0.0);
 
@@ -172,6 +175,7 @@ async fn a_notice_is_no_code() {
         app.move_to(&session, ANNA).await;
         assert_eq!(counted(app, Metric::Sent, None), 1.0);
         assert_eq!(counted(app, Metric::Notices, None), 1.0);
+        assert_eq!(counted(app, Metric::SendAttempts, None), 2.0);
         assert_eq!(counted(app, Metric::Verified, None), 1.0);
     })
     .await;
@@ -246,6 +250,32 @@ async fn countries_are_told_apart() {
         app.post("/v1/user/sendRegisterMessage", body).await;
         assert_eq!(counted(app, Metric::Sent, Some(("Country", "86"))), 1.0);
         assert_eq!(counted(app, Metric::Sent, Some(("Country", "1"))), 1.0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_days_money_is_used_up_when_a_message_no_longer_fits() {
+    let environment = [
+        ("DAILY_SPEND_USD", "0.10"),
+        ("SMS_PRICES_USD", r#"{"86":0.06}"#),
+    ];
+    scenario_with(&environment, async |app| {
+        let used = || -> Vec<f64> {
+            let lines = app.metrics();
+            lines
+                .iter()
+                .flat_map(|line| values(line, Metric::BudgetUsed))
+                .collect()
+        };
+        app.login_code(ERIC).await;
+        assert_eq!(used(), [60.0]);
+        app.send_login_code(MARY).await;
+        assert_eq!(used(), [60.0, 100.0]);
+        assert_eq!(
+            counted(app, Metric::Refusals, Some(("Reason", "Budget"))),
+            1.0
+        );
     })
     .await;
 }
