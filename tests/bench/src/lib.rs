@@ -10,6 +10,7 @@
 //! - [`subject`]: a binary to measure, and its process
 //! - [`requests`]: requests that succeed, a new one for every call
 //! - [`measure`]: a run of it all; [`report`]: the table, the JSON, the budgets
+//! - [`growth`]: what requests consume when the tables have grown
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@
 )]
 
 pub mod authority;
+pub mod growth;
 pub mod measure;
 pub mod relay;
 pub mod report;

@@ -8,7 +8,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use bench::{Error, measure, measure::Extent, report};
+use bench::{Error, growth, measure, measure::Extent, report};
 use lexopt::{Arg, ValueExt};
 use tokio::runtime::Runtime;
 
@@ -16,11 +16,13 @@ const USAGE: &str = "\
 Measures the release binaries in target/lambda against bare functions, on the local system.
 
 Usage: cargo run -p bench -- [OPTIONS] [FUNCTION...]
+       cargo run -p bench -- --growth N
 
       --starts N   starts of every binary [default: 15]
       --warm N     warm requests after each [default: 10]
       --no-build   take the bare functions as they were built last
       --json       print JSON in place of the table
+      --growth N   compare what requests consume with 10 and with N accounts and codes in the tables
       --check      fail when a figure is over its budget
 ";
 
@@ -29,6 +31,7 @@ struct Arguments {
     build: bool,
     json: bool,
     check: bool,
+    growth: Option<u32>,
 }
 
 fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
@@ -41,6 +44,7 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
         build: true,
         json: false,
         check: false,
+        growth: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -50,6 +54,7 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Arg::Long("no-build") => arguments.build = false,
             Arg::Long("json") => arguments.json = true,
             Arg::Long("check") => arguments.check = true,
+            Arg::Long("growth") => arguments.growth = Some(parser.value()?.parse()?),
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             Arg::Value(function) => arguments.extent.functions.push(function.string()?),
             other => return Err(other.unexpected()),
@@ -64,6 +69,9 @@ fn main() -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     };
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize()?;
+    if let Some(size) = arguments.growth {
+        return Runtime::new()?.block_on(grow(&root, size));
+    }
     if arguments.build {
         measure::build_bare(&root)?;
     }
@@ -82,4 +90,15 @@ fn main() -> Result<ExitCode, Error> {
         eprintln!("{line}");
     }
     Ok(ExitCode::FAILURE)
+}
+
+async fn grow(root: &Path, size: u32) -> Result<ExitCode, Error> {
+    let few = growth::run(root, 10).await?;
+    let many = growth::run(root, size).await?;
+    print!("{}", growth::table(&many));
+    let differences = growth::differences(&few, &many);
+    for line in &differences {
+        eprintln!("{line}");
+    }
+    Ok(ExitCode::from(u8::from(!differences.is_empty())))
 }

@@ -18,9 +18,9 @@ use tokio::runtime::Handle;
 use crate::{
     Error,
     authority::Authority,
-    relay::{Relay, sequential_depth, waited},
+    relay::{Call, Relay, rounds, sequential_depth, waited},
     requests::{Requests, hashes_a_password, succeeded},
-    runtime_api::RuntimeApi,
+    runtime_api::{Answered, RuntimeApi},
     subject::Subject,
 };
 
@@ -57,11 +57,12 @@ pub struct Samples {
 /// What a request costs at the endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// DynamoDB's operations and SNS's, in order.
-    pub operations: Vec<String>,
-    /// Requests to DynamoDB.
+    /// DynamoDB's operations and SNS's before the answer: those of a round at once, one round after
+    /// the other.
+    pub rounds: Vec<Vec<String>>,
+    /// Requests to DynamoDB, those after the answer among them.
     pub dynamodb: usize,
-    /// How many of those wait for one another.
+    /// How many wait for one another before the answer.
     pub depth: usize,
     /// Requests to SNS.
     pub sns: usize,
@@ -138,22 +139,26 @@ impl Transport {
         }
     }
 
-    /// What passes while `work` is done.
-    fn cost<T>(&self, work: impl FnOnce() -> T) -> (T, Cost) {
+    /// Sends a function an event. What passes until it is answered is waited for; the rest is not.
+    fn invoke(&self, api: &mut RuntimeApi, event: &Value) -> Result<(Answered, Cost), Error> {
         let before = (self.dynamodb.count(), self.sns.count());
-        let done = work();
+        let answered = api.invoke(event)?;
         let dynamodb = self.dynamodb.calls_since(before.0);
         let sns = self.sns.calls_since(before.1);
-        let mut calls: Vec<_> = dynamodb.iter().chain(&sns).collect();
-        calls.sort_by_key(|call| call.during.0);
-        let cost = Cost {
-            operations: calls.iter().map(|call| call.operation.clone()).collect(),
-            dynamodb: dynamodb.len(),
-            depth: sequential_depth(&dynamodb),
-            sns: sns.len(),
-            waited: waited(&[dynamodb, sns].concat()),
+        let in_time = |calls: &[Call]| -> Vec<Call> {
+            let calls = calls.iter().filter(|call| call.during.1 <= answered.at);
+            calls.cloned().collect()
         };
-        (done, cost)
+        let in_turn = in_time(&dynamodb);
+        let waited_for = [in_turn.clone(), in_time(&sns)].concat();
+        let cost = Cost {
+            rounds: rounds(&waited_for),
+            dynamodb: dynamodb.len(),
+            depth: sequential_depth(&in_turn),
+            sns: sns.len(),
+            waited: waited(&waited_for),
+        };
+        Ok((answered, cost))
     }
 }
 
@@ -168,6 +173,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
         dynamodb_port: 0,
         sns_port: 0,
         trust_source_ip_header: true,
+        environment: overrides(&BTreeMap::new()),
         ..Options::default()
     };
     let system = handle.block_on(System::start(options))?;
@@ -208,7 +214,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
         let subject = |endpoints: &Endpoints, trust: &BTreeMap<String, String>| Subject {
             name: function.name.clone(),
             binary: binary.clone(),
-            environment: environment::of(function, endpoints, trust),
+            environment: environment::of(function, endpoints, &overrides(trust)),
         };
         let alone = subject(&nowhere, &BTreeMap::new());
         let over_plain = subject(&plain.endpoints(), &plain.trust);
@@ -224,10 +230,14 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
     if all.is_empty() {
         return Err("no binary in target/lambda: first cargo lambda build --release".into());
     }
-    let bare = |name: &str, binary: &Path, transport: &Transport, calls: &[String]| {
+    let (read_user, read_code) = handle.block_on(requests.sample())?;
+    let bare = |name: &str, binary: &Path, transport: &Transport, calls: &[Vec<String>]| {
         let tables = &system.template.functions[0];
         let mut environment = environment::of(tables, &transport.endpoints(), &transport.trust);
-        environment.insert("CALLS".to_owned(), calls.join(","));
+        let rounds: Vec<String> = calls.iter().map(|round| round.join("+")).collect();
+        environment.insert("CALLS".to_owned(), rounds.join(","));
+        environment.insert("READ_USER".to_owned(), read_user.clone());
+        environment.insert("READ_CODE".to_owned(), read_code.clone());
         Subject {
             name: name.to_owned(),
             binary: binary.to_owned(),
@@ -279,7 +289,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
             if measured.hashes {
                 continue;
             }
-            let calls = &measured.cost.operations;
+            let calls = &measured.cost.rounds;
             for (binary, transport, samples) in [
                 (&bare_sdk, &plain, &mut measured.bare_sdk_plain),
                 (&bare_sdk, &tls, &mut measured.bare_sdk),
@@ -311,15 +321,16 @@ fn sample(
     samples.start.push(started.start);
     let mut cost = Cost::default();
     for (n, event) in events.iter().enumerate() {
-        let (invoked, passed) = transport.cost(|| api.invoke(event));
-        let (took, answer) = invoked.map_err(|error| format!("{}: {error}", subject.name))?;
-        if !succeeded(&answer) {
+        let invoked = transport.invoke(api, event);
+        let (answer, passed) = invoked.map_err(|error| format!("{}: {error}", subject.name))?;
+        if !succeeded(&answer.body) {
             return Err(format!(
-                "{} answers {answer} to {event}; are the binaries of these sources?",
-                subject.name
+                "{} answers {} to {event}; are the binaries of these sources?",
+                subject.name, answer.body
             )
             .into());
         }
+        let took = answer.took;
         if n == 0 {
             samples.first.push(took);
             samples.first_waited.push(passed.waited);
@@ -332,6 +343,16 @@ fn sample(
     }
     samples.memory = samples.memory.max(started.peak_memory()?);
     Ok(cost)
+}
+
+/// Where the local system is unlike the template: sources are counted.
+fn overrides(trust: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut overrides = trust.clone();
+    overrides.insert("SENDS_PER_ADDRESS_DAY".to_owned(), "100".to_owned());
+    // What is sent here in a minute would look like an attack, and cost a fortune.
+    overrides.insert("FRAUD_UNVERIFIED_A_DAY".to_owned(), "1000000".to_owned());
+    overrides.insert("DAILY_SPEND_USD".to_owned(), "1000000".to_owned());
+    overrides
 }
 
 fn bootstrap(lambda: &Path, name: &str) -> PathBuf {

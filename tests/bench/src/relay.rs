@@ -128,6 +128,28 @@ pub fn sequential_depth(calls: &[Call]) -> usize {
     depth
 }
 
+/// These calls in rounds: those that were under way at once, one round after the other.
+pub fn rounds(calls: &[Call]) -> Vec<Vec<String>> {
+    let mut calls = calls.to_vec();
+    calls.sort_by_key(|call| call.during.0);
+    let mut rounds: Vec<Vec<String>> = Vec::new();
+    let mut first_end: Option<Instant> = None;
+    for call in calls {
+        let (start, end) = call.during;
+        match (rounds.last_mut(), first_end) {
+            (Some(round), Some(first)) if start < first => {
+                round.push(call.operation);
+                first_end = Some(first.min(end));
+            }
+            _ => {
+                rounds.push(vec![call.operation]);
+                first_end = Some(end);
+            }
+        }
+    }
+    rounds
+}
+
 fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
     passed.lock().unwrap()
 }

@@ -150,7 +150,7 @@ pub fn json(all: &[Measured]) -> Value {
         let figures = json!({
             "binary": of.sizes.0,
             "zip": of.sizes.1,
-            "operations": of.cost.operations,
+            "rounds": of.cost.rounds,
             "dynamodb": of.cost.dynamodb,
             "sequential_depth": of.cost.depth,
             "sns": of.cost.sns,

@@ -79,6 +79,19 @@ impl<'a> Requests<'a> {
         Ok(Some(event))
     }
 
+    /// The keys of an account and of a code like those that requests read.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub async fn sample(&mut self) -> Result<(String, String), Error> {
+        self.made += 1;
+        let phone = self.number("138");
+        self.create(&format!("bench{}", self.made), &phone).await?;
+        self.login(&phone).await?;
+        let user = format!("user#{}", 1_000_000 + self.made);
+        Ok((user, format!("login#+86{phone}")))
+    }
+
     async fn content(&mut self, function: &str) -> Result<Content, Error> {
         let (phone, new_phone) = (self.number("138"), self.number("139"));
         let name = format!("bench{}", self.made);
@@ -101,11 +114,48 @@ impl<'a> Requests<'a> {
                 let code = self.code(&phone)?;
                 without_token(json!({"username": name, "verification_code": code}))
             }
+            "register" => {
+                let new = json!({"phone": new_phone});
+                let sent = self.post("/v1/user/sendRegisterMessage", &new, None);
+                let ticket = sent.await?["result"].clone();
+                let code = self.code(&new_phone)?;
+                without_token(
+                    json!({"phoneInfo": ticket, "code": code, "name": format!("new{name}"),
+                    "password": "first-password"}),
+                )
+            }
+            "login" => {
+                let path = "/v1/user/sendChangePasswordMessage2";
+                let reset = self.coded(path, &phone, "newPassword").await?;
+                self.post("/v1/user/changePasswordByMessage2", &reset, None)
+                    .await?;
+                without_token(json!({"value": name, "password": "first-password"}))
+            }
+            "change-password-by-message2" => {
+                let path = "/v1/user/sendChangePasswordMessage2";
+                without_token(self.coded(path, &phone, "newPassword").await?)
+            }
+            "changepasswd" => {
+                let body = json!({"username": name, "mobile_phone": phone});
+                self.post("/Systems/sendVerificationCode", &body, None)
+                    .await?;
+                let body = json!({"username": name, "verification_code": self.code(&phone)?});
+                let taken = self.post("/Systems/makeSureVerificationCode", &body, None);
+                let token = taken.await?["info"].clone();
+                without_token(json!({"username": name, "Verification_char": token,
+                    "new_password": "Wachtwoord42"}))
+            }
             _ => {
                 let login = self.login(&phone).await?;
                 let session = self.post("/v1/user/loginByMessage", &login, None).await?;
                 let token = session["token"].as_str().ok_or("no token")?.to_owned();
                 let body = match function {
+                    "change-password-by-message" => {
+                        let path = "/v1/user/sendChangePasswordMessage";
+                        let sent = self.post(path, &json!({}), Some(&token)).await?;
+                        json!({"phoneInfo": sent["result"], "code": self.code(&phone)?,
+                            "newPassword": "first-password"})
+                    }
                     "verify-code" => json!({"mcode": "+86", "mobile": new_phone}),
                     "mobile" => {
                         let body = json!({"mcode": "+86", "mobile": new_phone});
@@ -129,6 +179,23 @@ impl<'a> Requests<'a> {
         Ok(json!({"phoneInfo": sent["result"], "code": self.code(phone)?}))
     }
 
+    /// What redeems a code that this path sends, with a new password.
+    async fn coded(&self, path: &str, phone: &str, password: &str) -> Result<Value, Error> {
+        let sent = self.post(path, &json!({"phone": phone}), None).await?;
+        let code = self.code(phone)?;
+        Ok(json!({"phoneInfo": sent["result"], "code": code, password: "first-password"}))
+    }
+
+    /// A request for this function, ready to be sent to the gateway: its body, and its session.
+    ///
+    /// # Errors
+    /// When what it refers to cannot be made.
+    pub async fn prepare(&mut self, function: &str) -> Result<(Value, Option<String>), Error> {
+        self.made += 1;
+        let content = self.content(function).await?;
+        Ok((content.body, content.token))
+    }
+
     async fn create(&self, name: &str, phone: &str) -> Result<(), Error> {
         let name = Name::parse(name).ok_or("not a name")?;
         let phone = Phone::from_parts("86", phone);
@@ -140,7 +207,16 @@ impl<'a> Requests<'a> {
             .map_err(|error| format!("{error:?}").into())
     }
 
-    async fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Result<Value, Error> {
+    /// Posts to the gateway, from the address of the last request that was made.
+    ///
+    /// # Errors
+    /// When it gives no JSON.
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        token: Option<&str>,
+    ) -> Result<Value, Error> {
         let url = format!("{}{path}", self.system.gateway_url);
         let mut request = self
             .client

@@ -28,6 +28,17 @@ pub struct RuntimeApi {
     invocations: u64,
 }
 
+/// What a function has made of an event.
+#[derive(Debug)]
+pub struct Answered {
+    /// From the event's last byte to the answer's.
+    pub took: Duration,
+    /// When the answer's last byte came.
+    pub at: Instant,
+    /// The answer.
+    pub body: Value,
+}
+
 #[derive(Debug)]
 struct Asked {
     at: Instant,
@@ -81,11 +92,11 @@ impl RuntimeApi {
     }
 
     /// Answers the poll with an event and waits for what the function makes of it, and for its next
-    /// poll. Gives the time from the event's last byte to the answer's.
+    /// poll.
     ///
     /// # Errors
     /// When the function fails, or takes longer than 10 seconds.
-    pub fn invoke(&mut self, event: &Value) -> Result<(Duration, Value), Error> {
+    pub fn invoke(&mut self, event: &Value) -> Result<Answered, Error> {
         let mut poll = self.poll.take().ok_or("the function has not polled")?;
         self.invocations += 1;
         let deadline = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + PATIENCE;
@@ -101,7 +112,7 @@ impl RuntimeApi {
         poll.write_all(format!("{head}{body}").as_bytes())?;
         let sent = Instant::now();
         let mut answer = self.asked.recv_timeout(PATIENCE)?;
-        let took = answer.at - sent;
+        let (at, took) = (answer.at, answer.at - sent);
         let accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
         answer.connection.write_all(accepted)?;
         if !answer.path.ends_with("/response") {
@@ -109,7 +120,8 @@ impl RuntimeApi {
             return Err(format!("{}: {body}", answer.path).into());
         }
         self.polled()?;
-        Ok((took, serde_json::from_slice(&answer.body)?))
+        let body = serde_json::from_slice(&answer.body)?;
+        Ok(Answered { took, at, body })
     }
 }
 

@@ -34,6 +34,14 @@ pub async fn start(address: SocketAddr, data_dir: Option<&Path>) -> Result<Serve
         path: data_dir.unwrap_or(Path::new("memory")).to_owned(),
         reason,
     })?;
+    serve(address, database).await
+}
+
+/// The same with a database that is there already.
+///
+/// # Errors
+/// [`StartError::Listen`].
+pub async fn serve(address: SocketAddr, database: Database) -> Result<Server, StartError> {
     Server::start("DynamoDB", address, |listener, stopped| async move {
         let stopped = async { drop(stopped.await) };
         // It fails only if it can't accept connections, which its clients are the first to notice.

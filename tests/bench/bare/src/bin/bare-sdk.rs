@@ -1,9 +1,14 @@
-//! A function that makes the SDK calls named in `CALLS`, one after the other, and answers a constant.
+//! A function that makes the SDK calls named in `CALLS` and answers a constant:
+//! `BatchGetItem+UpdateItem,PutItem` is two at once, and one after them. It reads what is there, the
+//! account `READ_USER` and the code `READ_CODE`, and writes codes like the one it has read.
 
 use std::{
     collections::HashMap,
     env,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -20,8 +25,13 @@ struct Calls {
     calls: Vec<String>,
     users: String,
     codes: String,
+    read_user: String,
+    read_code: String,
+    code: Mutex<Item>,
     made: AtomicU64,
 }
+
+type Item = HashMap<String, AttributeValue>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -51,11 +61,14 @@ async fn main() -> Result<(), Error> {
     #[cfg(feature = "remedies")]
     let (dynamodb, sns) = {
         let https = remedies::https()?;
-        let publishes = calls.iter().any(|call| call == "Publish");
-        remedies::open(&https, &dynamodb_url).await;
-        if publishes {
-            remedies::open(&https, &sns_url).await;
-        }
+        let publishes = calls.iter().any(|round| round.contains("Publish"));
+        let dynamodb = || remedies::open(&https, &dynamodb_url);
+        let sns = async {
+            if publishes {
+                remedies::open(&https, &sns_url).await;
+            }
+        };
+        tokio::join!(dynamodb(), dynamodb(), sns);
         let http = remedies::client(https);
         (dynamodb.http_client(http.clone()), sns.http_client(http))
     };
@@ -66,12 +79,21 @@ async fn main() -> Result<(), Error> {
         calls,
         users: env::var("USERS_TABLE")?,
         codes: env::var("CODES_TABLE")?,
+        read_user: env::var("READ_USER")?,
+        read_code: env::var("READ_CODE")?,
+        code: Mutex::default(),
         // No key is ever written twice, whatever other processes write.
         made: AtomicU64::new(now.as_micros().try_into()?),
     };
     lambda_http::run(service_fn(async |_: Request| {
-        for call in &calls.calls {
-            calls.make(call).await?;
+        for round in &calls.calls {
+            match round.split_once('+') {
+                None => calls.make(round).await?,
+                Some((one, other)) => {
+                    let (one, other) = tokio::join!(calls.make(one), calls.make(other));
+                    one.and(other)?;
+                }
+            }
         }
         Ok::<_, Error>(r#"{"success":true}"#)
     }))
@@ -83,38 +105,37 @@ fn text(text: impl Into<String>) -> AttributeValue {
 }
 
 impl Calls {
-    fn key(&self) -> HashMap<String, AttributeValue> {
+    fn key(&self) -> Item {
         let n = self.made.fetch_add(1, Ordering::Relaxed);
         HashMap::from([("pk".to_owned(), text(format!("bare#+{n}")))])
     }
 
-    fn item(&self) -> HashMap<String, AttributeValue> {
-        let mut item = self.key();
-        item.insert("nonce".to_owned(), text("0123456789abcdef0123456789abcdef"));
-        item.insert(
-            "sent".to_owned(),
-            AttributeValue::N("1754049600000".to_owned()),
-        );
-        item.insert("tries".to_owned(), AttributeValue::N("0".to_owned()));
-        item.insert("ttl".to_owned(), AttributeValue::N("1754136000".to_owned()));
+    fn item(&self) -> Item {
+        let code = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut item = code.clone();
+        item.extend(self.key());
         item
     }
 
     async fn make(&self, call: &str) -> Result<(), Error> {
         match call {
             "BatchGetItem" => {
-                let keys = || {
+                let keys = |pk: &str| {
                     KeysAndAttributes::builder()
-                        .keys(self.key())
-                        .keys(self.key())
+                        .keys(HashMap::from([("pk".to_owned(), text(pk))]))
                         .consistent_read(true)
                         .build()
                 };
                 let read = self.dynamodb.batch_get_item();
-                read.request_items(&self.users, keys()?)
-                    .request_items(&self.codes, keys()?)
+                let read = read
+                    .request_items(&self.users, keys(&self.read_user)?)
+                    .request_items(&self.codes, keys(&self.read_code)?)
                     .send()
                     .await?;
+                let mut items = read.responses.unwrap_or_default();
+                let code = items.remove(&self.codes).and_then(|mut codes| codes.pop());
+                let code = code.ok_or("no code to read")?;
+                *self.code.lock().unwrap_or_else(PoisonError::into_inner) = code;
             }
             "GetItem" => {
                 let read = self
