@@ -109,7 +109,8 @@ async fn start() -> Result<Arc<App>, Error> {
     });
     yield_now().await;
     let app = Arc::new(App::over(&connections, config));
-    if let Either::Right(((), opening)) = select(opening, pin!(app.sms.prepare())).await {
+    let preparing = app.prepare();
+    if let Either::Right(((), opening)) = select(opening, pin!(preparing)).await {
         // It cannot fail, but to panic, and then the first request will open what it needs.
         let _ = opening.await;
     }

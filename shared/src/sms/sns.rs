@@ -79,7 +79,6 @@ impl Sms {
         })?;
         let max_price = format!("{:.2}", plan.max_price_usd);
         let publish = sns
-            .client()
             .publish()
             .phone_number(phone.e164())
             .message(body.0)

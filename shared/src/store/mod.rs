@@ -20,7 +20,6 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_lc_rs::rand;
 use aws_sdk_dynamodb::{
-    Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{
@@ -31,6 +30,7 @@ use aws_sdk_dynamodb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    aws::Dynamodb,
     error::Error,
     password::PasswordHash,
     phone::Phone,
@@ -58,7 +58,7 @@ const TTL_MARGIN: Duration = Duration::from_secs(60 * 60);
 /// The tables.
 #[derive(Debug, Clone)]
 pub struct Store {
-    client: Client,
+    client: Dynamodb,
     users: String,
     codes: String,
 }
@@ -203,12 +203,18 @@ enum Still<'a> {
 
 impl Store {
     /// The store in these tables.
-    pub fn new(client: Client, users: String, codes: String) -> Self {
+    pub fn new(client: Dynamodb, users: String, codes: String) -> Self {
         Self {
             client,
             users,
             codes,
         }
+    }
+
+    /// Builds the client that the first request needs, if what runs beside this is still waiting for
+    /// something.
+    pub async fn prepare(&self) {
+        self.client.prepare().await;
     }
 
     /// Reads everything a decision needs in one round trip, strongly consistent.

@@ -57,7 +57,7 @@ async fn the_first_request_finds_them_open() {
         let (first, second) = tokio::join!(list(), list());
         first.and(second).unwrap();
         if let Some(sns) = clients.sns {
-            let publish = sns.client().publish().phone_number("+8613800138001");
+            let publish = sns.publish().phone_number("+8613800138001");
             publish.message("hello").send().await.unwrap();
         }
         assert_eq!(opened(), expected);
