@@ -13,7 +13,7 @@ use local::{
     environment::{self, Endpoints},
 };
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::sleep};
 
 use crate::{
     Error,
@@ -269,7 +269,18 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
                 Ok(events)
             };
             let (for_plain, for_tls) = (events()?, events()?);
+            // What making them has set going shall not be in the way of what is measured.
+            handle.block_on(async {
+                for app in system.apps.values() {
+                    app.background.settle().await;
+                }
+                sleep(Duration::from_millis(50)).await;
+            });
+            // The two starts that are compared follow one another, after one that wakes the machine.
+            let nothing = bare("bare-http", &bare_http, &plain, &[]);
+            sample(&mut api, &nothing, &[], &plain, &mut Samples::default())?;
             sample(&mut api, alone, &[], &plain, &mut measured.alone)?;
+            sample(&mut api, &nothing, &same, &plain, &mut measured.bare_http)?;
             let sampled = sample(
                 &mut api,
                 over_plain,
@@ -278,13 +289,6 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
                 &mut measured.plain,
             )?;
             measured.cost = sampled;
-            sample(
-                &mut api,
-                &bare("bare-http", &bare_http, &plain, &[]),
-                &same,
-                &plain,
-                &mut measured.bare_http,
-            )?;
             sample(&mut api, over_tls, &for_tls, &tls, &mut measured.tls)?;
             if measured.hashes {
                 continue;

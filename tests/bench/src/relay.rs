@@ -24,7 +24,7 @@ use crate::authority::HOST;
 pub struct Call {
     /// DynamoDB's operation, `Publish` for SNS, `GET` for what only opens a connection.
     pub operation: String,
-    /// When its first byte came in and when the last one of its answer left.
+    /// When its first byte came in and when the last ones of its answer did.
     pub during: (Instant, Instant),
 }
 
@@ -185,11 +185,12 @@ async fn pass(
                     return Ok(());
                 }
                 asking = false;
-                client.write_all(&answered[..read]).await?;
-                client.flush().await?;
+                // Before it is handed on: whoever waits for it may be done with it at once.
                 if let Some(call) = call {
                     lock(passed).calls[call].during.1 = Instant::now();
                 }
+                client.write_all(&answered[..read]).await?;
+                client.flush().await?;
             }
         }
     }

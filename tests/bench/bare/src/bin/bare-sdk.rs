@@ -62,13 +62,13 @@ async fn main() -> Result<(), Error> {
     let (dynamodb, sns) = {
         let https = remedies::https()?;
         let publishes = calls.iter().any(|round| round.contains("Publish"));
-        let dynamodb = || remedies::open(&https, &dynamodb_url);
-        let sns = async {
+        let to_dynamodb = || remedies::open(&https, &dynamodb_url);
+        let to_sns = async {
             if publishes {
                 remedies::open(&https, &sns_url).await;
             }
         };
-        tokio::join!(dynamodb(), dynamodb(), sns);
+        tokio::join!(to_dynamodb(), to_dynamodb(), to_sns);
         let http = remedies::client(https);
         (dynamodb.http_client(http.clone()), sns.http_client(http))
     };
