@@ -5,9 +5,12 @@
 
 mod alarms;
 mod body;
+mod budget;
 mod change_password;
 mod crowd;
 mod faults;
+mod fraud;
+mod hidden;
 mod import_users;
 mod life;
 mod limits;
@@ -24,6 +27,8 @@ mod reset_password;
 mod rotation;
 mod round_trips;
 mod sessions;
+mod sources;
 mod support;
 mod systems;
+mod test_numbers;
 mod three_dialects;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How often a metric was counted, over all or for one value of its dimension.
-fn counted(app: &TestApp, metric: Metric, of: Option<(&str, &str)>) -> f64 {
+pub fn counted(app: &TestApp, metric: Metric, of: Option<(&str, &str)>) -> f64 {
     let lines = app.metrics().into_iter().filter(|line| match of {
         Some((dimension, value)) => line[dimension] == value,
         None => true,

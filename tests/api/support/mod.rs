@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     sync::{
         Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -61,6 +61,8 @@ pub struct TestApp {
     /// What the functions take for the time.
     pub clock: Clock,
     secrets: Mutex<BTreeSet<String>>,
+    /// The messages whose secrets are among them.
+    learnt: AtomicUsize,
     _services: Vec<local::server::Server>,
 }
 
@@ -153,6 +155,7 @@ impl TestApp {
             sns,
             clock,
             secrets: Mutex::default(),
+            learnt: AtomicUsize::default(),
             _services: services,
         };
         app.create_user_with(5, "eric", ERIC, Some(ERIC_PASSWORD))
@@ -282,6 +285,15 @@ impl TestApp {
         .await
     }
 
+    /// Posts a JSON body from an address.
+    pub async fn post_from(&self, address: &str, path: &str, body: Value) -> Answer {
+        let headers = [
+            ("content-type", "application/json"),
+            (SOURCE_IP_HEADER, address),
+        ];
+        self.post_raw(path, &headers, body.to_string()).await
+    }
+
     /// Posts a form.
     pub async fn post_form(&self, path: &str, body: &str) -> Answer {
         let form = (
@@ -293,26 +305,6 @@ impl TestApp {
 
     /// Posts anything.
     pub async fn post_raw(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<reqwest::Body>,
-    ) -> Answer {
-        let answer = self.exchange(path, headers, body).await;
-        self.settle().await;
-        for token in ["result", "token"].map(|key| answer.body[key].as_str()) {
-            self.learn(token.unwrap_or_default());
-        }
-        for sms in self.options.inbox.messages() {
-            self.learn(&sms.phone);
-            self.learn(sms.phone.trim_start_matches("+86"));
-            self.learn(&digits_of(&sms.message));
-        }
-        answer
-    }
-
-    /// Posts anything, and remembers nothing of it.
-    async fn exchange(
         &self,
         path: &str,
         headers: &[(&str, &str)],
@@ -333,24 +325,24 @@ impl TestApp {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let took = begun.elapsed();
-        Answer {
+        self.settle().await;
+        let answer = Answer {
             status,
             headers,
             took,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        };
+        for token in ["result", "token"].map(|key| answer.body[key].as_str()) {
+            self.learn(token.unwrap_or_default());
         }
-    }
-
-    /// `POST /v1/user/sendLoginMessage` from this address. What it learns is not remembered: that
-    /// takes longer the more messages there are.
-    pub async fn send_login_code_from(&self, address: &str, phone: &str) -> Answer {
-        let headers = [
-            ("content-type", "application/json"),
-            (SOURCE_IP_HEADER, address),
-        ];
-        let body = json!({"phone": phone}).to_string();
-        self.exchange("/v1/user/sendLoginMessage", &headers, body)
-            .await
+        let messages = self.options.inbox.messages();
+        let learnt = self.learnt.swap(messages.len(), Ordering::Relaxed);
+        for sms in messages.iter().skip(learnt) {
+            self.learn(&sms.phone);
+            self.learn(sms.phone.trim_start_matches("+86"));
+            self.learn(&digits_of(&sms.message));
+        }
+        answer
     }
 
     /// Waits until what goes on after answers is done.

@@ -20,6 +20,8 @@ pub enum Fault {
     Refuses,
     /// Takes requests and never answers.
     Hangs,
+    /// Answers only after so long.
+    IsSlow(Duration),
     /// Does what it is asked and loses the answer, `times` times.
     LosesAnswers { times: usize },
     /// The same, for one operation only.
@@ -233,6 +235,7 @@ async fn relay(
         Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) | None => {}
         Some(Fault::After { .. }) => unreachable!("it is unwrapped"),
         Some(Fault::Gathers { .. }) => gathered(&state).await,
+        Some(Fault::IsSlow(wait)) => tokio::time::sleep(*wait).await,
     }
     let forwarded = client.post(&upstream).headers(parts.headers).body(body);
     let answer = forwarded.send().await.unwrap();
