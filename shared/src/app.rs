@@ -6,7 +6,7 @@ use crate::{
     aws::{Clients, Connections},
     background::Background,
     config::{Config, SendLimits},
-    flow::budget::Exhausted,
+    flow::budget::BadNews,
     fraud::Guard,
     keys::KeyRing,
     password::Hasher,
@@ -45,8 +45,8 @@ pub struct App {
     pub trusted_proxies: usize,
     /// What a day's messages may cost.
     pub budget: Budget,
-    /// Countries that had no room left in it.
-    pub exhausted: Exhausted,
+    /// What this process has seen of its ledger.
+    pub bad_news: BadNews,
     /// The toll-fraud guard.
     pub guard: Guard,
     /// Numbers whose codes are known beforehand.
@@ -86,7 +86,7 @@ impl App {
             source_limits: config.source_limits,
             trusted_proxies: config.trusted_proxies,
             budget: config.budget,
-            exhausted: Exhausted::default(),
+            bad_news: BadNews::default(),
             guard: config.guard,
             test_numbers: config.test_numbers,
             hide_unknown_users: config.hide_unknown_users,

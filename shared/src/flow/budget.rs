@@ -9,6 +9,7 @@ use std::{
 use crate::{
     app::App,
     error::{Error, Limited},
+    fraud::{Answers, Suspicion},
     metrics,
     phone::CountryCode,
     spend::{Charge, Shard, Tally, until_tomorrow},
@@ -18,25 +19,34 @@ use crate::{
 
 use super::race::random;
 
-/// How long a country that had no room left is taken to have none: whoever goes on asking then costs
-/// no look at all shards.
-const REMEMBERED: Duration = Duration::from_secs(10);
+/// How long what all shards held is remembered, where it was bad news: whoever goes on asking then
+/// costs no look at all of them.
+const REMEMBERED: Duration = Duration::from_secs(5);
 
-/// Countries that had no room left, and when that was seen.
+/// Bad news of the ledger, by country.
 #[derive(Debug, Default)]
-pub struct Exhausted(Mutex<HashMap<CountryCode, UnixMs>>);
+pub struct BadNews {
+    /// There is no room left.
+    exhausted: Remembered<()>,
+    /// There are more unused codes than usual: today's and yesterday's.
+    unusual: Remembered<(Tally, Tally)>,
+}
 
-impl Exhausted {
-    fn is(&self, country: CountryCode, now: UnixMs) -> bool {
+#[derive(Debug, Default)]
+struct Remembered<T>(Mutex<HashMap<CountryCode, (UnixMs, T)>>);
+
+impl<T: Copy> Remembered<T> {
+    fn get(&self, country: CountryCode, now: UnixMs) -> Option<T> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = all.get(&country);
+        let (at, what) = all.get(&country)?;
         // A day's end is the end of it, too.
-        seen.is_some_and(|seen| now < seen.plus(REMEMBERED.min(until_tomorrow(*seen))))
+        let until = at.plus(REMEMBERED.min(until_tomorrow(*at)));
+        (*at <= now && now < until).then_some(*what)
     }
 
-    fn remember(&self, country: CountryCode, now: UnixMs) {
+    fn set(&self, country: CountryCode, now: UnixMs, what: T) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(country, now);
+        all.insert(country, (now, what));
     }
 }
 
@@ -69,7 +79,8 @@ async fn any_with_room(app: &App, charge: &Charge, now: UnixMs) -> Result<Shard,
         retry_after: until_tomorrow(now),
         limit: Limited::Budget,
     };
-    if app.exhausted.is(charge.country, now) {
+    let exhausted = &app.bad_news.exhausted;
+    if exhausted.get(charge.country, now).is_some() {
         return Err(refused);
     }
     let all: Vec<Shard> = app.budget.all_shards(now).collect();
@@ -85,30 +96,40 @@ async fn any_with_room(app: &App, charge: &Charge, now: UnixMs) -> Result<Shard,
     match with_room.get(usize::from(random) % with_room.len().max(1)) {
         Some(shard) => Ok(*shard),
         None => {
-            app.exhausted.remember(charge.country, now);
+            exhausted.set(charge.country, now, ());
             Err(refused)
         }
     }
 }
 
-/// What all shards together hold of a country, today and yesterday.
+/// Judges a message by all shards together.
 ///
 /// # Errors
 /// [`Error::Internal`].
-pub(super) async fn two_days(
+pub(super) async fn judge(
     app: &App,
     country: CountryCode,
+    source: &Answers,
     now: UnixMs,
-) -> Result<(Tally, Tally), Error> {
+) -> Result<Option<Suspicion>, Error> {
+    let unusual = &app.bad_news.unusual;
+    if let Some((today, yesterday)) = unusual.get(country, now) {
+        return Ok(app.guard.judge(&today, &yesterday, source));
+    }
     let all: Vec<Shard> = app.budget.all_shards(now).collect();
     let days = all.iter().flat_map(|shard| [*shard, shard.yesterday()]);
     let keys: Vec<Key<'_>> = days.map(Key::Shard).collect();
     let seen = app.store.read(&keys).await?;
-    let today = all.iter().map(|shard| seen.tally(*shard, country));
+    let today = all.iter().map(|shard| seen.tally(*shard, country)).sum();
     let yesterday = all
         .iter()
         .map(|shard| seen.tally(shard.yesterday(), country));
-    Ok((today.sum(), yesterday.sum()))
+    let yesterday = yesterday.sum();
+    let suspicion = app.guard.judge(&today, &yesterday, source);
+    if suspicion.is_some() {
+        unusual.set(country, now, (today, yesterday));
+    }
+    Ok(suspicion)
 }
 
 /// Reserves a charge in this shard, or in another if it is full by now. Where it is reserved.

@@ -248,8 +248,8 @@ impl<'a> Sender<'a> {
         {
             return Ok(());
         }
-        let (today, yesterday) = budget::two_days(self.app, country, self.now).await?;
-        let Some(suspicion) = guard.judge(&today, &yesterday, answers) else {
+        let suspicion = budget::judge(self.app, country, answers, self.now).await?;
+        let Some(suspicion) = suspicion else {
             return Ok(());
         };
         let refused = guard.mode == Mode::Enforce;

@@ -1,0 +1,83 @@
+//! The attack suite: `cargo test --test attacks`.
+//!
+//! What somebody would try who wants into an account or at the SMS bill, against the whole system over
+//! HTTP, hours and months by a clock that is moved. Prints a table of attack, promise and result, and
+//! fails if a promise is broken.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod flooding;
+mod guessing;
+mod money;
+mod pumping;
+mod replaying;
+mod world;
+
+use std::process::ExitCode;
+
+/// A line of the table.
+struct Outcome {
+    attack: &'static str,
+    promise: String,
+    result: String,
+    held: bool,
+}
+
+impl Outcome {
+    fn new(attack: &'static str, promise: impl Into<String>, held: bool, result: String) -> Self {
+        let promise = promise.into();
+        Self {
+            attack,
+            promise,
+            result,
+            held,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // As other tests: with a filter, those whose name contains it.
+    let filter = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let mut outcomes = Vec::new();
+    macro_rules! run {
+        ($($attack:path),* $(,)?) => {$(
+            let name = stringify!($attack);
+            if filter.as_deref().is_none_or(|filter| name.contains(filter)) {
+                let begun = std::time::Instant::now();
+                outcomes.extend($attack().await);
+                println!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
+            }
+        )*};
+    }
+    run!(
+        guessing::at_once,
+        guessing::for_a_month,
+        guessing::one_code_over_many_phones,
+        flooding::one_phone,
+        flooding::from_one_address,
+        pumping::a_country,
+        replaying::everything,
+        replaying::racing_everything,
+        money::fifty_environments,
+        money::fifty_environments_that_crash,
+    );
+    println!("\n| attack | promise | result |\n|---|---|---|");
+    let mut broken = 0;
+    for outcome in &outcomes {
+        let verdict = if outcome.held { "" } else { "BROKEN: " };
+        let (attack, promise, result) = (outcome.attack, &outcome.promise, &outcome.result);
+        println!("| {attack} | {promise} | {verdict}{result} |");
+        broken += usize::from(!outcome.held);
+    }
+    println!("\n{} passed, {broken} failed", outcomes.len() - broken);
+    match broken {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

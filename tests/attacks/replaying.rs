@@ -1,0 +1,150 @@
+//! Using again what was good once, and using it many times at once.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::{
+    Outcome,
+    world::{World, address},
+};
+
+const VICTIM: &str = "13800138001";
+const E164: &str = "+8613800138001";
+const ME: &str = "192.0.2.1";
+
+/// Asks for a code to recover the password with, and has it turned into a reset token.
+async fn reset_token(world: &World) -> String {
+    let body = json!({"username": "user-5", "mobile_phone": VICTIM});
+    let path = "/Systems/sendVerificationCode";
+    assert!(world.post(ME, path, body).await.is_ok());
+    let body = json!({"username": "user-5", "verification_code": world.code(E164)});
+    let path = "/Systems/makeSureVerificationCode";
+    let taken = world.post(ME, path, body).await;
+    taken.body["info"].as_str().unwrap().to_owned()
+}
+
+/// Codes, tickets, reset tokens and sessions, each used again after it was used or has ended.
+pub async fn everything() -> Vec<Outcome> {
+    let world = World::start(&[("DAILY_SPEND_USD", "1000")]).await;
+    world.user(5, VICTIM).await;
+    world.user(6, "13627140483").await;
+    let mut tried = 0;
+    let mut worked: Vec<&str> = Vec::new();
+    let mut again = |what: &'static str, answer: &crate::world::Answer| {
+        tried += 1;
+        if answer.is_ok() {
+            worked.push(what);
+        }
+    };
+
+    let sent = world.ask(ME, VICTIM).await;
+    let code = world.code(E164);
+    // The ticket at another endpoint than it was made for, before the code is spent.
+    for path in ["/v1/user/register", "/v1/user/changePasswordByMessage2"] {
+        let body = json!({
+            "phoneInfo": sent.result(), "code": code, "name": "x", "password": "a-password",
+            "newPassword": "a-password",
+        });
+        again(
+            "a login ticket elsewhere",
+            &world.post(ME, path, body).await,
+        );
+    }
+    let others = world.ask(ME, "13627140483").await;
+    let crossed = world.log_in(ME, others.result(), &code).await;
+    again("a code with another's ticket", &crossed);
+    let logged_in = world.log_in(ME, sent.result(), &code).await;
+    assert!(logged_in.is_ok());
+    let spent = world.log_in(ME, sent.result(), &code).await;
+    again("a spent code", &spent);
+    world.wait(120);
+    world.ask(ME, VICTIM).await;
+    let old = world.log_in(ME, sent.result(), &world.code(E164)).await;
+    again("an old ticket with a new code", &old);
+    world.wait(301);
+    let fresh = world.ask(ME, VICTIM).await;
+    world.wait(301);
+    let late = world.log_in(ME, fresh.result(), &world.code(E164)).await;
+    again("a code after five minutes", &late);
+    world.wait(3600);
+
+    let token = reset_token(&world).await;
+    let change = async |token: &str| {
+        let body = json!({
+            "username": "user-5", "Verification_char": token, "new_password": "Wachtwoord42",
+        });
+        world.post(ME, "/Systems/changepasswd", body).await
+    };
+    assert!(change(&token).await.is_ok());
+    again("a spent reset token", &change(&token).await);
+    world.wait(3600);
+    let token = reset_token(&world).await;
+    world.wait(601);
+    again("a reset token after ten minutes", &change(&token).await);
+    let session = logged_in.body["token"].as_str().unwrap();
+    let body = json!({ "token": session });
+    let info = world.post(ME, "/v1/user/info", body).await;
+    again("a session from before the password changed", &info);
+
+    let result = match worked.is_empty() {
+        true => format!("0 of {tried} ways worked"),
+        false => format!("{worked:?} worked"),
+    };
+    vec![Outcome::new(
+        "replaying codes, tickets, reset tokens, sessions",
+        "each is good once, for one thing, and for its time",
+        worked.is_empty(),
+        result,
+    )]
+}
+
+/// A hundred at once of everything that may happen once.
+pub async fn racing_everything() -> Vec<Outcome> {
+    const CROWD: usize = 100;
+    let world = World::start(&[("DAILY_SPEND_USD", "1000")]).await;
+    world.user(5, VICTIM).await;
+    let count = |answers: &[crate::world::Answer]| answers.iter().filter(|a| a.is_ok()).count();
+
+    let sends = (0..CROWD).map(async |n| world.ask(&address(n), VICTIM).await);
+    let answers = join_all(sends).await;
+    let (sent, messages) = (count(&answers), world.messages());
+    let ticket = answers
+        .iter()
+        .find(|answer| answer.is_ok())
+        .unwrap()
+        .result();
+    let code = world.code(E164);
+    let logins = (0..CROWD).map(async |n| world.log_in(&address(n), ticket, &code).await);
+    let logins = count(&join_all(logins).await);
+
+    world.wait(3600);
+    let body = json!({"phone": "13900139000"});
+    let sent_new = world.post(ME, "/v1/user/sendRegisterMessage", body).await;
+    let code = world.code("+8613900139000");
+    let joins = (0..CROWD).map(async |n| {
+        let body = json!({
+            "phoneInfo": sent_new.result(), "code": code, "name": format!("racer-{n}"),
+            "password": "a-password",
+        });
+        world.post(&address(n), "/v1/user/register", body).await
+    });
+    let accounts = count(&join_all(joins).await);
+
+    let token = reset_token(&world).await;
+    let changes = (0..CROWD).map(async |n| {
+        let body = json!({
+            "username": "user-5", "Verification_char": token,
+            "new_password": format!("Wachtwoord{n}"),
+        });
+        world.post(&address(n), "/Systems/changepasswd", body).await
+    });
+    let changes = count(&join_all(changes).await);
+
+    let held = [sent, messages, logins, accounts, changes] == [1; 5];
+    vec![Outcome::new(
+        "racing: 100 at once of each send, login, registration, reset",
+        "one message, one session, one account, one change",
+        held,
+        format!("{messages} message, {logins} session, {accounts} account, {changes} change"),
+    )]
+}

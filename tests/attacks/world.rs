@@ -1,0 +1,138 @@
+//! A whole system and the people before it.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use local::{gateway::SOURCE_IP_HEADER, system::Options, system::System};
+use serde_json::{Value, json};
+use shared::{
+    phone::Phone,
+    store::Created,
+    time::UnixMs,
+    user::{Name, Uid, User},
+};
+
+pub struct World {
+    pub system: System,
+    http: reqwest::Client,
+}
+
+/// What an attacker sees.
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<u64>,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn is_ok(&self) -> bool {
+        self.status == 200 && self.body["success"] != false && self.body["code"] != 1
+    }
+
+    /// The ticket or token in it.
+    pub fn result(&self) -> &str {
+        self.body["result"].as_str().unwrap_or_default()
+    }
+}
+
+/// As deployed, but for what a password's hash costs, and with these variables.
+pub fn options(environment: &[(&str, &str)]) -> Options {
+    let deployed = [
+        ("SENDS_PER_ADDRESS_HOUR", "30"),
+        ("SENDS_PER_ADDRESS_DAY", "100"),
+        ("PASSWORD_MEMORY_KIB", "64"),
+        ("PASSWORD_PASSES", "1"),
+    ];
+    let all = deployed.iter().chain(environment);
+    let all: BTreeMap<_, _> = all
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Options {
+        template: Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml"),
+        gateway_port: 0,
+        dynamodb_port: 0,
+        sns_port: 0,
+        environment: all,
+        trust_source_ip_header: true,
+        ..Options::default()
+    }
+}
+
+impl World {
+    pub async fn start(environment: &[(&str, &str)]) -> Self {
+        Self {
+            system: System::start(options(environment)).await.unwrap(),
+            http: reqwest::Client::new(),
+        }
+    }
+
+    pub async fn post(&self, from: &str, path: &str, body: Value) -> Answer {
+        let url = format!("{}{path}", self.system.gateway_url);
+        let request = self.http.post(url).header(SOURCE_IP_HEADER, from);
+        let request = request.header("content-type", "application/json");
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let retry_after = response.headers().get("retry-after");
+        Answer {
+            status: response.status().as_u16(),
+            retry_after: retry_after.and_then(|value| value.to_str().ok()?.parse().ok()),
+            body: serde_json::from_str(&response.text().await.unwrap()).unwrap(),
+        }
+    }
+
+    /// An account with a phone of country 86.
+    pub async fn user(&self, uid: u64, phone: &str) {
+        let phone = Phone::from_parts("86", phone);
+        let name = Name::parse(&format!("user-{uid}")).unwrap();
+        let user = User::new(Uid(uid), name, phone, UnixMs(1_532_526_039_883));
+        let created = self.system.store.create_user(&user, None).await;
+        assert_eq!(created, Ok(Created::Done));
+    }
+
+    /// Asks for a login code.
+    pub async fn ask(&self, from: &str, phone: &str) -> Answer {
+        let path = "/v1/user/sendLoginMessage";
+        self.post(from, path, json!({ "phone": phone })).await
+    }
+
+    pub async fn log_in(&self, from: &str, ticket: &str, code: &str) -> Answer {
+        let body = json!({"phoneInfo": ticket, "code": code});
+        self.post(from, "/v1/user/loginByMessage", body).await
+    }
+
+    /// The last code sent to a phone, by its E.164 number.
+    pub fn code(&self, e164: &str) -> String {
+        let messages = self.system.inbox.to(e164);
+        let text = &messages.last().expect("no SMS").message;
+        let runs = text.split(|c: char| !c.is_ascii_digit());
+        runs.filter(|run| run.len() == 6).last().unwrap().to_owned()
+    }
+
+    /// How many SMS have been sent.
+    pub fn messages(&self) -> usize {
+        self.system.inbox.messages().len()
+    }
+
+    pub fn wait(&self, seconds: u64) {
+        self.system.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Waits until what goes on after answers is done.
+    pub async fn settle(&self) {
+        for app in self.system.apps.values() {
+            app.background.settle().await;
+        }
+    }
+}
+
+/// The `n`-th of an attacker's IPv4 addresses.
+pub fn address(n: usize) -> String {
+    std::net::Ipv4Addr::from(u32::from_be_bytes([10, 0, 0, 0]) + n as u32).to_string()
+}
+
+/// A code that a phone was not sent: the `n`-th after the right one.
+pub fn wrong(code: &str, n: u32) -> String {
+    let right: u32 = code.parse().unwrap();
+    format!("{:06}", (right + 1 + n) % 1_000_000)
+}
+
+pub const HOUR: u64 = 3600;
+pub const DAY: u64 = 24 * HOUR;
