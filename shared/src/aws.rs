@@ -19,10 +19,9 @@ mod https;
 
 pub(crate) use https::never_connected;
 
-/// DynamoDB answers in single-digit milliseconds; one that takes a second is not going to. Three
-/// attempts and their back-off stay within [`DYNAMODB_OPERATION`].
-const DYNAMODB_ATTEMPT: Duration = Duration::from_millis(900);
-const DYNAMODB_OPERATION: Duration = Duration::from_millis(3_000);
+/// Attempts of a DynamoDB call, and what there is for their back-off together.
+const DYNAMODB_ATTEMPTS: u32 = 3;
+const DYNAMODB_BACK_OFF: Duration = Duration::from_millis(300);
 /// SNS takes a message within a few hundred milliseconds. It gets one attempt.
 const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
 
@@ -71,11 +70,14 @@ impl Clients {
             .credentials_provider(credentials.clone())
             .retry_config(
                 RetryConfig::standard()
-                    .with_max_attempts(3)
+                    .with_max_attempts(DYNAMODB_ATTEMPTS)
                     .with_initial_backoff(Duration::from_millis(50))
                     .with_max_backoff(Duration::from_millis(200)),
             )
-            .timeout_config(timeouts(DYNAMODB_ATTEMPT, DYNAMODB_OPERATION));
+            .timeout_config(timeouts(
+                config.dynamodb_attempt,
+                config.dynamodb_attempt * DYNAMODB_ATTEMPTS + DYNAMODB_BACK_OFF,
+            ));
         dynamodb.set_endpoint_url(config.dynamodb_endpoint.clone());
         let sns = connections.sns.is_some().then(|| {
             let mut sns = aws_sdk_sns::Config::builder()

@@ -32,6 +32,10 @@ pub struct AwsConfig {
     pub sns_endpoint: Option<String>,
     /// `AWS_CA_BUNDLE`: a PEM file of certificate authorities to trust beside Amazon's own.
     pub ca_bundle: Option<String>,
+    /// `DYNAMODB_ATTEMPT_MS`, default 900, 100 to 2500: how long one of the three attempts of a
+    /// DynamoDB call may take. DynamoDB answers in single-digit milliseconds; one that takes a second
+    /// is not going to.
+    pub dynamodb_attempt: Duration,
 }
 
 /// How many messages one phone may be sent, over all purposes.
@@ -157,6 +161,7 @@ impl Config {
                 dynamodb_endpoint: env.text("AWS_ENDPOINT_URL_DYNAMODB"),
                 sns_endpoint: env.text("AWS_ENDPOINT_URL_SNS"),
                 ca_bundle: env.text("AWS_CA_BUNDLE"),
+                dynamodb_attempt: env.dynamodb_attempt()?,
             },
             users_table: env.required("USERS_TABLE")?,
             codes_table: env.required("CODES_TABLE")?,
@@ -292,6 +297,14 @@ impl Env<'_> {
         hasher.ok_or_else(|| self.error("PASSWORD_MEMORY_KIB", format!("must be {form}")))
     }
 
+    fn dynamodb_attempt(&self) -> Result<Duration, ConfigError> {
+        let (variable, form) = ("DYNAMODB_ATTEMPT_MS", "a whole number from 100 to 2500");
+        match self.parsed(variable, 900, form)? {
+            ms @ 100..=2500 => Ok(Duration::from_millis(ms)),
+            _ => Err(self.error(variable, format!("must be {form}"))),
+        }
+    }
+
     fn phone_change_validity(&self) -> Result<Duration, ConfigError> {
         let (variable, form) = ("PHONE_CHANGE_CODE_SECONDS", "a whole number from 60 to 600");
         match self.parsed(variable, 300, form)? {
@@ -400,6 +413,8 @@ mod tests {
             ("PASSWORD_PASSES", "hidden-secret"),
             ("PHONE_CHANGE_CODE_SECONDS", "59"),
             ("PHONE_CHANGE_CODE_SECONDS", "601"),
+            ("DYNAMODB_ATTEMPT_MS", "99"),
+            ("DYNAMODB_ATTEMPT_MS", "2501"),
             ("SENDS_PER_ADDRESS_HOUR", "101"),
             ("SENDS_PER_ADDRESS_DAY", "101"),
             ("TRUSTED_PROXIES", "hidden-secret"),

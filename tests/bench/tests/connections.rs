@@ -24,6 +24,7 @@ fn clients(dynamodb: &str, sns: &str, sends: bool) -> (Connections, Clients) {
         dynamodb_endpoint: Some(dynamodb.to_owned()),
         sns_endpoint: Some(sns.to_owned()),
         ca_bundle: None,
+        dynamodb_attempt: Duration::from_millis(900),
     };
     let connections = Connections::new(&config, sends).unwrap();
     let clients = Clients::new(&config, &connections);

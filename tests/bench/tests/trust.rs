@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-use std::{fs, net::Ipv4Addr, path::PathBuf};
+use std::{fs, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use bench::{authority::Authority, relay::Relay};
@@ -25,6 +25,7 @@ async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<()
         dynamodb_endpoint: Some(relay.url()),
         sns_endpoint: Some(relay.url()),
         ca_bundle: bundle.map(str::to_owned),
+        dynamodb_attempt: Duration::from_millis(900),
     };
     let clients = Clients::new(&config, &Connections::new(&config, true)?);
     let listed = clients.dynamodb.list_tables().send().await;
