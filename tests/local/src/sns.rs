@@ -53,11 +53,16 @@ impl Inbox {
         self.messages.borrow().clone()
     }
 
+    /// Those after the first so many.
+    pub fn messages_after(&self, seen: usize) -> Vec<Sms> {
+        self.messages.borrow().iter().skip(seen).cloned().collect()
+    }
+
     /// Those to one E.164 number.
     pub fn to(&self, phone: &str) -> Vec<Sms> {
-        let mut messages = self.messages();
-        messages.retain(|sms| sms.phone == phone);
-        messages
+        let messages = self.messages.borrow();
+        let to_it = messages.iter().filter(|sms| sms.phone == phone);
+        to_it.cloned().collect()
     }
 
     /// Follows the inbox: tells of changes and shows all messages.
