@@ -10,7 +10,7 @@ import re
 import sys
 import zipfile
 
-BINARY_MB = 5.3
+BINARY_MB = 5.6
 ZIP_MB = 2.4
 OVER = {}  # function -> (binary, zip), for one with a reason to be larger; the reason beside it
 GLIBC = (2, 34)

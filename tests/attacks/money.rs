@@ -81,7 +81,7 @@ pub async fn fifty_environments() -> Vec<Outcome> {
     vec![outcome(
         "spending 24 USD of a daily cap of 16, by 50 environments at once",
         "at most the cap, and at least 95 % of it",
-        spent <= CAP_USD && spent >= 0.95 * CAP_USD,
+        (0.95 * CAP_USD..=CAP_USD).contains(&spent),
         messages,
     )]
 }

@@ -105,8 +105,8 @@ impl World {
     pub fn code(&self, e164: &str) -> String {
         let messages = self.system.inbox.to(e164);
         let text = &messages.last().expect("no SMS").message;
-        let runs = text.split(|c: char| !c.is_ascii_digit());
-        runs.filter(|run| run.len() == 6).last().unwrap().to_owned()
+        let mut runs = text.split(|c: char| !c.is_ascii_digit());
+        runs.rfind(|run| run.len() == 6).unwrap().to_owned()
     }
 
     /// How many SMS have been sent.
