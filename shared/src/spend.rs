@@ -29,10 +29,10 @@ impl fmt::Display for MicroUsd {
     }
 }
 
-/// What one SMS costs, by country calling code: planning figures, rounded up, compiled in November
-/// 2026 from AWS's list prices for SMS (<https://aws.amazon.com/end-user-messaging/pricing/>) with
-/// usual carrier fees. AWS changes prices at any time and by route: check them, and set
-/// `SMS_PRICES_USD` to what your bill says. A country that is not listed counts at
+/// What one SMS costs, by country calling code: planning figures of November 2026, rounded up, with
+/// usual carrier fees. They are no quotation: AWS's list
+/// (<https://aws.amazon.com/end-user-messaging/pricing/>) changes at any time and differs by route, so
+/// set `SMS_PRICES_USD` to what your bill says. A country that is not listed counts at
 /// `SMS_MAX_PRICE_USD`, above which SNS does not send.
 const PRICES: &[(&str, f64)] = &[
     ("1", 0.0120),

@@ -110,6 +110,24 @@ async fn a_send_that_is_refused_otherwise_costs_nothing() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_who_race_for_one_phone_the_one_that_is_sent_is_paid_for() {
+    let environment = [("DYNAMODB_ATTEMPT_MS", "2500")];
+    scenario_with(&environment, async |app| {
+        let sends = (0..100).map(|_| app.send_login_code(ERIC));
+        futures_util::future::join_all(sends).await;
+        assert_eq!(app.texts(ERIC).len(), 1);
+        let (mut total, today) = (0, app.clock.now().0 / 1000 / DAY);
+        for shard in 0..32 {
+            let item = app.code_item(&format!("spend#{today}#{shard}")).await;
+            let spent = item.get("total").map_or("0", |total| total.as_n().unwrap());
+            total += spent.parse::<u64>().unwrap();
+        }
+        assert_eq!(total, 40_000, "millionths of a dollar");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_notice_is_paid_for_too() {
     scenario_with(THREE, async |app| {

@@ -132,6 +132,15 @@ pub(super) async fn judge(
     Ok(suspicion)
 }
 
+/// Gives back what a message that was not sent would have cost. What can't be given back stays
+/// reserved until the day is over, so a failure is only logged.
+pub(super) async fn release(app: &App, shard: Shard, charge: &Charge) {
+    let is_something = *charge != Charge::nothing(charge.country);
+    if is_something && let Err(failure) = app.store.release(shard, charge).await {
+        tracing::warn!(?failure, "the price of a message not sent stays reserved");
+    }
+}
+
 /// Reserves a charge in this shard, or in another if it is full by now. Where it is reserved.
 ///
 /// # Errors

@@ -127,10 +127,8 @@ async fn notify(app: &App, from: &Phone, now: UnixMs) -> Result<(), String> {
         return Ok(());
     };
     metrics::send_failed(not_sent.failure);
-    if !not_sent.may_have_gone_out
-        && let Err(failure) = app.store.release(shard, &charge).await
-    {
-        tracing::warn!(?failure, "the price of a message not sent stays reserved");
+    if !not_sent.may_have_gone_out {
+        budget::release(app, shard, &charge).await;
     }
     Err(not_sent.reason)
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 use super::{
-    budget,
+    budget::{self, release},
     race::{Race, random},
 };
 
@@ -81,7 +81,13 @@ pub(super) async fn send(
             Some(seen) => seen,
             None => sender.read().await?,
         };
-        let draft = sender.decide(&seen, target(&seen), counted).await?;
+        let draft = match sender.decide(&seen, target(&seen), counted).await {
+            Ok(draft) => draft,
+            Err(refused) => {
+                sender.release().await;
+                return Err(refused);
+            }
+        };
         match sender.record(draft).await? {
             Some(sent) => return sent.deliver(app).await,
             None => race.lost().await,
@@ -266,6 +272,13 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// Gives back what an earlier round has reserved: somebody else's send was first, after all.
+    async fn release(&mut self) {
+        if let Some(charge) = self.reserved.take() {
+            release(self.app, self.shard, &charge).await;
+        }
+    }
+
     /// Writes it down, and reserves its price beside. `None` when somebody was first: read and decide
     /// again.
     async fn record(&mut self, draft: Draft<'_>) -> Result<Option<Sent>, Error> {
@@ -279,7 +292,6 @@ impl<'a> Sender<'a> {
         let (store, now, hides) = (&self.app.store, self.now, self.hides);
         // Hidden, the account is looked at beside the write, which is then the same for all.
         let checked = uid.filter(|_| !hides);
-        let looked_at = uid.unwrap_or_else(|| stand_in(self.app, &phone));
         let (recorded, reserving, account) = join3(
             store.record_send(&step, &phone, checked, now, &self.limits),
             async {
@@ -294,7 +306,10 @@ impl<'a> Sender<'a> {
             },
             async {
                 match hides {
-                    true => store.user(looked_at).await,
+                    true => {
+                        let whose = uid.unwrap_or_else(|| stand_in(self.app, &phone));
+                        store.user(whose).await
+                    }
                     false => Ok(None),
                 }
             },
@@ -470,10 +485,8 @@ impl Sent {
 
     /// Gives its price back.
     async fn release(&self, app: &App) {
-        if let Some((shard, charge)) = &self.reserved
-            && let Err(failure) = app.store.release(*shard, charge).await
-        {
-            tracing::warn!(?failure, "the price of a message not sent stays reserved");
+        if let Some((shard, charge)) = &self.reserved {
+            release(app, *shard, charge).await;
         }
     }
 
