@@ -59,6 +59,8 @@ pub struct App {
     pub password_hasher: Hasher,
     /// How long a code for a new number is valid.
     phone_change_validity: Duration,
+    /// How many wrong codes a phone and purpose has.
+    wrong_codes: Limit,
 }
 
 impl App {
@@ -93,6 +95,7 @@ impl App {
             background: Background::default(),
             password_hasher: config.password_hasher,
             phone_change_validity: config.phone_change_validity,
+            wrong_codes: config.wrong_codes,
         }
     }
 
@@ -127,12 +130,14 @@ impl App {
 
     /// The numbers a purpose's slots run with here.
     pub fn policy(&self, purpose: Purpose) -> Policy {
-        match purpose {
-            Purpose::ChangePhone => Policy {
-                validity: self.phone_change_validity,
-                ..purpose.policy()
+        let usual = purpose.policy();
+        Policy {
+            validity: match purpose {
+                Purpose::ChangePhone => self.phone_change_validity,
+                _ => usual.validity,
             },
-            _ => purpose.policy(),
+            failures: self.wrong_codes,
+            ..usual
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct Config {
     pub login_enabled: bool,
     /// Limits per phone.
     pub send_limits: SendLimits,
+    /// `WRONG_CODES_PER_DAY`, default 10, at most 50: wrong codes per phone and purpose in any 24 h.
+    pub wrong_codes: Limit,
     /// `SENDS_PER_ADDRESS_HOUR`, default 30, and `SENDS_PER_ADDRESS_DAY`, default 100, the most there
     /// is: sends that one IPv4 address or IPv6 /64 may ask for whose codes are not used. 0 a day for
     /// no limits.
@@ -182,6 +184,7 @@ impl Config {
                     span: DAY,
                 },
             },
+            wrong_codes: env.wrong_codes()?,
             source_limits: env.source_limits()?,
             trusted_proxies: env.parsed("TRUSTED_PROXIES", 0, "a whole number")?,
             budget,
@@ -244,6 +247,14 @@ impl Env<'_> {
         match self.parsed(variable, default, "a whole number, 1 or more")? {
             0 => Err(self.error(variable, "must be a whole number, 1 or more")),
             n => Ok(n),
+        }
+    }
+
+    fn wrong_codes(&self) -> Result<Limit, ConfigError> {
+        let (variable, form) = ("WRONG_CODES_PER_DAY", "a whole number from 1 to 50");
+        match self.parsed(variable, 10, form)? {
+            events @ 1..=50 => Ok(Limit { events, span: DAY }),
+            _ => Err(self.error(variable, format!("must be {form}"))),
         }
     }
 
@@ -417,6 +428,8 @@ mod tests {
             ("DYNAMODB_ATTEMPT_MS", "2501"),
             ("SENDS_PER_ADDRESS_HOUR", "101"),
             ("SENDS_PER_ADDRESS_DAY", "101"),
+            ("WRONG_CODES_PER_DAY", "0"),
+            ("WRONG_CODES_PER_DAY", "51"),
             ("TRUSTED_PROXIES", "hidden-secret"),
             ("DAILY_SPEND_USD", "-1"),
             ("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":-1}"#),

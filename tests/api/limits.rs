@@ -97,6 +97,21 @@ async fn the_stores_condition_is_the_window_of_the_core() {
 }
 
 #[tokio::test]
+async fn how_many_wrong_codes_a_day_has_is_a_matter_of_configuration() {
+    scenario_with(&[("WRONG_CODES_PER_DAY", "2")], async |app| {
+        let (ticket, code) = app.login_code(ERIC).await;
+        for n in 0..2 {
+            let refused = app.log_in(&ticket, &wrong(&code, n)).await;
+            assert_eq!((refused.status, refused.retry_after()), (400, None));
+        }
+        let refused = app.log_in(&ticket, &code).await;
+        refused.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+        assert!(refused.retry_after().is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn ten_wrong_codes_a_day_then_neither_codes_nor_messages_until_it_passes() {
     scenario(async |app| {
         let mut last = (String::new(), String::new());
