@@ -168,6 +168,8 @@ async fn a_hundred_at_once_spend_no_more_than_there_is_and_nearly_all_of_it() {
     let environment = [
         ("DAILY_SPEND_USD", "2.00"),
         ("SMS_PRICES_USD", r#"{"86":0.04}"#),
+        // A small machine takes longer for so many than DynamoDB is given.
+        ("DYNAMODB_ATTEMPT_MS", "2500"),
     ];
     scenario_with(&environment, async |app| {
         let answers = futures_util::future::join_all((0..100).map(|n| ask(app, n))).await;
