@@ -5,10 +5,8 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    keys::KeyRing,
     phone::Phone,
     slot::Policy,
-    store::TAGS,
     user::{Name, Uid},
 };
 
@@ -103,11 +101,6 @@ impl SlotKey {
 
     fn of(purpose: Purpose, whose: &str) -> Self {
         Self(format!("{}#{whose}", purpose.name()))
-    }
-
-    /// A number that stands for the slot in its source's count, below [`crate::store::TAGS`].
-    pub fn tag(&self, keys: &KeyRing) -> u64 {
-        u64::from_str_radix(&keys.log_hash(&self.0), 16).unwrap_or_default() % TAGS
     }
 
     /// As stored.

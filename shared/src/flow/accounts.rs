@@ -20,7 +20,7 @@ use super::{
     login,
     race::Race,
     redeem::{self, Redemption},
-    send::{self, Sending, Target},
+    send,
 };
 
 /// Sends a code to a phone that no account has yet.
@@ -34,27 +34,12 @@ pub async fn send(
     from: &Source,
     now: UnixMs,
 ) -> Result<Token, Error> {
-    send::plan(app, Purpose::Register, phone)?;
-    let sending = Sending {
-        purpose: Purpose::Register,
-        key: &SlotKey::register(phone),
-        keys: &[Key::PhoneOwner(phone)],
-        from,
-        claimed: Some(phone),
+    let key = SlotKey::register(phone);
+    let target = |owner| match owner {
+        Some(_) => Err(Error::PhoneTaken),
+        None => Ok(None),
     };
-    let sent = send::send(
-        app,
-        sending,
-        |seen| match seen.phone_owner(phone)? {
-            Some(_) => Err(Error::PhoneTaken),
-            None => Ok(Target {
-                phone: phone.clone(),
-                uid: None,
-            }),
-        },
-        now,
-    );
-    token::phone_info(&app.keys, &sent.await?, now)
+    send::to_named(app, Purpose::Register, &key, phone, from, target, now).await
 }
 
 /// What an account is made of.

@@ -13,11 +13,11 @@ use crate::{
     metrics,
     phone::CountryCode,
     spend::{Charge, Shard, Tally, until_tomorrow},
-    store::{Key, Reserved},
+    store::{Key, Outcome, Reserved},
     time::UnixMs,
 };
 
-use super::race::random;
+use super::race::{Race, random};
 
 /// How long what all shards held is remembered, where it was bad news: whoever goes on asking then
 /// costs no look at all of them.
@@ -135,9 +135,19 @@ pub(super) async fn judge(
 /// Gives back what a message that was not sent would have cost. What can't be given back stays
 /// reserved until the day is over, so a failure is only logged.
 pub(super) async fn release(app: &App, shard: Shard, charge: &Charge) {
-    let is_something = *charge != Charge::nothing(charge.country);
-    if is_something && let Err(failure) = app.store.release(shard, charge).await {
-        tracing::warn!(?failure, "the price of a message not sent stays reserved");
+    if *charge == Charge::nothing(charge.country) {
+        return;
+    }
+    let mut race = Race::default();
+    loop {
+        match app.store.release(shard, charge).await {
+            Ok(Outcome::Done) => return,
+            Ok(Outcome::Raced) => race.lost().await,
+            Err(failure) => {
+                tracing::warn!(?failure, "the price of a message not sent stays reserved");
+                return;
+            }
+        }
     }
 }
 

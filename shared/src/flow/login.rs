@@ -20,7 +20,7 @@ use crate::{
 use super::{
     race::Race,
     redeem::{self, Redemption},
-    send::{self, Sending, Target},
+    send,
 };
 
 /// Sends a login code to the account with this phone, and gives the ticket that goes with it.
@@ -34,27 +34,9 @@ pub async fn send(
     from: &Source,
     now: UnixMs,
 ) -> Result<Token, Error> {
-    send::plan(app, Purpose::Login, phone)?;
-    let sending = Sending {
-        purpose: Purpose::Login,
-        key: &SlotKey::login(phone),
-        keys: &[Key::PhoneOwner(phone)],
-        from,
-        claimed: Some(phone),
-    };
-    let sent = send::send(
-        app,
-        sending,
-        |seen| {
-            let uid = seen.phone_owner(phone)?.ok_or(Error::PhoneUnknown)?;
-            Ok(Target {
-                phone: phone.clone(),
-                uid: Some(uid),
-            })
-        },
-        now,
-    );
-    token::phone_info(&app.keys, &sent.await?, now)
+    let key = SlotKey::login(phone);
+    let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::PhoneUnknown);
+    send::to_named(app, Purpose::Login, &key, phone, from, target, now).await
 }
 
 /// Takes a login code and starts a session.

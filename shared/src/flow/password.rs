@@ -13,7 +13,7 @@ use crate::{
     store::{Attempt, Key, Outcome},
     time::UnixMs,
     token::{self, Session, Token},
-    user::User,
+    user::{Uid, User},
 };
 
 use super::{
@@ -176,27 +176,9 @@ pub async fn send_reset(
     from: &Source,
     now: UnixMs,
 ) -> Result<Token, Error> {
-    send::plan(app, Purpose::ResetPassword, phone)?;
-    let sending = Sending {
-        purpose: Purpose::ResetPassword,
-        key: &SlotKey::reset_password(phone),
-        keys: &[Key::PhoneOwner(phone)],
-        from,
-        claimed: Some(phone),
-    };
-    let sent = send::send(
-        app,
-        sending,
-        |seen| {
-            let uid = seen.phone_owner(phone)?.ok_or(Error::UserNotFound)?;
-            Ok(Target {
-                phone: phone.clone(),
-                uid: Some(uid),
-            })
-        },
-        now,
-    );
-    token::phone_info(&app.keys, &sent.await?, now)
+    let key = SlotKey::reset_password(phone);
+    let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::UserNotFound);
+    send::to_named(app, Purpose::ResetPassword, &key, phone, from, target, now).await
 }
 
 /// Takes a code and changes the password of the account it was sent for. Every session ends.

@@ -12,6 +12,7 @@ use crate::{
     purpose::{Purpose, SlotKey},
     request,
     slot::{Challenge, ChallengeId, Origin, Verdict},
+    source::Tag,
     store::{Outcome, Seen, SlotMove},
     time::UnixMs,
 };
@@ -106,7 +107,8 @@ impl Right<'_> {
         if app.test_numbers.code_of(&self.phone, now).is_some() {
             return;
         }
-        let (tag, country) = (self.spend.key.tag(&app.keys), self.phone.country());
+        let tag = Tag::of(self.spend.key, &app.keys);
+        let country = self.phone.country();
         let origins = self.origins;
         app.after_answer(async move |app| {
             let mut sources: Vec<_> = origins.iter().map(|origin| &origin.source).collect();

@@ -15,11 +15,11 @@ use crate::{
     request,
     slot::{Challenge, ChallengeId, Fresh, Nonce, Origin, Policy},
     sms::Plan,
-    source::Source,
+    source::{Source, Tag},
     spend::{Charge, Shard, until_tomorrow},
     store::{Counted, Key, Outcome, Seen, SendOutcome, SlotMove, StoredSlot},
     time::UnixMs,
-    token::PhoneInfo,
+    token::{self, PhoneInfo, Token},
     user::{Uid, User},
     window::Limit,
 };
@@ -57,6 +57,35 @@ pub(super) fn plan<'a>(app: &'a App, purpose: Purpose, phone: &Phone) -> Result<
         true => app.sms_config.plan(purpose, phone),
         false => Err(Error::LoginOff),
     }
+}
+
+/// Sends a code to the phone that a request names, and gives the ticket that goes with it. `target`
+/// says of the phone's owner whose account it is for, and may refuse.
+pub(super) async fn to_named(
+    app: &Arc<App>,
+    purpose: Purpose,
+    key: &SlotKey,
+    phone: &Phone,
+    from: &Source,
+    target: impl Fn(Option<Uid>) -> Result<Option<Uid>, Error>,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    plan(app, purpose, phone)?;
+    let sending = Sending {
+        purpose,
+        key,
+        keys: &[Key::PhoneOwner(phone)],
+        from,
+        claimed: Some(phone),
+    };
+    let target = |seen: &Seen| {
+        Ok(Target {
+            phone: phone.clone(),
+            uid: target(seen.phone_owner(phone)?)?,
+        })
+    };
+    let sent = send(app, sending, target, now).await?;
+    token::phone_info(&app.keys, &sent, now)
 }
 
 /// Sends a code: counts who asks and reads, decides, records and reserves the money, publishes.
@@ -139,7 +168,7 @@ impl<'a> Sender<'a> {
         if app.source_limits.is_empty() {
             return Ok(Counted::Done(Answers::default()));
         }
-        let tag = self.sending.key.tag(&app.keys);
+        let tag = Tag::of(self.sending.key, &app.keys);
         let counted = app
             .store
             .count_source(source, tag, self.now, &app.source_limits);
@@ -469,7 +498,7 @@ impl Sent {
             }
         };
         let source = async {
-            let tag = self.key.tag(&app.keys);
+            let tag = Tag::of(&self.key, &app.keys);
             let limits = &app.source_limits;
             app.store
                 .uncount_source(&self.source, tag, self.at, limits)

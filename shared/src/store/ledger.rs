@@ -11,7 +11,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, TransactWriteItem, Update},
 };
 
-use super::{CONDITION_FAILED, Item, Seen, Store, failed, number, primary_key, unbuildable};
+use super::{
+    CONDITION_FAILED, Item, Outcome, Reason, Seen, Store, Transaction, count, failed, number,
+    primary_key, unbuildable,
+};
 use crate::{
     error::Error,
     phone::CountryCode,
@@ -81,11 +84,12 @@ impl Store {
 
     /// Gives back what a message that was not sent would have cost. A transaction, though it is one
     /// write: its token keeps it from being done twice when its answer is lost, or the ledger would
-    /// hold less than was spent.
+    /// hold less than was spent. [`Outcome::Raced`] when a send was at the shard in that moment: ask
+    /// again.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; it stays reserved.
-    pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<(), Error> {
+    pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<Outcome, Error> {
         let minus = |n: u64| AttributeValue::N(format!("-{n}"));
         let update = Update::builder()
             .table_name(&self.codes)
@@ -98,10 +102,12 @@ impl Store {
         let update = update.build().map_err(unbuildable)?;
         let write = TransactWriteItem::builder().update(update).build();
         match self.transact(vec![write]).await? {
-            super::Transaction::Done => Ok(()),
-            super::Transaction::Cancelled(_) => {
-                Err(Error::Internal("the ledger was in use".into()))
-            }
+            Transaction::Done => Ok(Outcome::Done),
+            Transaction::Cancelled(reasons) => match reasons[..] {
+                [Reason::Conflict] => Ok(Outcome::Raced),
+                // The shard has expired, and what was reserved in it.
+                _ => Ok(Outcome::Done),
+            },
         }
     }
 
@@ -154,15 +160,10 @@ fn names(country: CountryCode) -> HashMap<String, String> {
 }
 
 fn tally(item: &Item, country: CountryCode) -> Tally {
-    let count = |name: &str| match item.get(name) {
-        // A sum of additions and what was given back: below zero only if an operator set it so.
-        Some(AttributeValue::N(n)) => n.parse().unwrap_or(0),
-        _ => 0,
-    };
     Tally {
-        total: MicroUsd(count("total")),
-        country: MicroUsd(count(&format!("c{country}"))),
-        sent: count(&format!("n{country}")),
-        verified: count(&format!("v{country}")),
+        total: MicroUsd(count(item, "total")),
+        country: MicroUsd(count(item, &format!("c{country}"))),
+        sent: count(item, &format!("n{country}")),
+        verified: count(item, &format!("v{country}")),
     }
 }

@@ -45,7 +45,7 @@ use crate::{
 use items::{OwnerItem, ResetItem, SlotItem, UserItem};
 pub use ledger::Reserved;
 use register::Register;
-pub use sources::{Counted, TAGS};
+pub use sources::Counted;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -938,6 +938,14 @@ impl Seen {
 
 fn primary_key(pk: String) -> Item {
     HashMap::from([(PK.to_owned(), AttributeValue::S(pk))])
+}
+
+/// A count that an item holds; 0 if it holds none.
+fn count(item: &Item, name: &str) -> u64 {
+    match item.get(name) {
+        Some(AttributeValue::N(n)) => n.parse().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn number(n: u64) -> AttributeValue {

@@ -10,17 +10,20 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
-    CONDITION_FAILED, Item, Store, TTL_MARGIN, failed, number, primary_key,
+    CONDITION_FAILED, Item, Store, TTL_MARGIN, count, failed, number, primary_key,
     register::{self, Register},
 };
-use crate::{error::Error, fraud::Answers, source::Source, time::UnixMs, window::Limit};
-
-/// Marks a millisecond has: the tags there are.
-pub const TAGS: u64 = 4096;
+use crate::{
+    error::Error,
+    fraud::Answers,
+    source::{Source, Tag},
+    time::UnixMs,
+    window::Limit,
+};
 
 /// How long a used code speaks for its source.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -49,12 +52,12 @@ impl Store {
     pub async fn count_source(
         &self,
         source: &Source,
-        tag: u64,
+        tag: Tag,
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<Counted, Error> {
         let sends = sends(source, limits);
-        let count = sends.count_marked(now, tag % TAGS);
+        let count = sends.count_marked(now, tag.number());
         let ttl = now.plus(REMEMBERED).plus(TTL_MARGIN).as_secs();
         let update = self
             .client
@@ -97,11 +100,11 @@ impl Store {
     pub async fn answered(
         &self,
         source: &Source,
-        tag: u64,
+        tag: Tag,
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<(), Error> {
-        let taken_off = |mark: u64| mark % TAGS == tag % TAGS;
+        let taken_off = |mark: u64| mark % Tag::COUNT == tag.number();
         self.take_off(source, limits, now, 1, taken_off).await
     }
 
@@ -112,11 +115,11 @@ impl Store {
     pub async fn uncount_source(
         &self,
         source: &Source,
-        tag: u64,
+        tag: Tag,
         counted_at: UnixMs,
         limits: &[Limit],
     ) -> Result<(), Error> {
-        let mark = counted_at.0 * TAGS + tag % TAGS;
+        let mark = counted_at.0 * Tag::COUNT + tag.number();
         self.take_off(source, limits, counted_at, 0, |other| other == mark)
             .await
     }
@@ -178,7 +181,7 @@ fn sends<'a>(source: &Source, limits: &'a [Limit]) -> Register<'a> {
     Register {
         key: format!("source#{}", source.as_str()),
         limits,
-        grain: TAGS,
+        grain: Tag::COUNT,
     }
 }
 
@@ -187,7 +190,7 @@ fn answers(item: &Item, limits: &[Limit], now: UnixMs) -> Answers {
     let longest = limits.iter().max_by_key(|limit| limit.span);
     let horizon = longest.map_or(UnixMs(0), |limit| limit.horizon(now));
     let marks = register::marks(Some(item));
-    let unverified = marks.filter(|mark| mark / TAGS > horizon.0).count();
+    let unverified = marks.filter(|mark| mark / Tag::COUNT > horizon.0).count();
     Answers {
         unverified: unverified as u64,
         verified: verified(item, now),
@@ -200,12 +203,5 @@ fn verified(item: &Item, now: UnixMs) -> u64 {
     match last.plus(REMEMBERED) > now {
         true => count(item, "verified"),
         false => 0,
-    }
-}
-
-fn count(item: &Item, name: &str) -> u64 {
-    match item.get(name) {
-        Some(AttributeValue::N(n)) => n.parse().unwrap_or(0),
-        _ => 0,
     }
 }
