@@ -28,10 +28,11 @@ const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
 /// The longest that a function's start waits for its first connections.
 const OPEN: Duration = Duration::from_millis(250);
 
-/// How many connections to DynamoDB a start opens: a request asks for as many things at once. They
-/// are opened at the same time, so the second costs a start its handshake's processor time, and the
-/// first request neither that nor the wait for it.
-const DYNAMODB_CONNECTIONS: usize = 2;
+/// How many connections to DynamoDB the start of a function that sends messages opens: a send asks for
+/// as many things at once. They are opened at the same time, so the second costs a start its handshake's
+/// processor time, and the first request neither that nor the wait for it. The other functions ask for
+/// one thing after another until they have answered.
+const TO_SEND: usize = 2;
 
 /// The clients a function calls AWS with.
 #[derive(Debug)]
@@ -178,7 +179,8 @@ impl Connections {
     /// request the environment may be frozen until one comes. An endpoint that is down delays the
     /// start by 250 ms at most, and fails it never: the request that needs it will tell.
     pub async fn open(&self) {
-        let dynamodb = (0..DYNAMODB_CONNECTIONS).map(|_| self.https.open(&self.dynamodb));
+        let dynamodb = if self.sns.is_some() { TO_SEND } else { 1 };
+        let dynamodb = (0..dynamodb).map(|_| self.https.open(&self.dynamodb));
         let sns = self.sns.iter().map(|sns| self.https.open(sns));
         let _ = timeout(OPEN, join(join_all(dynamodb), join_all(sns))).await;
     }

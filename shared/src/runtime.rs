@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     panic,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
 };
 
@@ -37,9 +37,9 @@ where
     let handler = service_fn(|event: LambdaEvent<LambdaRequest>| {
         let (context, now) = (event.context, UnixMs::now());
         // Boxed at once: what is wrapped around it would otherwise hold it several times over, 190 KB.
-        let answer = Box::pin(handle(app.clone(), event.payload.into(), now));
+        let answer = boxed(|| handle(app.clone(), event.payload.into(), now));
         let app = &app;
-        Box::pin(async move {
+        boxed(|| async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
             let answer = request::observed(app, function, id, now, answer);
             Ok::<_, Error>(for_gateway(answer.await))
@@ -71,14 +71,21 @@ where
     let app = start().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         let (context, now) = (event.context, UnixMs::now());
-        let report = Box::pin(handle(app.clone(), event.payload, now));
+        let report = boxed(|| handle(app.clone(), event.payload, now));
         let app = &app;
-        Box::pin(async move {
+        boxed(|| async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
             request::observed(app, function, id, now, report).await
         })
     }))
     .await
+}
+
+/// A future on the heap. In a frame of its own, as the loop's would otherwise have room for it, and
+/// a start touch nine pages of stack that nothing has come for yet.
+#[inline(never)]
+fn boxed<Work: Future>(begin: impl FnOnce() -> Work) -> Pin<Box<Work>> {
+    Box::pin(begin())
 }
 
 /// What comes before the first event.
@@ -89,12 +96,8 @@ async fn start() -> Result<Arc<App>, Error> {
         .filter(|level| !level.is_empty());
     let level = level.and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::INFO);
-    tracing::subscriber::set_global_default(log::subscriber(level, io::stdout))?;
-    // Lambda hands standard output to CloudWatch line by line, and what is JSON already as it is.
-    // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
-    metrics::write_to(|line| {
-        let _ = writeln!(io::stdout(), "{line}");
-    });
+    tracing::subscriber::set_global_default(log::subscriber(level, to_cloudwatch))?;
+    metrics::write_to(to_cloudwatch);
     // The default hook prints the payload of a panic, which may quote what a request held.
     panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
@@ -115,6 +118,13 @@ async fn start() -> Result<Arc<App>, Error> {
         let _ = opening.await;
     }
     Ok(app)
+}
+
+/// Lambda hands standard output to CloudWatch line by line, and what is JSON already as it is.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
+fn to_cloudwatch(line: &str) {
+    // Who can't log has nobody to tell.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// An answer as API Gateway takes it. `lambda_http::run` would do the same, at the cost of 0.2 MB for

@@ -1,9 +1,11 @@
 //! The money ledger: what a day's messages may cost.
 
 use serde_json::json;
+use shared::metrics::Metric;
 
-use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, relay::Fault, scenario_with,
+use crate::{
+    metrics::values,
+    support::{ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, relay::Fault, scenario_with},
 };
 
 /// Three messages a day.
@@ -17,13 +19,15 @@ async fn ask(app: &TestApp, n: u32) -> Answer {
     app.send_register_code(&format!("139{n:08}")).await
 }
 
-fn assert_spent(answer: &Answer) -> u64 {
-    answer.assert_a(
-        400,
-        "SEND_MESSAGE_FREQUENTLY",
-        "Send message too frequently",
-    );
-    answer.retry_after().expect("when to come back")
+/// What all shards hold, in millionths of a dollar.
+async fn spent(app: &TestApp) -> u64 {
+    let (mut total, today) = (0, app.clock.now().0 / 1000 / DAY);
+    for shard in 0..32 {
+        let item = app.code_item(&format!("spend#{today}#{shard}")).await;
+        let spent = item.get("total").map_or("0", |total| total.as_n().unwrap());
+        total += spent.parse::<u64>().unwrap();
+    }
+    total
 }
 
 #[tokio::test]
@@ -32,11 +36,30 @@ async fn a_day_has_so_much_money_and_the_next_begins_anew() {
         for n in 0..3 {
             assert_eq!(ask(app, n).await.status, 200, "{n}");
         }
-        let wait = assert_spent(&ask(app, 3).await);
+        let wait = ask(app, 3).await.assert_too_frequent();
         assert!(wait <= DAY, "{wait}");
         assert_eq!(app.inbox().messages().len(), 3);
         app.wait(wait);
         assert_eq!(ask(app, 3).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_much_is_spent_is_told_as_it_is_spent() {
+    scenario_with(THREE, async |app| {
+        let told = || -> Vec<f64> {
+            let lines = app.metrics();
+            let used = lines
+                .iter()
+                .flat_map(|line| values(line, Metric::BudgetUsed));
+            used.collect()
+        };
+        for (n, percent) in [30.0, 61.0, 92.0, 100.0].into_iter().enumerate() {
+            let answer = ask(app, n as u32).await;
+            assert_eq!(answer.status, if n < 3 { 200 } else { 400 });
+            assert_eq!(told().last(), Some(&percent), "{n}");
+        }
     })
     .await;
 }
@@ -57,11 +80,11 @@ async fn a_country_can_have_less_than_all_together() {
         for n in 0..2 {
             assert_eq!(ask(app, n).await.status, 200, "{n}");
         }
-        assert_spent(&ask(app, 2).await);
+        ask(app, 2).await.assert_too_frequent();
         for n in 0..3 {
             assert_eq!(british(n).await.status, 200, "{n}");
         }
-        assert_spent(&british(3).await);
+        british(3).await.assert_too_frequent();
     })
     .await;
 }
@@ -77,7 +100,29 @@ async fn a_message_that_sns_refuses_costs_nothing() {
         for n in 0..3 {
             assert_eq!(ask(app, n).await.status, 200, "{n}");
         }
-        assert_spent(&ask(app, 3).await);
+        ask(app, 3).await.assert_too_frequent();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_it_would_have_cost_is_given_back_though_another_send_is_at_the_ledger() {
+    scenario_with(THREE, async |app| {
+        let conflict = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "CancellationReasons":[{"Code":"TransactionConflict","Message":"ongoing"}]}"#;
+        app.sns.break_it(Fault::Refuses);
+        // Two reads and writes of the request go before; the fifth gives back.
+        app.dynamodb.break_it(Fault::After {
+            requests: 4,
+            then: Box::new(Fault::AnswersTo {
+                operation: "TransactWriteItems",
+                times: 1,
+                status: 400,
+                body: conflict.to_owned(),
+            }),
+        });
+        assert_eq!(ask(app, 0).await.status, 500);
+        assert_eq!(spent(app).await, 0, "millionths of a dollar");
     })
     .await;
 }
@@ -90,7 +135,7 @@ async fn a_message_that_may_have_gone_out_stays_paid_for() {
             assert_eq!(ask(app, n).await.status, 500, "{n}");
         }
         app.sns.mend().await;
-        assert_spent(&ask(app, 3).await);
+        ask(app, 3).await.assert_too_frequent();
         assert_eq!(app.inbox().messages().len(), 3);
     })
     .await;
@@ -105,7 +150,7 @@ async fn a_send_that_is_refused_otherwise_costs_nothing() {
         }
         assert_eq!(app.send_login_code(MARY).await.status, 200);
         assert_eq!(ask(app, 0).await.status, 200);
-        assert_spent(&ask(app, 1).await);
+        ask(app, 1).await.assert_too_frequent();
     })
     .await;
 }
@@ -117,13 +162,7 @@ async fn of_a_hundred_who_race_for_one_phone_the_one_that_is_sent_is_paid_for() 
         let sends = (0..100).map(|_| app.send_login_code(ERIC));
         futures_util::future::join_all(sends).await;
         assert_eq!(app.texts(ERIC).len(), 1);
-        let (mut total, today) = (0, app.clock.now().0 / 1000 / DAY);
-        for shard in 0..32 {
-            let item = app.code_item(&format!("spend#{today}#{shard}")).await;
-            let spent = item.get("total").map_or("0", |total| total.as_n().unwrap());
-            total += spent.parse::<u64>().unwrap();
-        }
-        assert_eq!(total, 40_000, "millionths of a dollar");
+        assert_eq!(spent(app).await, 40_000, "millionths of a dollar");
     })
     .await;
 }
@@ -135,7 +174,7 @@ async fn a_notice_is_paid_for_too() {
         app.move_to(&session, ANNA).await;
         assert_eq!(app.texts(ERIC).len(), 1, "told");
         assert_eq!(ask(app, 0).await.status, 200);
-        assert_spent(&ask(app, 1).await);
+        ask(app, 1).await.assert_too_frequent();
     })
     .await;
 }
@@ -150,7 +189,7 @@ async fn without_money_codes_are_taken_and_passwords_too_and_a_move_is_made_unto
         let (ticket, code) = app.login_code(MARY).await;
         let session = app.session_of_eric().await;
         let to_anna = app.phone_change_code(&session, ANNA).await;
-        assert_spent(&ask(app, 0).await);
+        ask(app, 0).await.assert_too_frequent();
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
         let logged_in = app.log_in_with_password("eric", ERIC_PASSWORD).await;
         assert_eq!(logged_in.status, 200);

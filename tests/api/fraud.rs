@@ -38,13 +38,7 @@ async fn beyond_the_usual_an_address_that_answers_nothing_is_cut_off_and_others_
         for n in 0..4 {
             assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
         }
-        let refused = ask(app, PUMP, 4).await;
-        refused.assert_a(
-            400,
-            "SEND_MESSAGE_FREQUENTLY",
-            "Send message too frequently",
-        );
-        let wait = refused.retry_after().expect("when to come back");
+        let wait = ask(app, PUMP, 4).await.assert_too_frequent();
         assert!(wait <= 24 * 3600, "{wait}");
         // A newcomer's first code goes out all the same, and so it does the second time.
         let newcomer = "203.0.113.8";
@@ -94,15 +88,16 @@ async fn one_country_is_not_another() {
 
 #[tokio::test]
 async fn observing_it_counts_and_lets_pass_and_off_it_does_neither() {
-    for (mode, decision) in [
-        ("observe", Some("Observed")),
-        ("enforce", Some("Refused")),
-        ("off", None),
+    // The log is one for all, so each looks for an address that no other test comes from.
+    for (mode, decision, pump) in [
+        ("observe", Some("Observed"), "203.0.113.11"),
+        ("enforce", Some("Refused"), "203.0.113.12"),
+        ("off", None, "203.0.113.13"),
     ] {
         let environment = [FOUR, &[("FRAUD_GUARD", mode)]].concat();
         scenario_with(&environment, async |app| {
             for n in 0..6 {
-                let status = ask(app, PUMP, n).await.status;
+                let status = ask(app, pump, n).await.status;
                 let refused = mode == "enforce" && n >= 4;
                 assert_eq!(status, if refused { 400 } else { 200 }, "{mode} {n}");
             }
@@ -110,6 +105,18 @@ async fn observing_it_counts_and_lets_pass_and_off_it_does_neither() {
             for of in ["Observed", "Refused"] {
                 let expected = if decision == Some(of) { 2.0 } else { 0.0 };
                 assert_eq!(decided(of), expected, "{mode} {of}");
+            }
+            let logged = app.logged_with("source_hash", pump);
+            assert_eq!(
+                logged.len(),
+                if decision.is_some() { 2 } else { 0 },
+                "{mode}"
+            );
+            for line in logged {
+                let reason = "unverified codes beyond the usual, from a source that answers few";
+                assert_eq!(line["reason"], reason, "{line}");
+                assert_eq!(line["refused"], mode == "enforce", "{line}");
+                assert_eq!(line["country"], "86", "{line}");
             }
         })
         .await;

@@ -23,12 +23,7 @@ async fn five_messages_an_hour_ten_a_day_and_the_wait_is_told_exactly() {
             app.wait(121);
         }
         let refused = app.send_login_code(ERIC).await;
-        refused.assert_a(
-            400,
-            "SEND_MESSAGE_FREQUENTLY",
-            "Send message too frequently",
-        );
-        let wait = refused.retry_after().unwrap();
+        let wait = refused.assert_too_frequent();
         assert!(
             (HOUR - 5 * 121 - 2..=HOUR - 5 * 121).contains(&wait),
             "{wait}"
@@ -39,12 +34,7 @@ async fn five_messages_an_hour_ten_a_day_and_the_wait_is_told_exactly() {
             app.wait(HOUR);
         }
         let refused = app.send_login_code(ERIC).await;
-        refused.assert_a(
-            400,
-            "SEND_MESSAGE_FREQUENTLY",
-            "Send message too frequently",
-        );
-        app.wait(refused.retry_after().unwrap());
+        app.wait(refused.assert_too_frequent());
         assert_eq!(app.send_login_code(ERIC).await.status, 200);
         assert_eq!(app.texts(ERIC).len(), 11);
     })
@@ -123,12 +113,7 @@ async fn ten_wrong_codes_a_day_then_neither_codes_nor_messages_until_it_passes()
             app.wait(120);
         }
         let refused = app.send_login_code(ERIC).await;
-        refused.assert_a(
-            400,
-            "SEND_MESSAGE_FREQUENTLY",
-            "Send message too frequently",
-        );
-        let wait = refused.retry_after().unwrap();
+        let wait = refused.assert_too_frequent();
         assert!((DAY - 242..=DAY - 238).contains(&wait), "{wait}");
         let refused = app.log_in(&last.0, &last.1).await;
         refused.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");

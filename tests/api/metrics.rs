@@ -19,7 +19,7 @@ pub fn counted(app: &TestApp, metric: Metric, of: Option<(&str, &str)>) -> f64 {
 }
 
 /// A metric's values in a line, whether one or many.
-fn values(line: &Value, metric: Metric) -> Vec<f64> {
+pub fn values(line: &Value, metric: Metric) -> Vec<f64> {
     match &line[metric.name()] {
         Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
         value => value.as_f64().into_iter().collect(),

@@ -33,11 +33,7 @@ fn template_crates_handlers_and_events_are_one_list() {
 #[test]
 fn each_event_asks_for_its_functions_route() {
     let template = Template::read(&root().join("template.yaml"), "").unwrap();
-    let routed = template
-        .functions
-        .iter()
-        .filter(|function| !function.routes.is_empty());
-    for function in routed {
+    for function in template.routed() {
         let file = root()
             .join("events")
             .join(format!("{}.json", function.name));

@@ -96,11 +96,7 @@ async fn every_endpoint_asks_for_what_the_table_of_the_readme_says() {
     let rows: BTreeSet<String> = table.rows.into_keys().collect();
     assert_eq!(held, rows, "every row was held against a request");
     let template = Template::read(&root().join("template.yaml"), "").unwrap();
-    let routed = template
-        .functions
-        .iter()
-        .filter(|function| !function.routes.is_empty());
-    for function in routed {
+    for function in template.routed() {
         assert!(
             rows.contains(&function.name),
             "no row for {}",

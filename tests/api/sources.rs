@@ -22,29 +22,20 @@ async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
         .await
 }
 
-fn assert_too_frequent(answer: &Answer) -> u64 {
-    answer.assert_a(
-        400,
-        "SEND_MESSAGE_FREQUENTLY",
-        "Send message too frequently",
-    );
-    answer.retry_after().expect("when to come back")
-}
-
 #[tokio::test]
 async fn an_address_has_so_many_sends_an_hour_and_a_day_and_is_told_when_to_come_back() {
     scenario_with(THREE_AN_HOUR, async |app| {
         for n in 0..3 {
             assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
         }
-        let wait = assert_too_frequent(&ask(app, ADDRESS, 3).await);
+        let wait = ask(app, ADDRESS, 3).await.assert_too_frequent();
         assert!((HOUR - 2..=HOUR).contains(&wait), "{wait}");
         assert_eq!(ask(app, OTHER, 3).await.status, 200, "another address");
         app.wait(wait);
         for n in 4..6 {
             assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
         }
-        let wait = assert_too_frequent(&ask(app, ADDRESS, 6).await);
+        let wait = ask(app, ADDRESS, 6).await.assert_too_frequent();
         assert!(wait > 22 * HOUR, "{wait}");
         app.wait(wait);
         assert_eq!(ask(app, ADDRESS, 7).await.status, 200);
@@ -58,7 +49,7 @@ async fn the_defaults_are_thirty_an_hour_and_a_hundred_a_day() {
         for n in 0..30 {
             assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
         }
-        assert_too_frequent(&ask(app, ADDRESS, 30).await);
+        ask(app, ADDRESS, 30).await.assert_too_frequent();
     })
     .await;
 }
@@ -70,7 +61,9 @@ async fn an_ipv6_subscriber_is_one_address() {
             let address = format!("2001:db8:1:2::{n}");
             assert_eq!(ask(app, &address, n).await.status, 200, "{n}");
         }
-        assert_too_frequent(&ask(app, "2001:db8:1:2:ffff::", 3).await);
+        ask(app, "2001:db8:1:2:ffff::", 3)
+            .await
+            .assert_too_frequent();
         assert_eq!(ask(app, "2001:db8:1:3::", 3).await.status, 200);
     })
     .await;
@@ -88,7 +81,9 @@ async fn a_used_code_gives_its_send_back_and_what_was_refused_for_it() {
             let body = json!({ "phone": phone });
             let sent = app.post_from(ADDRESS, path, body.clone()).await;
             assert_eq!(sent.status, 200, "{n}: {sent:?}");
-            assert_too_frequent(&app.post_from(ADDRESS, path, body).await);
+            app.post_from(ADDRESS, path, body)
+                .await
+                .assert_too_frequent();
             let code = app.last_code(&phone);
             let body = json!({"phoneInfo": sent.result(), "code": code});
             // The code is typed in somewhere else.
@@ -99,7 +94,7 @@ async fn a_used_code_gives_its_send_back_and_what_was_refused_for_it() {
         for n in 0..3 {
             assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
         }
-        assert_too_frequent(&ask(app, ADDRESS, 3).await);
+        ask(app, ADDRESS, 3).await.assert_too_frequent();
     })
     .await;
 }
@@ -119,7 +114,7 @@ async fn a_refused_send_counts_too() {
         let fourth = app
             .post_from(ADDRESS, path, json!({"phone": "13900139003"}))
             .await;
-        assert_too_frequent(&fourth);
+        fourth.assert_too_frequent();
         let path = "/Systems/sendVerificationCode";
         let body = json!({"username": "nobody", "mobile_phone": "13900139003"});
         let fourth = app.post_from(ADDRESS, path, body).await;
@@ -136,7 +131,7 @@ async fn a_refusal_takes_no_code_and_blocks_no_other_way_in() {
         let code = app.last_code(MARY);
         ask(app, ADDRESS, 1).await;
         ask(app, ADDRESS, 2).await;
-        assert_too_frequent(&ask(app, ADDRESS, 3).await);
+        ask(app, ADDRESS, 3).await.assert_too_frequent();
         let body = json!({"phoneInfo": sent.result(), "code": code});
         let logged_in = app
             .post_from(ADDRESS, "/v1/user/loginByMessage", body)
@@ -183,7 +178,7 @@ async fn proxies_are_believed_as_far_as_they_are_declared() {
             let claimed = format!("198.51.100.{n}, 192.0.2.1");
             assert_eq!(through_proxy(&claimed, n).await.status, 200, "{n}");
         }
-        assert_too_frequent(&through_proxy("192.0.2.1", 3).await);
+        through_proxy("192.0.2.1", 3).await.assert_too_frequent();
         assert_eq!(through_proxy("192.0.2.2", 3).await.status, 200);
     })
     .await;

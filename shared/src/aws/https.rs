@@ -44,8 +44,14 @@ use crate::metrics::{self, Metric};
 
 /// The certificate authorities AWS endpoints are signed by (<https://www.amazontrust.com/repository/>).
 /// Trusting only these makes the start quicker (the system's list takes milliseconds to parse) and
-/// a mis-issued certificate of anybody else's worthless.
-const AMAZON_ROOTS: &[u8] = include_bytes!("../amazon-roots.pem");
+/// a mis-issued certificate of anybody else's worthless. In DER, as PEM would have to be decoded.
+const AMAZON_ROOTS: [&[u8]; 5] = [
+    include_bytes!("../amazon-roots/amazon-root-ca-1.der"),
+    include_bytes!("../amazon-roots/amazon-root-ca-2.der"),
+    include_bytes!("../amazon-roots/amazon-root-ca-3.der"),
+    include_bytes!("../amazon-roots/amazon-root-ca-4.der"),
+    include_bytes!("../amazon-roots/starfield-services-root-g2.der"),
+];
 
 /// Name, TCP and TLS, of endpoints a millisecond away.
 const CONNECT: Duration = Duration::from_millis(800);
@@ -63,12 +69,14 @@ impl Https {
     /// A sentence about `AWS_CA_BUNDLE`, when it cannot be used.
     pub(crate) fn new(ca_bundle: Option<&str>) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        trust(&mut roots, AMAZON_ROOTS)?;
+        for root in AMAZON_ROOTS.map(CertificateDer::from_slice) {
+            roots.add(root).map_err(|error| error.to_string())?;
+        }
         if let Some(path) = ca_bundle {
             let in_bundle =
                 |error: String| format!("environment variable AWS_CA_BUNDLE: {path}: {error}");
             let pem = std::fs::read(path).map_err(|error| in_bundle(error.to_string()))?;
-            trust(&mut roots, &pem).map_err(in_bundle)?;
+            trust_pem(&mut roots, &pem).map_err(in_bundle)?;
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -107,7 +115,7 @@ impl fmt::Debug for Https {
     }
 }
 
-fn trust(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
+fn trust_pem(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| error.to_string())?;
         roots.add(certificate).map_err(|error| error.to_string())?;
@@ -223,3 +231,30 @@ impl fmt::Display for TimedOut {
 }
 
 impl StdError for TimedOut {}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    use super::*;
+
+    /// The fingerprints that <https://www.amazontrust.com/repository/> gives.
+    #[test]
+    fn the_roots_are_those_that_amazon_publishes() {
+        let fingerprints = AMAZON_ROOTS.map(|root| {
+            let digest = digest(&SHA256, root);
+            let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+            hex.collect::<String>()
+        });
+        assert_eq!(
+            fingerprints,
+            [
+                "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+                "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+                "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+                "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+                "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+            ]
+        );
+    }
+}

@@ -126,11 +126,20 @@ impl Text {
     }
 
     fn fill_in(&self, brand: &str, code: &str, minutes: &str, domain: Option<&str>) -> String {
-        let mut message = self
-            .0
-            .replace("{code}", code)
-            .replace("{minutes}", minutes)
-            .replace("{brand}", brand);
+        let mut message = String::with_capacity(self.0.len() + brand.len());
+        // In one pass, as every start fills in all texts to see whether they fit.
+        let mut pieces = self.0.split('{');
+        message.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let (value, rest) = match piece.split_once('}') {
+                Some(("code", rest)) => (code, rest),
+                Some(("minutes", rest)) => (minutes, rest),
+                Some(("brand", rest)) => (brand, rest),
+                _ => ("{", piece),
+            };
+            message.push_str(value);
+            message.push_str(rest);
+        }
         if let Some(domain) = domain {
             message.push_str(&format!("\n@{domain} #{code}"));
         }
@@ -149,16 +158,17 @@ fn fits_one_segment(message: &str) -> bool {
                          ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
     const EXTENDED: &str = "^{}\\[~]|€";
     let septets = message.chars().map(|c| match c {
-        // Most of every text, and every start checks all texts.
+        // Most of every text.
         ' ' | 'a'..='z' | 'A'..='Z' | '0'..='9' => Some(1),
         c if BASIC.contains(c) => Some(1),
         c if EXTENDED.contains(c) => Some(2),
         _ => None,
     });
-    match septets.sum::<Option<u32>>() {
-        Some(septets) => septets <= 160,
-        None => message.encode_utf16().count() <= 70,
-    }
+    // 70 characters fit whatever they are.
+    message.encode_utf16().count() <= 70
+        || septets
+            .sum::<Option<u32>>()
+            .is_some_and(|septets| septets <= 160)
 }
 
 #[cfg(test)]
@@ -191,6 +201,15 @@ mod tests {
         ] {
             assert_eq!(fits_one_segment(&message), fits, "{message}");
         }
+    }
+
+    #[test]
+    fn what_is_filled_in_stands_as_it_is_and_so_does_what_is_not_known() {
+        let odd = text("{brand}: {code}{code} {minutes}{ {x} {{code}} }");
+        assert_eq!(
+            odd.fill_in("{code}", "123456", "5", Some("a.b")),
+            "{code}: 123456123456 5{ {x} {123456} }\n@a.b #123456"
+        );
     }
 
     #[test]

@@ -414,11 +414,15 @@ impl TestApp {
 
     /// The lines that have been logged about a phone of country 86.
     pub fn logged_about(&self, phone: &str) -> Vec<Value> {
-        let app = self.function_app("info");
-        let hash = app.keys.log_hash(&format!("+86{phone}"));
-        let lines = secrets::log_lines();
-        let about = lines.into_iter().filter(|line| line["phone_hash"] == hash);
-        about.collect()
+        self.logged_with("phone_hash", &format!("+86{phone}"))
+    }
+
+    /// The lines that have been logged with the hash of this text as `field`: by any test, as all
+    /// systems here hash alike.
+    pub fn logged_with(&self, field: &str, text: &str) -> Vec<Value> {
+        let hash = self.function_app("info").keys.log_hash(text);
+        let lines = secrets::log_lines().into_iter();
+        lines.filter(|line| line[field] == hash).collect()
     }
 
     /// What functions have called so far, of DynamoDB and of SNS.
@@ -446,6 +450,17 @@ impl Answer {
         let body = json!({"success": false, "message": message, "code": code, "status": status});
         self.assert(status, body);
         assert!(!self.headers.contains_key("authorization"), "{self:?}");
+    }
+
+    /// Asserts that dialect A refuses to send so soon or so much; when to come back, in seconds.
+    #[track_caller]
+    pub fn assert_too_frequent(&self) -> u64 {
+        self.assert_a(
+            400,
+            "SEND_MESSAGE_FREQUENTLY",
+            "Send message too frequently",
+        );
+        self.retry_after().expect("when to come back")
     }
 
     /// `Retry-After`, in seconds.

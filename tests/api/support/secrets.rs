@@ -1,9 +1,6 @@
 //! No log line, at any level, and no table may give a secret away: every scenario ends with a look.
 
-use std::{
-    io::{self, Write},
-    sync::{Mutex, Once},
-};
+use std::sync::{Mutex, Once};
 
 use aho_corasick::AhoCorasick;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,33 +9,27 @@ use tracing::level_filters::LevelFilter;
 
 use super::TestApp;
 
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static LOG: Mutex<String> = Mutex::new(String::new());
 
-struct ToLog;
-
-impl Write for ToLog {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOG.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn to_log(line: &str) {
+    let mut log = LOG.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
 }
 
 /// Logs as the functions do, but at every level and into memory.
 pub fn capture_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = shared::log::subscriber(LevelFilter::TRACE, || ToLog);
+        let subscriber = shared::log::subscriber(LevelFilter::TRACE, to_log);
         tracing::subscriber::set_global_default(subscriber).unwrap();
-        shared::metrics::write_to(|line| writeln!(ToLog, "{line}").unwrap());
+        shared::metrics::write_to(to_log);
     });
 }
 
 /// What has been logged so far, by all tests.
 pub fn log() -> String {
-    String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
+    LOG.lock().unwrap().clone()
 }
 
 /// The same, line by line.

@@ -24,6 +24,10 @@ use crate::{
     subject::Subject,
 };
 
+/// How often a function, and beside it the bare one, is started alone for one start that is asked for
+/// something.
+const STARTS_A_ROUND: usize = 4;
+
 /// How much is measured.
 #[derive(Debug, Clone)]
 pub struct Extent {
@@ -276,11 +280,14 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
                 }
                 sleep(Duration::from_millis(50)).await;
             });
-            // The two starts that are compared follow one another, after one that wakes the machine.
+            // The starts that are compared follow one another, after one that wakes the machine. They
+            // are quick, and a few of them tell little.
             let nothing = bare("bare-http", &bare_http, &plain, &[]);
             sample(&mut api, &nothing, &[], &plain, &mut Samples::default())?;
-            sample(&mut api, alone, &[], &plain, &mut measured.alone)?;
-            sample(&mut api, &nothing, &same, &plain, &mut measured.bare_http)?;
+            for _ in 0..STARTS_A_ROUND {
+                sample(&mut api, alone, &[], &plain, &mut measured.alone)?;
+                sample(&mut api, &nothing, &[], &plain, &mut measured.bare_http)?;
+            }
             let sampled = sample(
                 &mut api,
                 over_plain,

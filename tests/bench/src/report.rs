@@ -157,7 +157,7 @@ pub fn json(all: &[Measured]) -> Value {
             "start_alone": median(&of.alone.start),
             "http": samples(&of.plain),
             "tls": samples(&of.tls),
-            "bare_lambda_http": samples(&of.bare_http),
+            "bare_lambda_http_start": median(&of.bare_http.start),
             "bare_sdk_http": samples(&of.bare_sdk_plain),
             "bare_sdk_tls": samples(&of.bare_sdk),
             "sdk_defaults_tls": samples(&of.defaults),

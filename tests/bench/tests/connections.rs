@@ -46,7 +46,7 @@ async fn the_first_request_finds_them_open() {
         let (connections, clients) = clients(&dynamodb.url(), &sns.url(), sends);
         connections.open().await;
         // Whoever is answered on the first hands it on, while the second may still be on its way.
-        let expected = (2, usize::from(sends));
+        let expected = if sends { (2, 1) } else { (1, 0) };
         let opened = || (dynamodb.connections(), sns.connections());
         let begun = Instant::now();
         while opened() != expected && begun.elapsed() < Duration::from_secs(1) {
@@ -55,9 +55,10 @@ async fn the_first_request_finds_them_open() {
         assert_eq!(opened(), expected);
 
         let list = || clients.dynamodb.list_tables().send();
-        let (first, second) = tokio::join!(list(), list());
-        first.and(second).unwrap();
+        list().await.unwrap();
         if let Some(sns) = clients.sns {
+            let (first, second) = tokio::join!(list(), list());
+            first.and(second).unwrap();
             let publish = sns.publish().phone_number("+8613800138001");
             publish.message("hello").send().await.unwrap();
         }

@@ -9,7 +9,7 @@ use std::{
 
 use lexopt::{Arg, Parser, ValueExt};
 use local::{Options, StartError, System, Template, demo};
-use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
+use tracing::level_filters::LevelFilter;
 
 const HELP: &str = "\
 The whole of Latchkey in one process: gateway, DynamoDB, SMS inbox.
@@ -143,12 +143,16 @@ async fn interrupted() {
 fn log_to_stderr() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
     let level = level.parse().unwrap_or(LevelFilter::WARN);
-    shared::log::subscriber(level, io::stderr).init();
+    let subscriber = shared::log::subscriber(level, to_stderr);
+    // It fails where there is one already, and nobody has set one before.
+    let _ = tracing::subscriber::set_global_default(subscriber);
     if level >= LevelFilter::INFO {
-        shared::metrics::write_to(|line| {
-            let _ = writeln!(io::stderr(), "{line}");
-        });
+        shared::metrics::write_to(to_stderr);
     }
+}
+
+fn to_stderr(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Prints a line; a reader that has gone away is no reason to stop.

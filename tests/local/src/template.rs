@@ -95,6 +95,11 @@ impl Template {
         Self::parse(&text, table_prefix).map_err(failed)
     }
 
+    /// The functions that a route leads to.
+    pub fn routed(&self) -> impl Iterator<Item = &Function> {
+        self.functions.iter().filter(|f| !f.routes.is_empty())
+    }
+
     fn parse(text: &str, table_prefix: &str) -> Result<Self, Why> {
         let template: Value = serde_yaml_ng::from_str(text).map_err(Why::NotYaml)?;
         let resources = template
