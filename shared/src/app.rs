@@ -106,12 +106,12 @@ impl App {
         self.sms.prepare().await;
     }
 
-    /// Begins work that goes on after the answer.
+    /// Leaves work for after the answer.
     pub(crate) fn after_answer<Work>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> Work)
     where
         Work: Future<Output = ()> + Send + 'static,
     {
-        self.background.begin(self.clone(), work(self.clone()));
+        self.background.leave(self.clone(), work(self.clone()));
     }
 
     /// What a phone may be sent: so many messages an hour and a day, over all purposes; and no code for

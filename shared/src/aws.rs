@@ -3,13 +3,18 @@
 //! Built by hand rather than through `aws-config`: a Lambda function finds region and credentials in
 //! its environment and nowhere else, so the provider chain would only cost size and start time.
 
-use std::{ops::Deref, sync::OnceLock, time::Duration};
+use std::{
+    ops::Deref,
+    pin::pin,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_smithy_runtime_api::client::http::http_client_fn;
-use futures_util::future::{join, join_all};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
+use futures_util::future::{Either, join, select};
 use https::Https;
 use tokio::{task::yield_now, time::timeout};
 
@@ -28,12 +33,6 @@ const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
 /// The longest that a function's start waits for its first connections.
 const OPEN: Duration = Duration::from_millis(250);
 
-/// How many connections to DynamoDB the start of a function that sends messages opens: a send asks for
-/// as many things at once. They are opened at the same time, so the second costs a start its handshake's
-/// processor time, and the first request neither that nor the wait for it. The other functions ask for
-/// one thing after another until they have answered.
-const TO_SEND: usize = 2;
-
 /// The clients a function calls AWS with.
 #[derive(Debug)]
 pub struct Clients {
@@ -44,82 +43,87 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Builds the clients. No connection is made.
+    /// Clients over these connections. Neither is built yet.
     pub fn new(config: &AwsConfig, connections: &Connections) -> Self {
-        let http = |latency| {
-            let connector = connections.https.connector(latency);
-            http_client_fn(move |_, _| connector.clone())
-        };
-        let region = Region::new(config.region.clone());
-        let credentials = Credentials::new(
-            &config.access_key_id,
-            &config.secret_access_key,
-            config.session_token.clone(),
-            None,
-            "environment",
-        );
-        let timeouts = |attempt, operation| {
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(attempt)
-                .operation_timeout(operation)
-                .build()
-        };
-        let mut dynamodb = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http(Metric::StoreLatency))
-            .region(region.clone())
-            .credentials_provider(credentials.clone())
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(DYNAMODB_ATTEMPTS)
-                    .with_initial_backoff(Duration::from_millis(50))
-                    .with_max_backoff(Duration::from_millis(200)),
-            )
-            .timeout_config(timeouts(
-                config.dynamodb_attempt,
-                config.dynamodb_attempt * DYNAMODB_ATTEMPTS + DYNAMODB_BACK_OFF,
-            ));
-        dynamodb.set_endpoint_url(config.dynamodb_endpoint.clone());
+        let https = &connections.https;
+        let (for_dynamodb, for_sns) = (config.clone(), config.clone());
+        let dynamodb = https.clone();
+        let dynamodb = Lazy::new(move || dynamodb_client(&for_dynamodb, &dynamodb));
         let sns = connections.sns.is_some().then(|| {
-            let mut sns = aws_sdk_sns::Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .http_client(http(Metric::SmsLatency))
-                .region(region)
-                .credentials_provider(credentials)
-                .retry_config(RetryConfig::disabled())
-                .timeout_config(timeouts(SNS_ATTEMPT, SNS_ATTEMPT));
-            sns.set_endpoint_url(config.sns_endpoint.clone());
-            Lazy::new(sns.build(), aws_sdk_sns::Client::from_conf)
+            let https = https.clone();
+            Lazy::new(move || sns_client(&for_sns, &https))
         });
-        Self {
-            dynamodb: Lazy::new(dynamodb.build(), aws_sdk_dynamodb::Client::from_conf),
-            sns,
-        }
+        Self { dynamodb, sns }
     }
 }
 
-/// DynamoDB's client.
-pub type Dynamodb = Lazy<aws_sdk_dynamodb::Config, aws_sdk_dynamodb::Client>;
-/// SNS's client.
-pub type Sns = Lazy<aws_sdk_sns::Config, aws_sdk_sns::Client>;
-
-/// A client, built when it is first used or when there is time: it parses a list of AWS's partitions,
-/// which takes a fifth of a millisecond.
-#[derive(Debug, Clone)]
-pub struct Lazy<Config, Client> {
-    config: Config,
-    build: fn(Config) -> Client,
-    client: OnceLock<Client>,
+fn dynamodb_client(config: &AwsConfig, https: &Https) -> aws_sdk_dynamodb::Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(DYNAMODB_ATTEMPTS)
+        .with_initial_backoff(Duration::from_millis(50))
+        .with_max_backoff(Duration::from_millis(200));
+    let all_attempts = config.dynamodb_attempt * DYNAMODB_ATTEMPTS + DYNAMODB_BACK_OFF;
+    let mut dynamodb = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client(https, Metric::StoreLatency))
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(credentials(config))
+        .retry_config(retries)
+        .timeout_config(timeouts(config.dynamodb_attempt, all_attempts));
+    dynamodb.set_endpoint_url(config.dynamodb_endpoint.clone());
+    aws_sdk_dynamodb::Client::from_conf(dynamodb.build())
 }
 
-impl<Config: Clone, Client> Lazy<Config, Client> {
-    fn new(config: Config, build: fn(Config) -> Client) -> Self {
-        let client = OnceLock::new();
-        Self {
-            config,
-            build,
-            client,
-        }
+fn sns_client(config: &AwsConfig, https: &Https) -> aws_sdk_sns::Client {
+    let mut sns = aws_sdk_sns::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client(https, Metric::SmsLatency))
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(credentials(config))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts(SNS_ATTEMPT, SNS_ATTEMPT));
+    sns.set_endpoint_url(config.sns_endpoint.clone());
+    aws_sdk_sns::Client::from_conf(sns.build())
+}
+
+fn http_client(https: &Https, latency: Metric) -> SharedHttpClient {
+    let connector = https.connector(latency);
+    http_client_fn(move |_, _| connector.clone())
+}
+
+fn credentials(config: &AwsConfig) -> Credentials {
+    let (id, secret) = (&config.access_key_id, &config.secret_access_key);
+    Credentials::new(
+        id,
+        secret,
+        config.session_token.clone(),
+        None,
+        "environment",
+    )
+}
+
+fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
+/// DynamoDB's client.
+pub type Dynamodb = Lazy<aws_sdk_dynamodb::Client>;
+/// SNS's client.
+pub type Sns = Lazy<aws_sdk_sns::Client>;
+
+/// A client, built when it is first used or when there is time: it parses a list of AWS's partitions,
+/// which takes a fifth of a millisecond. Clones are one client.
+#[derive(Debug, Clone)]
+pub struct Lazy<Client>(Arc<LazyLock<Client, Build<Client>>>);
+
+type Build<Client> = Box<dyn FnOnce() -> Client + Send>;
+
+impl<Client> Lazy<Client> {
+    fn new(build: impl FnOnce() -> Client + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(build))))
     }
 
     /// Builds the client, if what runs beside this is still waiting for something.
@@ -132,18 +136,17 @@ impl<Config: Clone, Client> Lazy<Config, Client> {
     }
 }
 
-impl<Config: Clone, Client> Deref for Lazy<Config, Client> {
+impl<Client> Deref for Lazy<Client> {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        self.client
-            .get_or_init(|| (self.build)(self.config.clone()))
+        &self.0
     }
 }
 
 impl From<aws_sdk_dynamodb::Client> for Dynamodb {
     fn from(client: aws_sdk_dynamodb::Client) -> Self {
-        Self::new(client.config().clone(), aws_sdk_dynamodb::Client::from_conf)
+        Self::new(|| client)
     }
 }
 
@@ -179,10 +182,25 @@ impl Connections {
     /// request the environment may be frozen until one comes. An endpoint that is down delays the
     /// start by 250 ms at most, and fails it never: the request that needs it will tell.
     pub async fn open(&self) {
-        let dynamodb = if self.sns.is_some() { TO_SEND } else { 1 };
-        let dynamodb = (0..dynamodb).map(|_| self.https.open(&self.dynamodb));
-        let sns = self.sns.iter().map(|sns| self.https.open(sns));
-        let _ = timeout(OPEN, join(join_all(dynamodb), join_all(sns))).await;
+        let open_all = async {
+            match &self.sns {
+                Some(sns) => drop(join(self.open_two(&self.dynamodb), self.https.open(sns)).await),
+                None => drop(self.https.open(&self.dynamodb).await),
+            }
+        };
+        let _ = timeout(OPEN, open_all).await;
+    }
+
+    /// Two connections: a send asks DynamoDB for two things at once. They are opened at the same time,
+    /// so the second costs a start its handshake's processor time, and the first request neither that
+    /// nor the wait for it. The other functions ask for one thing after another until they have
+    /// answered.
+    async fn open_two(&self, endpoint: &str) {
+        let first = pin!(self.https.open(endpoint));
+        // Where nobody listens the first is refused at once, and the second would be, too.
+        if let Either::Right(((), first)) = select(first, pin!(yield_now())).await {
+            join(first, self.https.open(endpoint)).await;
+        }
     }
 }
 

@@ -8,31 +8,49 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::task::JoinHandle;
 
 use crate::{app::App, request};
 
-/// What is going on after an answer.
+/// What is left to do after an answer.
 #[derive(Default)]
-pub struct Background(Mutex<Vec<JoinHandle<()>>>);
+pub struct Background(Mutex<Left>);
+
+#[derive(Default)]
+struct Left {
+    waiting: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    begun: Vec<JoinHandle<()>>,
+}
 
 impl Background {
-    /// Begins it now; the answer doesn't wait for it. `app` is the one this belongs to.
-    pub(crate) fn begin(&self, app: Arc<App>, work: impl Future<Output = ()> + Send + 'static) {
-        let begun = tokio::spawn(request::continued(app, work));
-        if let Ok(mut all) = self.0.lock() {
-            all.retain(|work| !work.is_finished());
-            all.push(begun);
-        }
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all that has been begun is done.
+    /// Leaves work for after the answer. `app` is the one this belongs to.
+    pub(crate) fn leave(&self, app: Arc<App>, work: impl Future<Output = ()> + Send + 'static) {
+        let work = Box::pin(request::continued(app, work));
+        self.left().waiting.push(work);
+    }
+
+    /// Begins what has been left. Before the answer is on its way it would be in its way: on one
+    /// thread, what can run does.
+    pub fn begin(&self) {
+        let mut left = self.left();
+        left.begun.retain(|work| !work.is_finished());
+        let waiting = std::mem::take(&mut left.waiting);
+        left.begun.extend(waiting.into_iter().map(tokio::spawn));
+    }
+
+    /// Begins what has been left, and waits until it is done.
     pub async fn settle(&self) {
-        let all = self.0.lock().map(|mut all| std::mem::take(&mut *all));
-        for work in all.unwrap_or_default() {
+        self.begin();
+        let begun = std::mem::take(&mut self.left().begun);
+        for work in begun {
             // A panic is logged by the process's hook, and no more than this work.
             let _ = work.await;
         }
@@ -42,5 +60,43 @@ impl Background {
 impl fmt::Debug for Background {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Background")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn what_is_left_waits_for_the_answer_to_be_on_its_way() {
+        let lookup = |name: &str| {
+            let value = match name {
+                "KEY_RING" => {
+                    r#"{"active":"k","k":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}"#
+                }
+                "AWS_REGION"
+                | "AWS_ACCESS_KEY_ID"
+                | "AWS_SECRET_ACCESS_KEY"
+                | "USERS_TABLE"
+                | "CODES_TABLE" => "x",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let app = Arc::new(App::new(Config::from_lookup(&lookup).unwrap()).unwrap());
+        let done = Arc::new(AtomicBool::new(false));
+        let work = done.clone();
+        app.after_answer(async move |_| work.store(true, Ordering::Relaxed));
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(!done.load(Ordering::Relaxed), "before the answer");
+        app.background.settle().await;
+        assert!(done.load(Ordering::Relaxed));
     }
 }

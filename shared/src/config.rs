@@ -353,7 +353,9 @@ impl Env<'_> {
         form: &str,
     ) -> Result<BTreeMap<CountryCode, T>, ConfigError> {
         let wrong = || self.error(variable, format!("must be a JSON object such as {form}"));
-        let json = self.text(variable).unwrap_or_else(|| "{}".to_owned());
+        let Some(json) = self.text(variable) else {
+            return Ok(BTreeMap::new());
+        };
         let map: BTreeMap<String, T> = serde_json::from_str(&json).map_err(|_| wrong())?;
         map.into_iter()
             .map(|(country, value)| Ok((CountryCode::parse(&country).ok_or_else(wrong)?, value)))

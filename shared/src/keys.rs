@@ -3,7 +3,7 @@
 //! What is made is made with the active key; what is read names the key it was made with. So keys
 //! rotate with overlap: add a key, make it active, and drop the old one when all it made has expired.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use aws_lc_rs::{hkdf, hmac};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -27,6 +27,9 @@ pub enum Use {
 }
 
 impl Use {
+    /// How many uses there are.
+    const COUNT: usize = Self::LogHash as usize + 1;
+
     /// The HKDF `info`: part of what is derived, so never to be changed.
     fn label(self) -> &'static [u8] {
         match self {
@@ -42,7 +45,13 @@ impl Use {
 /// keys beside `active`, which is the form Secrets Manager can generate by itself.
 pub struct KeyRing {
     active: String,
-    roots: BTreeMap<String, hkdf::Prk>,
+    roots: BTreeMap<String, Root>,
+}
+
+struct Root {
+    key: hkdf::Prk,
+    /// The sub-keys that have been asked for.
+    subkeys: [OnceLock<[u8; 32]>; Use::COUNT],
 }
 
 #[derive(Deserialize)]
@@ -71,8 +80,9 @@ impl KeyRing {
             if bytes.len() < MIN_KEY_BYTES {
                 return Err(format!("key {kid} is shorter than {MIN_KEY_BYTES} bytes"));
             }
-            let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"latchkey").extract(&bytes);
-            roots.insert(kid, root);
+            let key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"latchkey").extract(&bytes);
+            let subkeys = Default::default();
+            roots.insert(kid, Root { key, subkeys });
         }
         if !roots.contains_key(&wire.active) {
             return Err(format!(
@@ -98,12 +108,17 @@ impl KeyRing {
 
     /// The sub-key for one use; `None` for an unknown key id.
     pub fn subkey(&self, kid: &str, usage: Use) -> Option<[u8; 32]> {
+        let root = self.roots.get(kid)?;
+        let known = &root.subkeys[usage as usize];
+        if let Some(subkey) = known.get() {
+            return Some(*subkey);
+        }
         let info = [usage.label()];
         // Expanding fails only beyond 255 blocks of output; this asks for one.
-        let okm = self.roots.get(kid)?.expand(&info, hkdf::HKDF_SHA256).ok()?;
+        let okm = root.key.expand(&info, hkdf::HKDF_SHA256).ok()?;
         let mut subkey = [0; 32];
         okm.fill(&mut subkey).ok()?;
-        Some(subkey)
+        Some(*known.get_or_init(|| subkey))
     }
 
     /// HMAC-SHA256 under the sub-key for one use; `None` for an unknown key id.
@@ -151,6 +166,7 @@ mod tests {
         for (n, key) in keys.iter().enumerate() {
             assert!(!keys[n + 1..].contains(key));
         }
+        assert_eq!(uses.map(|usage| ring.subkey("k1", usage).unwrap()), keys);
     }
 
     #[test]

@@ -56,9 +56,7 @@ impl SmsConfig {
     fn check_lengths(&self, env: &Env<'_>) -> Result<(), ConfigError> {
         let brand = self.brand.as_deref().unwrap_or_default();
         let domain = self.origin_domain.as_deref();
-        let own = Purpose::ALL
-            .iter()
-            .flat_map(|purpose| text::built_in(*purpose));
+        let own = text::longest_built_in().iter();
         let theirs = self.texts.values().flat_map(BTreeMap::values);
         let codes = own
             .map(|text| ("SMS_BRAND", text))

@@ -34,6 +34,11 @@ const fn text(literal: &'static str) -> Text {
     Text(std::borrow::Cow::Borrowed(literal))
 }
 
+/// The longest of our own texts of any purpose: where they fit one segment, all do.
+pub fn longest_built_in() -> &'static [Text; 2] {
+    built_in(Purpose::ChangePhone)
+}
+
 /// Our own texts of a purpose: Chinese, English.
 pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
     const LOGIN: &[Text; 2] = &[
@@ -185,6 +190,19 @@ mod tests {
                     "{text:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn no_text_of_ours_is_longer_than_the_longest() {
+        let lengths = |texts: &[Text; 2]| {
+            let [chinese, english] = texts.each_ref().map(|text| text.0.chars().count());
+            (chinese, english)
+        };
+        let (chinese, english) = lengths(longest_built_in());
+        for purpose in Purpose::ALL {
+            let own = lengths(built_in(*purpose));
+            assert!(own.0 <= chinese && own.1 <= english, "{purpose:?}");
         }
     }
 

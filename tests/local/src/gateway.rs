@@ -170,7 +170,9 @@ async fn invoke(
     let invocation = tokio::spawn(async move {
         let request = lambda_http::request::from_str(&event).ok()?;
         let answer = (function.handler)(function.app.clone(), request, now);
-        Some(observed(&function.app, &function.name, &id, now, answer).await)
+        let answer = observed(&function.app, &function.name, &id, now, answer).await;
+        function.app.background.begin();
+        Some(answer)
     });
     match invocation.await {
         Ok(Some(response)) => response.map(body_of).into_response(),
