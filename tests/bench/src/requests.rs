@@ -12,15 +12,16 @@ use shared::{
 
 use crate::Error;
 
-/// Whether an answer, in whichever dialect, says that all went well.
+/// Whether an answer, in whichever dialect, or a report says that all went well.
 pub fn succeeded(answer: &Value) -> bool {
     let body = answer["body"].as_str().unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     answer["statusCode"] == 200
         && (body["success"] == true || body["code"] == 0 || body["code"] == 200)
+        || answer["created"] == 1
 }
 
-/// Whether this function hashes a password, and so has no budget but its size.
+/// Whether this function hashes a password, which takes longer than all else that it does.
 pub fn hashes_a_password(function: &str) -> bool {
     const HASH: [&str; 6] = [
         "change-password-by-message",
@@ -56,16 +57,18 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// An event for this function, from its file in `events`; `None` for a function that hashes a
-    /// password.
+    /// An event for this function, from its file in `events`.
     ///
     /// # Errors
     /// When what it refers to cannot be made.
-    pub async fn event(&mut self, events: &Path, function: &str) -> Result<Option<Value>, Error> {
-        if hashes_a_password(function) {
-            return Ok(None);
-        }
+    pub async fn event(&mut self, events: &Path, function: &str) -> Result<Value, Error> {
         self.made += 1;
+        if function == "import-users" {
+            return Ok(
+                json!({"users": [{"name": format!("bench{}", self.made), "countryCode": "86",
+                "phone": self.number("138"), "password": "first-password"}]}),
+            );
+        }
         let content = self.content(function).await?;
         let file = events.join(format!("{function}.json"));
         let mut event: Value = serde_json::from_slice(&fs::read(file)?)?;
@@ -76,7 +79,7 @@ impl<'a> Requests<'a> {
         if let Some(token) = content.token {
             event["headers"]["authorization"] = json!(format!("Bearer {token}"));
         }
-        Ok(Some(event))
+        Ok(event)
     }
 
     /// The keys of an account and of a code like those that requests read.
