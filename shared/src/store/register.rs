@@ -10,7 +10,7 @@
 //! A place can hold more than a moment: in a register with a grain, a mark is the moment times the
 //! grain, and what lies below the grain says what the event was about.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt::Write, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -68,8 +68,11 @@ impl Register<'_> {
         ]);
         let mut update = "SET s0 = :now, #ttl = :ttl".to_owned();
         for n in 1..kept {
-            update += &format!(", s{n} = if_not_exists(s{}, :never)", n - 1);
-            // Here, as DynamoDB refuses a value that no expression uses.
+            // Writing to a String cannot fail.
+            let _ = write!(update, ", s{n} = if_not_exists(s{}, :never)", n - 1);
+        }
+        // DynamoDB refuses a value that no expression uses.
+        if kept > 1 {
             values.insert(":never".to_owned(), number(0));
         }
         let mut conditions = Vec::new();
@@ -129,8 +132,14 @@ impl Register<'_> {
 
 /// The marks of an item, newest first.
 pub(super) fn marks(item: Option<&Item>) -> impl Iterator<Item = u64> {
-    (0..).map_while(move |n| match item?.get(&format!("s{n}"))? {
-        AttributeValue::N(mark) => mark.parse().ok(),
-        _ => None,
+    // One name for all: a source has a hundred, at every send.
+    let mut name = String::new();
+    (0..).map_while(move |n| {
+        name.clear();
+        write!(name, "s{n}").ok()?;
+        match item?.get(&name)? {
+            AttributeValue::N(mark) => mark.parse().ok(),
+            _ => None,
+        }
     })
 }
