@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
-use futures_util::future::{Either, join, select};
+use futures_util::future::{Either, join3, select};
 use https::Https;
 use tokio::{task::yield_now, time::timeout};
 
@@ -182,24 +182,21 @@ impl Connections {
     /// request the environment may be frozen until one comes. An endpoint that is down delays the
     /// start by 250 ms at most, and fails it never: the request that needs it will tell.
     pub async fn open(&self) {
-        let open_all = async {
-            match &self.sns {
-                Some(sns) => drop(join(self.open_two(&self.dynamodb), self.https.open(sns)).await),
-                None => drop(self.https.open(&self.dynamodb).await),
-            }
-        };
-        let _ = timeout(OPEN, open_all).await;
+        let _ = timeout(OPEN, self.open_all()).await;
     }
 
-    /// Two connections: a send asks DynamoDB for two things at once. They are opened at the same time,
-    /// so the second costs a start its handshake's processor time, and the first request neither that
-    /// nor the wait for it. The other functions ask for one thing after another until they have
-    /// answered.
-    async fn open_two(&self, endpoint: &str) {
-        let first = pin!(self.https.open(endpoint));
-        // Where nobody listens the first is refused at once, and the second would be, too.
+    /// A send asks DynamoDB for two things at once, and then SNS; the other functions ask for one thing
+    /// after another until they have answered. All are opened at the same time, so the others cost a
+    /// start their handshakes' processor time, and the first request neither that nor the wait for it.
+    async fn open_all(&self) {
+        let first = pin!(self.https.open(&self.dynamodb));
+        let Some(sns) = &self.sns else {
+            first.await;
+            return;
+        };
+        // Where nobody listens the first is refused at once, and the others would be, too.
         if let Either::Right(((), first)) = select(first, pin!(yield_now())).await {
-            join(first, self.https.open(endpoint)).await;
+            join3(first, self.https.open(&self.dynamodb), self.https.open(sns)).await;
         }
     }
 }
