@@ -23,7 +23,7 @@ Usage: cargo run -p bench -- [OPTIONS] [FUNCTION...]
       --no-build   take the bare functions as they were built last
       --json       print JSON in place of the table
       --growth N   compare what requests consume with 10 and with N accounts and codes in the tables
-      --check      fail when a figure is over its budget
+      --check      measure again what is over its budget, and fail when it still is
 ";
 
 struct Arguments {
@@ -76,20 +76,44 @@ fn main() -> Result<ExitCode, Error> {
         measure::build_bare(&root)?;
     }
     let runtime = Runtime::new()?;
-    let measured = measure::run(&root, &arguments.extent, runtime.handle())?;
+    let over = measure(&root, &arguments, &arguments.extent, &runtime)?;
+    if !arguments.check || over.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    // A machine is busy with something else at times: what is over its budget twice is over it.
+    let again = Extent {
+        starts: 2 * arguments.extent.starts,
+        functions: over,
+        ..arguments.extent
+    };
+    let over = measure(&root, &arguments, &again, &runtime)?;
+    Ok(ExitCode::from(u8::from(!over.is_empty())))
+}
+
+/// Measures and prints what comes out. Returns the functions that are over a budget.
+fn measure(
+    root: &Path,
+    arguments: &Arguments,
+    extent: &Extent,
+    runtime: &Runtime,
+) -> Result<Vec<String>, Error> {
+    let measured = measure::run(root, extent, runtime.handle())?;
     if arguments.json {
         println!("{:#}", report::json(&measured));
     } else {
         print!("{}", report::table(&measured));
     }
-    let over = report::over_budget(&measured);
-    if !arguments.check || over.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    let mut functions = Vec::new();
+    for of in &measured {
+        let over = report::over_budget(of);
+        if arguments.check {
+            over.iter().for_each(|line| eprintln!("{line}"));
+        }
+        if !over.is_empty() {
+            functions.push(of.name.clone());
+        }
     }
-    for line in over {
-        eprintln!("{line}");
-    }
-    Ok(ExitCode::FAILURE)
+    Ok(functions)
 }
 
 async fn grow(root: &Path, size: u32) -> Result<ExitCode, Error> {

@@ -102,7 +102,8 @@ pub struct Measured {
     pub defaults: Samples,
 }
 
-/// Builds the bare functions: with the remedies, and as the SDK comes.
+/// Builds the bare functions: with the remedies, and as the SDK comes. For the glibc that `cargo lambda build`
+/// takes unless told otherwise.
 ///
 /// # Errors
 /// When `cargo lambda build` fails.
@@ -112,14 +113,13 @@ pub fn build_bare(root: &Path) -> Result<(), Error> {
         ("sdk-defaults", "as-it-comes", "0"),
     ];
     for (features, profile, no_jitter_entropy) in builds {
-        let target = root.join("target/bench").join(features);
         let status = Command::new("cargo")
             .args(["lambda", "build", "--locked", "--profile", profile])
             .args(["--features", features, "--manifest-path"])
             .arg(root.join("tests/bench/bare/Cargo.toml"))
             .arg("--lambda-dir")
-            .arg(target.join("lambda"))
-            .env("CARGO_TARGET_DIR", &target)
+            .arg(root.join("target/bench").join(features))
+            .env("CARGO_TARGET_DIR", root.join("target/bench/cargo"))
             .env("AWS_LC_SYS_NO_JITTER_ENTROPY", no_jitter_entropy)
             .status()?;
         if !status.success() {
@@ -216,6 +216,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
         if !wanted || !binary.exists() {
             continue;
         }
+        let binary = copied(root, &binary, &function.name)?;
         let subject = |endpoints: &Endpoints, trust: &BTreeMap<String, String>| Subject {
             name: function.name.clone(),
             binary: binary.clone(),
@@ -249,10 +250,14 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
             environment,
         }
     };
-    let remedies = root.join("target/bench/remedies/lambda");
-    let bare_http = bootstrap(&remedies, "bare-http");
-    let bare_sdk = bootstrap(&remedies, "bare-sdk");
-    let defaults = bootstrap(&root.join("target/bench/sdk-defaults/lambda"), "bare-sdk");
+    let built = root.join("target/bench");
+    let copy_of = |features: &str, name: &str| {
+        let binary = bootstrap(&built.join(features), name);
+        copied(root, &binary, &format!("{features}-{name}"))
+    };
+    let bare_http = copy_of("remedies", "bare-http")?;
+    let bare_sdk = copy_of("remedies", "bare-sdk")?;
+    let defaults = copy_of("sdk-defaults", "bare-sdk")?;
 
     let any = json!({"version": "2.0", "routeKey": "POST /", "rawPath": "/", "rawQueryString": "",
         "headers": {"host": "bench"}, "isBase64Encoded": false, "body": "{}",
@@ -262,11 +267,24 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
             "requestId": "0", "routeKey": "POST /", "stage": "$default", "time": "", "timeEpoch": 0}});
     let same = vec![any; 1 + extent.warm];
     let directory = root.join("events");
+    // The starts that are compared follow one another, after one that wakes the machine, and before
+    // anything is asked of the local system: it goes on with its work when it has answered. They are quick,
+    // and a few of them tell little.
+    let nothing = bare("bare-http", &bare_http, &plain, &[]);
+    for _ in 0..extent.starts {
+        for (measured, (alone, _, _)) in all.iter_mut().zip(&subjects) {
+            sample(&mut api, &nothing, &[], &plain, &mut Samples::default())?;
+            for _ in 0..STARTS_A_ROUND {
+                sample(&mut api, alone, &[], &plain, &mut measured.alone)?;
+                sample(&mut api, &nothing, &[], &plain, &mut measured.bare_http)?;
+            }
+        }
+    }
     for round in 0..extent.starts {
         if io::stderr().is_terminal() {
             eprint!("\rstart {} of {}", round + 1, extent.starts);
         }
-        for (measured, (alone, over_plain, over_tls)) in all.iter_mut().zip(&subjects) {
+        for (measured, (_, over_plain, over_tls)) in all.iter_mut().zip(&subjects) {
             // Hashing takes its time, here and in what comes before a request.
             let asked = match measured.hashes {
                 true if round % 3 > 0 => 0,
@@ -285,14 +303,6 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
                 }
                 sleep(Duration::from_millis(50)).await;
             });
-            // The starts that are compared follow one another, after one that wakes the machine. They
-            // are quick, and a few of them tell little.
-            let nothing = bare("bare-http", &bare_http, &plain, &[]);
-            sample(&mut api, &nothing, &[], &plain, &mut Samples::default())?;
-            for _ in 0..STARTS_A_ROUND {
-                sample(&mut api, alone, &[], &plain, &mut measured.alone)?;
-                sample(&mut api, &nothing, &[], &plain, &mut measured.bare_http)?;
-            }
             let sampled = sample(
                 &mut api,
                 over_plain,
@@ -376,6 +386,18 @@ fn overrides(trust: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     overrides.insert("FRAUD_UNVERIFIED_A_DAY".to_owned(), "1000000".to_owned());
     overrides.insert("DAILY_SPEND_USD".to_owned(), "1000000".to_owned());
     overrides
+}
+
+/// A copy that this process has written. How a file came about decides how it lies in the page cache, and
+/// that changes a start by a twentieth: those that are compared come about alike.
+fn copied(root: &Path, binary: &Path, name: &str) -> Result<PathBuf, Error> {
+    let directory = root.join("target/bench/copies");
+    fs::create_dir_all(&directory)?;
+    let copy = directory.join(name);
+    let bytes = fs::read(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
+    fs::write(&copy, bytes)?;
+    fs::set_permissions(&copy, fs::metadata(binary)?.permissions())?;
+    Ok(copy)
 }
 
 fn bootstrap(lambda: &Path, name: &str) -> PathBuf {

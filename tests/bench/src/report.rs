@@ -174,47 +174,45 @@ pub fn json(all: &[Measured]) -> Value {
     Value::Object(functions.collect())
 }
 
-/// What is over its budget: the figure and the limit, one line each.
-pub fn over_budget(all: &[Measured]) -> Vec<String> {
+/// What a function has over its budget: the figure and the limit, one line each.
+pub fn over_budget(of: &Measured) -> Vec<String> {
     let mut over = Vec::new();
-    for of in all {
-        let name = &of.name;
-        let (binary, zip) = of.sizes;
-        let ratios = ratios(of);
-        let memory = of.plain.memory.max(of.tls.memory);
-        for (what, bytes, limit) in [
-            ("binary", binary, BINARY),
-            ("zip", zip, ZIP),
-            ("peak memory", memory, MEMORY),
-        ] {
-            if bytes > limit && (what != "peak memory" || !of.hashes) {
-                over.push(format!(
-                    "{name}: {what} {:.2} MB, over {:.2} MB",
-                    mb(bytes),
-                    mb(limit)
-                ));
-            }
-        }
-        if of.hashes {
-            continue;
-        }
-        for (what, ratio, limit) in [
-            ("start to first poll", ratios.start, START),
-            ("first request over TLS", ratios.first, FIRST),
-            ("warm request over TLS", ratios.warm, WARM),
-        ] {
-            if ratio > limit {
-                over.push(format!(
-                    "{name}: {what} {ratio:.2} × the bare function's, over {limit} ×"
-                ));
-            }
-        }
-        if ratios.defaults < DEFAULTS {
+    let name = &of.name;
+    let (binary, zip) = of.sizes;
+    let ratios = ratios(of);
+    let memory = of.plain.memory.max(of.tls.memory);
+    for (what, bytes, limit) in [
+        ("binary", binary, BINARY),
+        ("zip", zip, ZIP),
+        ("peak memory", memory, MEMORY),
+    ] {
+        if bytes > limit && (what != "peak memory" || !of.hashes) {
             over.push(format!(
-                "{name}: start and first request over TLS {:.2} × quicker than with the SDK's defaults, under {DEFAULTS} ×",
-                ratios.defaults
+                "{name}: {what} {:.2} MB, over {:.2} MB",
+                mb(bytes),
+                mb(limit)
             ));
         }
+    }
+    if of.hashes {
+        return over;
+    }
+    for (what, ratio, limit) in [
+        ("start to first poll", ratios.start, START),
+        ("first request over TLS", ratios.first, FIRST),
+        ("warm request over TLS", ratios.warm, WARM),
+    ] {
+        if ratio > limit {
+            over.push(format!(
+                "{name}: {what} {ratio:.2} × the bare function's, over {limit} ×"
+            ));
+        }
+    }
+    if ratios.defaults < DEFAULTS {
+        over.push(format!(
+            "{name}: start and first request over TLS {:.2} × quicker than with the SDK's defaults, under {DEFAULTS} ×",
+            ratios.defaults
+        ));
     }
     over
 }
