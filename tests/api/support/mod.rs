@@ -48,6 +48,11 @@ pub const MARY: &str = "13627140483";
 /// A DynamoDB to run the tests on in place of the embedded one: AWS's DynamoDB Local, say.
 const EXTERNAL_DYNAMODB: &str = "LATCHKEY_TEST_DYNAMODB";
 
+/// Whether what is read in a batch is of one moment: DynamoDB doesn't promise it, the embedded one does so.
+pub fn batches_are_snapshots() -> bool {
+    std::env::var_os(EXTERNAL_DYNAMODB).is_none()
+}
+
 /// One system with tables, inbox and clock of its own, relays before DynamoDB and SNS, and eric and
 /// mary as its users.
 pub struct TestApp {

@@ -239,7 +239,8 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
     let (read_user, read_code) = handle.block_on(requests.sample())?;
     let bare = |name: &str, binary: &Path, transport: &Transport, calls: &[Vec<String>]| {
         let tables = &system.template.functions[0];
-        let mut environment = environment::of(tables, &transport.endpoints(), &transport.trust);
+        let mut environment =
+            environment::of(tables, &transport.endpoints(), &overrides(&transport.trust));
         let rounds: Vec<String> = calls.iter().map(|round| round.join("+")).collect();
         environment.insert("CALLS".to_owned(), rounds.join(","));
         environment.insert("READ_USER".to_owned(), read_user.clone());

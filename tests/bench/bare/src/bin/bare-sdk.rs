@@ -29,6 +29,7 @@ struct Calls {
     read_user: String,
     read_code: String,
     code: Mutex<Item>,
+    marks: usize,
     made: AtomicU64,
 }
 
@@ -83,6 +84,7 @@ async fn main() -> Result<(), Error> {
         read_user: env::var("READ_USER")?,
         read_code: env::var("READ_CODE")?,
         code: Mutex::default(),
+        marks: env::var("SENDS_PER_ADDRESS_DAY")?.parse()?,
         // No key is ever written twice, whatever other processes write.
         made: AtomicU64::new(now.as_micros().try_into()?),
     };
@@ -91,8 +93,7 @@ async fn main() -> Result<(), Error> {
             match round.split_once('+') {
                 None => calls.make(round, "").await?,
                 Some((one, other)) => {
-                    let both = (calls.make(one, other), calls.make(other, one));
-                    let (one, other) = tokio::join!(both.0, both.1);
+                    let (one, other) = tokio::join!(calls.make(one, other), calls.make(other, one));
                     one.and(other)?;
                 }
             }
@@ -158,10 +159,11 @@ impl Calls {
                     .send()
                     .await?;
             }
-            // Beside its read a send counts whom it comes from: it shifts a register of a hundred marks.
+            // Beside its read a send counts whom it comes from: it shifts a register of as many marks as
+            // sends are admitted in a day.
             "UpdateItem" if beside == "BatchGetItem" => {
                 let mut shifts = "SET s0 = :now".to_owned();
-                for n in 1..100 {
+                for n in 1..self.marks {
                     write!(shifts, ", s{n} = if_not_exists(s{}, :never)", n - 1)?;
                 }
                 let now = self.made.fetch_add(1, Ordering::Relaxed);
