@@ -87,6 +87,18 @@ impl Search {
         });
         found.map(|found| self.secrets[found.pattern()].as_str())
     }
+
+    /// The secret that a log line gives away. It has a number of its own as long as a code, and of
+    /// some thousands of codes one may be that: the status that dialect C answers with.
+    fn found_in_line(&self, line: &str) -> Option<&str> {
+        self.found_in(line)?;
+        let mut line: Value = serde_json::from_str(line).unwrap_or_else(|_| line.into());
+        let is_status = |text: &str| text.len() == 6 && text.starts_with("4001");
+        if line["outcome"].as_str().is_some_and(is_status) {
+            line["outcome"].take();
+        }
+        self.found_in(&line.to_string())
+    }
 }
 
 /// # Panics
@@ -95,7 +107,7 @@ pub async fn assert_kept(app: &TestApp) {
     let secrets = app.secrets.lock().unwrap().clone();
     let in_log = Search::new(secrets.clone());
     for line in log().lines() {
-        assert_eq!(in_log.found_in(line), None, "the log: {line}");
+        assert_eq!(in_log.found_in_line(line), None, "the log: {line}");
     }
     // Phone numbers are what the tables are about.
     let in_tables = Search::new(secrets.into_iter().filter(|secret| !is_phone(secret)));
@@ -105,7 +117,11 @@ pub async fn assert_kept(app: &TestApp) {
         while let Some(item) = items.next().await {
             let mut stored = Vec::new();
             let item = item.unwrap();
-            item.values().for_each(|value| texts(value, &mut stored));
+            // What a day's messages cost is often as long as a code, and sometimes one.
+            let key = item["pk"].as_s().unwrap();
+            let is_cost = |value: &AttributeValue| key.starts_with("spend#") && value.is_n();
+            let values = item.values().filter(|value| !is_cost(value));
+            values.for_each(|value| texts(value, &mut stored));
             for text in stored {
                 assert_eq!(in_tables.found_in(&text), None, "a table: {text}");
             }
@@ -135,4 +151,19 @@ fn a_code_in_a_line_is_found_and_six_digits_of_a_time_are_not() {
     assert_eq!(search.found_in("123456"), Some("123456"));
     assert_eq!(search.found_in("at 1780123456789"), None);
     assert_eq!(search.found_in("Bearer eyJx.y.z"), Some("eyJx.y.z"));
+}
+
+#[test]
+fn a_code_that_is_also_a_status_is_found_but_where_a_status_belongs() {
+    let search = Search::new(["400190".to_owned(), "123456".to_owned()]);
+    for (line, code) in [
+        (r#"{"outcome":"400190","phone":"x"}"#, None),
+        (r#"{"outcome":"200","phone":"400190"}"#, Some("400190")),
+        (r#"{"outcome":"400190","said":"400190"}"#, Some("400190")),
+        (r#"{"outcome":"400190","said":"123456"}"#, Some("123456")),
+        (r#"{"outcome":"123456"}"#, Some("123456")),
+        ("not JSON: 123456", Some("123456")),
+    ] {
+        assert_eq!(search.found_in_line(line), code, "{line}");
+    }
 }
