@@ -5,7 +5,9 @@ use shared::metrics::Metric;
 
 use crate::{
     metrics::values,
-    support::{ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, relay::Fault, scenario_with},
+    support::{
+        ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, relay::Fault, scenario_with,
+    },
 };
 
 /// Three messages a day.
@@ -157,8 +159,7 @@ async fn a_send_that_is_refused_otherwise_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_hundred_who_race_for_one_phone_the_one_that_is_sent_is_paid_for() {
-    let environment = [("DYNAMODB_ATTEMPT_MS", "2500")];
-    scenario_with(&environment, async |app| {
+    scenario_with(&[PATIENT], async |app| {
         let sends = (0..100).map(|_| app.send_login_code(ERIC));
         futures_util::future::join_all(sends).await;
         assert_eq!(app.texts(ERIC).len(), 1);
@@ -207,8 +208,7 @@ async fn a_hundred_at_once_spend_no_more_than_there_is_and_nearly_all_of_it() {
     let environment = [
         ("DAILY_SPEND_USD", "2.00"),
         ("SMS_PRICES_USD", r#"{"86":0.04}"#),
-        // A small machine takes longer for so many than DynamoDB is given.
-        ("DYNAMODB_ATTEMPT_MS", "2500"),
+        PATIENT,
     ];
     scenario_with(&environment, async |app| {
         let answers = futures_util::future::join_all((0..100).map(|n| ask(app, n))).await;

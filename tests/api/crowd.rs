@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     round_trips::Table,
-    support::{TestApp, scenario_with},
+    support::{PATIENT, TestApp, scenario_with},
 };
 
 const CROWD: u32 = 1_000;
@@ -33,12 +33,8 @@ async fn create_users(app: &TestApp) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_sends_to_different_numbers_do_not_meet() {
     // With little money left, a part of the ledger may be used up and the next one asked for.
-    let rich = [
-        ("DAILY_SPEND_USD", "100000"),
-        // A small machine takes longer for so many than DynamoDB is given.
-        ("DYNAMODB_ATTEMPT_MS", "2500"),
-    ];
-    scenario_with(&rich, async |app| {
+    let environment = [("DAILY_SPEND_USD", "100000"), PATIENT];
+    scenario_with(&environment, async |app| {
         create_users(app).await;
         let before = app.calls().0.len();
         let send = |n: u32| async move { app.send_login_code(&phone(n)).await.status };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     login::wrong,
-    support::{ANNA, Answer, ERIC, MARY, TestApp, relay::Fault, scenario_with},
+    support::{ANNA, Answer, ERIC, MARY, PATIENT, TestApp, relay::Fault, scenario_with},
 };
 
 const HIDDEN: &[(&str, &str)] = &[("HIDE_UNKNOWN_USERS", "true")];
@@ -201,32 +201,27 @@ fn share_of_longer(known: &[Duration], unknown: &[Duration]) -> f64 {
     scores.sum::<f64>() / (known.len() * unknown.len()) as f64
 }
 
-/// Times one endpoint, a known and an unknown in turn, so that whatever the machine does meets both.
-async fn times<A>(
-    known: impl AsyncFn(usize) -> A,
-    unknown: impl AsyncFn(usize) -> A,
-) -> (Vec<Duration>, Vec<Duration>)
-where
-    A: Into<Duration>,
-{
+/// An endpoint, and how often it takes longer for those who are known.
+type Told = (&'static str, f64);
+
+/// Times an endpoint, a known and an unknown in turn, so that whatever the machine does meets both.
+async fn told(
+    endpoint: &'static str,
+    known: impl AsyncFn(usize) -> Answer,
+    unknown: impl AsyncFn(usize) -> Answer,
+) -> Told {
     let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
     for n in 0..TIMED {
         // Neither is always the second.
         if n % 2 == 0 {
-            of_known.push(known(n).await.into());
-            of_unknown.push(unknown(n).await.into());
+            of_known.push(known(n).await.took);
+            of_unknown.push(unknown(n).await.took);
         } else {
-            of_unknown.push(unknown(n).await.into());
-            of_known.push(known(n).await.into());
+            of_unknown.push(unknown(n).await.took);
+            of_known.push(known(n).await.took);
         }
     }
-    (of_known, of_unknown)
-}
-
-impl From<Answer> for Duration {
-    fn from(answer: Answer) -> Self {
-        answer.took
-    }
+    (endpoint, share_of_longer(&of_known, &of_unknown))
 }
 
 fn known(n: usize) -> String {
@@ -238,7 +233,8 @@ fn unknown(n: usize) -> String {
 }
 
 async fn with_users(environment: &[(&str, &str)], test: impl AsyncFn(&TestApp)) {
-    scenario_with(environment, async |app| {
+    let environment = [environment, &[PATIENT]].concat();
+    scenario_with(&environment, async |app| {
         for n in 0..TIMED {
             let uid = 10_000 + n as u64;
             app.create_user(uid, &format!("known-{n}"), &known(n)).await;
@@ -248,12 +244,9 @@ async fn with_users(environment: &[(&str, &str)], test: impl AsyncFn(&TestApp)) 
     .await;
 }
 
-/// Every endpoint that could tell, with how much longer it takes for those who are known.
-async fn told_by_time(app: &TestApp) -> Vec<(&'static str, f64)> {
-    let mut told = Vec::new();
-    let mut compare = |endpoint, (known, unknown): (Vec<Duration>, Vec<Duration>)| {
-        told.push((endpoint, share_of_longer(&known, &unknown)));
-    };
+/// The endpoints of dialect A that send to phones, and those that take their codes.
+async fn told_by_time_in_a(app: &TestApp) -> Vec<Told> {
+    let mut all = Vec::new();
     for (send, redeem) in [
         ("/v1/user/sendLoginMessage", "/v1/user/loginByMessage"),
         ("/v1/user/sendRegisterMessage", "/v1/user/register"),
@@ -270,11 +263,12 @@ async fn told_by_time(app: &TestApp) -> Vec<(&'static str, f64)> {
             tickets.lock().unwrap().insert(phone, ticket);
             sent
         };
-        let asked = times(
+        let asked = told(
+            send,
             async |n| ask(known(n)).await,
             async |n| ask(unknown(n)).await,
         );
-        compare(send, asked.await);
+        all.push(asked.await);
         let guess = async |phone: String| {
             let ticket = tickets.lock().unwrap()[&phone].clone();
             let body = json!({
@@ -283,52 +277,65 @@ async fn told_by_time(app: &TestApp) -> Vec<(&'static str, f64)> {
             });
             app.post(redeem, body).await
         };
-        let guessed = times(
+        let guessed = told(
+            redeem,
             async |n| guess(known(n)).await,
             async |n| guess(unknown(n)).await,
         );
-        compare(redeem, guessed.await);
+        all.push(guessed.await);
     }
+    all
+}
+
+/// Every endpoint that could tell.
+async fn told_by_time(app: &TestApp) -> Vec<Told> {
+    let mut all = told_by_time_in_a(app).await;
     app.wait(24 * 3600);
     let ask = async |name: String, phone: String| app.send_verification_code(&name, &phone).await;
-    let sent = times(
+    let sent = told(
+        "/Systems/sendVerificationCode",
         async |n| ask(format!("known-{n}"), known(n)).await,
         async |n| ask(format!("other-{n}"), unknown(n)).await,
     );
-    compare("/Systems/sendVerificationCode", sent.await);
+    all.push(sent.await);
     let guess = async |name: String| app.make_sure(&name, "000000").await;
-    let guessed = times(
+    let guessed = told(
+        "/Systems/makeSureVerificationCode",
         async |n| guess(format!("known-{n}")).await,
         async |n| guess(format!("other-{n}")).await,
     );
-    compare("/Systems/makeSureVerificationCode", guessed.await);
+    all.push(guessed.await);
     let change = async |name: String| app.change_passwd(&name, "no-token", "Wachtwoord42").await;
-    let changed = times(
+    let changed = told(
+        "/Systems/changepasswd",
         async |n| change(format!("known-{n}")).await,
         async |n| change(format!("other-{n}")).await,
     );
-    compare("/Systems/changepasswd", changed.await);
+    all.push(changed.await);
     let log_in = async |name: String| app.log_in_with_password(&name, "wrong-password").await;
-    let logged_in = times(
+    let logged_in = told(
+        "/v1/user/login",
         async |n| log_in(format!("known-{n}")).await,
         async |n| log_in(format!("other-{n}")).await,
     );
-    compare("/v1/user/login", logged_in.await);
+    all.push(logged_in.await);
     app.wait(24 * 3600);
     let session = app.session_of_eric().await;
     let ask = async |phone: String| app.send_phone_change_code(&session, &phone).await;
-    let asked = times(
+    let asked = told(
+        "/v1/user/verify_code",
         async |n| ask(known(n)).await,
         async |n| ask(unknown(n)).await,
     );
-    compare("/v1/user/verify_code", asked.await);
+    all.push(asked.await);
     let guess = async |phone: String| app.change_phone(&session, &phone, "000000").await;
-    let guessed = times(
+    let guessed = told(
+        "/v1/user/mobile",
         async |n| guess(known(n)).await,
         async |n| guess(unknown(n)).await,
     );
-    compare("/v1/user/mobile", guessed.await);
-    told
+    all.push(guessed.await);
+    all
 }
 
 /// Money for all of it.
@@ -356,9 +363,9 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
 async fn the_clock_tells_when_they_are_not_hidden() {
     with_users(&[RICH], async |app| {
         app.sns.break_it(Fault::IsSlow(Duration::from_millis(15)));
-        let told = told_by_time(app).await;
+        let all = told_by_time_in_a(app).await;
         app.sns.mend().await;
-        let share = |of| told.iter().find(|(endpoint, _)| *endpoint == of).unwrap().1;
+        let share = |of| all.iter().find(|(endpoint, _)| *endpoint == of).unwrap().1;
         assert!(share("/v1/user/sendLoginMessage") > 0.5 + STRAY);
         assert!(share("/v1/user/sendRegisterMessage") < 0.5 - STRAY);
     })

@@ -5,15 +5,16 @@ use serde_json::json;
 
 use crate::{
     login::{eric, wrong},
-    support::{ANNA, Answer, ERIC, TestApp, batches_are_snapshots, relay::Fault, scenario_with},
+    support::{
+        ANNA, Answer, ERIC, PATIENT, TestApp, batches_are_snapshots, relay::Fault, scenario_with,
+    },
 };
 
 const CROWD: usize = 100;
 const SLOT: &str = "login#+8613800138001";
 
-/// A hundred on a small machine take longer than DynamoDB is given; here it is not about that.
 async fn scenario(test: impl AsyncFnOnce(&TestApp)) {
-    scenario_with(&[("DYNAMODB_ATTEMPT_MS", "2500")], test).await;
+    scenario_with(&[PATIENT], test).await;
 }
 
 /// All of these at once.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, digits_of, scenario, scenario_with,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of, scenario, scenario_with,
 };
 
 const ADDRESS: &str = "203.0.113.7";
@@ -186,8 +186,7 @@ async fn proxies_are_believed_as_far_as_they_are_declared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_at_once_from_one_address_get_what_one_after_the_other_would() {
-    // A small machine takes longer for so many than DynamoDB is given.
-    scenario_with(&[("DYNAMODB_ATTEMPT_MS", "2500")], async |app| {
+    scenario_with(&[PATIENT], async |app| {
         let asked = (0..100).map(|n| ask(app, ADDRESS, n));
         let answers = futures_util::future::join_all(asked).await;
         let sent = answers.iter().filter(|answer| answer.status == 200).count();

@@ -45,6 +45,10 @@ pub const ERIC_PASSWORD: &str = "eric-password";
 /// The phone of seed 000's sample, near enough: the second demo user's.
 pub const MARY: &str = "13627140483";
 
+/// Lets DynamoDB take its time, where nothing is said about that: a small machine that does much at once
+/// takes longer than the functions wait by default.
+pub const PATIENT: (&str, &str) = ("DYNAMODB_ATTEMPT_MS", "2500");
+
 /// A DynamoDB to run the tests on in place of the embedded one: AWS's DynamoDB Local, say.
 const EXTERNAL_DYNAMODB: &str = "LATCHKEY_TEST_DYNAMODB";
 
