@@ -1,6 +1,10 @@
 //! `HIDE_UNKNOWN_USERS`: nobody who asks learns who has an account, by no answer and by no clock.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -204,21 +208,26 @@ fn share_of_longer(known: &[Duration], unknown: &[Duration]) -> f64 {
 /// An endpoint, and how often it takes longer for those who are known.
 type Told = (&'static str, f64);
 
-/// Times an endpoint, a known and an unknown in turn, so that whatever the machine does meets both.
+/// Who asks, over and over: known or not. What a request leaves behind, a warm cache or work that goes
+/// on, is felt by those after it, so both come equally often after any three (a de Bruijn sequence).
+const IN_TURN: [bool; 16] = {
+    const K: bool = true;
+    const U: bool = false;
+    [K, K, K, K, U, K, K, U, U, K, U, K, U, U, U, U]
+};
+
+/// Times an endpoint, for known and unknown by turns: whatever else the machine does meets both.
 async fn told(
     endpoint: &'static str,
     known: impl AsyncFn(usize) -> Answer,
     unknown: impl AsyncFn(usize) -> Answer,
 ) -> Told {
     let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
-    for n in 0..TIMED {
-        // Neither is always the second.
-        if n % 2 == 0 {
-            of_known.push(known(n).await.took);
-            of_unknown.push(unknown(n).await.took);
+    for is_known in IN_TURN.iter().cycle().take(2 * TIMED) {
+        if *is_known {
+            of_known.push(known(of_known.len()).await.took);
         } else {
-            of_unknown.push(unknown(n).await.took);
-            of_known.push(known(n).await.took);
+            of_unknown.push(unknown(of_unknown.len()).await.took);
         }
     }
     (endpoint, share_of_longer(&of_known, &of_unknown))
@@ -357,6 +366,16 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
         })
         .await;
     }
+}
+
+#[test]
+fn known_and_unknown_come_equally_often_after_any_three() {
+    let at = |n: usize| IN_TURN[n % IN_TURN.len()];
+    let four_in_a_row: HashSet<_> = (0..IN_TURN.len())
+        .map(|n| [0, 1, 2, 3].map(|after| at(n + after)))
+        .collect();
+    assert_eq!(four_in_a_row.len(), IN_TURN.len());
+    assert_eq!(2 * TIMED % IN_TURN.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
