@@ -1,17 +1,18 @@
 //! `HIDE_UNKNOWN_USERS`: nobody who asks learns who has an account, by no answer and by no clock.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
     login::wrong,
-    support::{ANNA, Answer, ERIC, MARY, PATIENT, TestApp, relay::Fault, scenario_with},
+    support::{
+        ANNA, Answer, ERIC, MARY, PATIENT, TestApp,
+        relay::Fault,
+        scenario_with,
+        timing::{by_turns, share_of_longer},
+    },
 };
 
 const HIDDEN: &[(&str, &str)] = &[("HIDE_UNKNOWN_USERS", "true")];
@@ -188,49 +189,21 @@ async fn a_message_that_fails_unseen_gives_no_cool_down_back_and_is_not_paid_for
 /// Times are compared by how often a known one takes longer than an unknown one: a half if nobody can
 /// tell. An item that is there costs the store a little more to read than one that is not, so that it
 /// is 0.6 at the most; with so many of each, chance strays from that by as much as is left to [`STRAY`]
-/// for once in 9,000 endpoints (Mann and Whitney's U: its standard deviation is √((2n+1)/12n²), 0.046
-/// here).
+/// for once in 9,000 endpoints (its standard deviation is 0.046 here).
 const TIMED: usize = 80;
 const STRAY: f64 = 0.27;
-
-fn share_of_longer(known: &[Duration], unknown: &[Duration]) -> f64 {
-    let pairs = known
-        .iter()
-        .flat_map(|k| unknown.iter().map(move |u| (k, u)));
-    let scores = pairs.map(|(k, u)| match k.cmp(u) {
-        std::cmp::Ordering::Greater => 1.0,
-        std::cmp::Ordering::Equal => 0.5,
-        std::cmp::Ordering::Less => 0.0,
-    });
-    scores.sum::<f64>() / (known.len() * unknown.len()) as f64
-}
 
 /// An endpoint, and how often it takes longer for those who are known.
 type Told = (&'static str, f64);
 
-/// Who asks, over and over: known or not. What a request leaves behind, a warm cache or work that goes
-/// on, is felt by those after it, so both come equally often after any three (a de Bruijn sequence).
-const IN_TURN: [bool; 16] = {
-    const K: bool = true;
-    const U: bool = false;
-    [K, K, K, K, U, K, K, U, U, K, U, K, U, U, U, U]
-};
-
-/// Times an endpoint, for known and unknown by turns: whatever else the machine does meets both.
+/// Times an endpoint.
 async fn told(
     endpoint: &'static str,
     known: impl AsyncFn(usize) -> Answer,
     unknown: impl AsyncFn(usize) -> Answer,
 ) -> Told {
-    let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
-    for is_known in IN_TURN.iter().cycle().take(2 * TIMED) {
-        if *is_known {
-            of_known.push(known(of_known.len()).await.took);
-        } else {
-            of_unknown.push(unknown(of_unknown.len()).await.took);
-        }
-    }
-    (endpoint, share_of_longer(&of_known, &of_unknown))
+    let [known, unknown] = by_turns(TIMED, known, unknown).await;
+    (endpoint, share_of_longer(&known, &unknown))
 }
 
 fn known(n: usize) -> String {
@@ -366,16 +339,6 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
         })
         .await;
     }
-}
-
-#[test]
-fn known_and_unknown_come_equally_often_after_any_three() {
-    let at = |n: usize| IN_TURN[n % IN_TURN.len()];
-    let four_in_a_row: HashSet<_> = (0..IN_TURN.len())
-        .map(|n| [0, 1, 2, 3].map(|after| at(n + after)))
-        .collect();
-    assert_eq!(four_in_a_row.len(), IN_TURN.len());
-    assert_eq!(2 * TIMED % IN_TURN.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

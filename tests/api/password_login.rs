@@ -9,6 +9,7 @@ use crate::{
     login::eric,
     support::{
         ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, md5, scenario, scenario_with,
+        timing::{ROUND, by_turns, share_of_longer},
     },
 };
 
@@ -318,38 +319,27 @@ async fn past_the_limit_nothing_is_hashed() {
     .await;
 }
 
-/// How often `a` takes longer than `b` (Mann-Whitney's U, as a share): 0.5 when nothing tells them
-/// apart, 0 or 1 when one look does.
-fn share_of_pairs_with_a_longer(a: &[Duration], b: &[Duration]) -> f64 {
-    let longer = a.iter().flat_map(|a| b.iter().map(move |b| a > b));
-    let longer = longer.filter(|longer| *longer).count();
-    longer as f64 / (a.len() * b.len()) as f64
-}
-
 #[tokio::test]
 async fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     const TRIES: usize = 200;
     let environment = [&DEAR[..], &[PATIENT]].concat();
     scenario_with(&environment, async |app| {
         anna(app).await;
-        let (mut unknown, mut wrong) = (Vec::new(), Vec::new());
-        for n in 0..TRIES {
+        let log_in = async |value| {
+            let answer = app.log_in_with_password(value, "wrong-password").await;
+            assert_refused(&answer);
+            assert_eq!(answer.retry_after(), None);
+            answer
+        };
+        let unknown = async |n| {
             // Ten a day is the limit.
-            if n % 10 == 0 {
+            if n % ROUND == 0 {
                 app.wait(DAY);
             }
-            // One after the other in turn, so that whatever else keeps the machine busy hits both.
-            for value in [["nobody", "anna"], ["anna", "nobody"]][n % 2] {
-                let answer = app.log_in_with_password(value, "wrong-password").await;
-                assert_refused(&answer);
-                assert_eq!(answer.retry_after(), None);
-                match value {
-                    "anna" => wrong.push(answer.took),
-                    _ => unknown.push(answer.took),
-                }
-            }
-        }
-        let share = share_of_pairs_with_a_longer(&unknown, &wrong);
+            log_in("nobody").await
+        };
+        let [unknown, wrong] = by_turns(TRIES, unknown, async |_| log_in("anna").await).await;
+        let share = share_of_longer(&unknown, &wrong);
         let (unknown, wrong) = (median(unknown), median(wrong));
         let told = format!("unknown {unknown:?}, wrong {wrong:?}, share {share}");
         let hash = cost_of_a_hash(app);

@@ -5,6 +5,7 @@ pub mod dialects;
 mod people;
 pub mod relay;
 mod secrets;
+pub mod timing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

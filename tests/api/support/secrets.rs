@@ -1,6 +1,9 @@
 //! No log line, at any level, and no table may give a secret away: every scenario ends with a look.
 
-use std::sync::{Mutex, Once};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, Once},
+};
 
 use aho_corasick::AhoCorasick;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -115,14 +118,7 @@ pub async fn assert_kept(app: &TestApp) {
         let scan = app.tables().scan().table_name(app.table(table));
         let mut items = scan.into_paginator().items().send();
         while let Some(item) = items.next().await {
-            let mut stored = Vec::new();
-            let item = item.unwrap();
-            // What a day's messages cost is often as long as a code, and sometimes one.
-            let key = item["pk"].as_s().unwrap();
-            let is_cost = |value: &AttributeValue| key.starts_with("spend#") && value.is_n();
-            let values = item.values().filter(|value| !is_cost(value));
-            values.for_each(|value| texts(value, &mut stored));
-            for text in stored {
+            for text in stored(&item.unwrap()) {
                 assert_eq!(in_tables.found_in(&text), None, "a table: {text}");
             }
         }
@@ -131,6 +127,16 @@ pub async fn assert_kept(app: &TestApp) {
 
 fn is_phone(secret: &str) -> bool {
     secret.starts_with('+') || secret.len() == 11
+}
+
+/// What an item says, but for what a day's messages cost: often as long as a code, and sometimes one.
+fn stored(item: &HashMap<String, AttributeValue>) -> Vec<String> {
+    let key = item["pk"].as_s().unwrap();
+    let is_cost = |value: &AttributeValue| key.starts_with("spend#") && value.is_n();
+    let mut stored = Vec::new();
+    let values = item.values().filter(|value| !is_cost(value));
+    values.for_each(|value| texts(value, &mut stored));
+    stored
 }
 
 fn texts(value: &AttributeValue, into: &mut Vec<String>) {
@@ -165,5 +171,28 @@ fn a_code_that_is_also_a_status_is_found_but_where_a_status_belongs() {
         ("not JSON: 123456", Some("123456")),
     ] {
         assert_eq!(search.found_in_line(line), code, "{line}");
+    }
+}
+
+#[test]
+fn a_code_that_is_also_a_cost_is_found_but_where_a_cost_belongs() {
+    let search = Search::new(["120000".to_owned()]);
+    let (text, number) = (
+        AttributeValue::S("120000".to_owned()),
+        AttributeValue::N("120000".to_owned()),
+    );
+    for (key, value, is_found) in [
+        ("spend#20778#0", &number, false),
+        ("spend#20778#0", &text, true),
+        ("login#+8613800138001", &number, true),
+        ("login#+8613800138001", &text, true),
+    ] {
+        let key = AttributeValue::S(key.to_owned());
+        let item = [("pk", key), ("x", value.clone())];
+        let item = item.map(|(name, value)| (name.to_owned(), value)).into();
+        let found = stored(&item)
+            .iter()
+            .any(|text| search.found_in(text).is_some());
+        assert_eq!(found, is_found, "{item:?}");
     }
 }

@@ -1,0 +1,59 @@
+//! Which of two takes longer, on a machine that does other things besides.
+
+use std::{cmp::Ordering, time::Duration};
+
+use super::Answer;
+
+/// Whose turn it is, over and over: the first one's or not. What a request leaves behind, a warm cache
+/// or work that goes on, is felt by those after it, so both come equally often after any three (a de
+/// Bruijn sequence).
+const IN_TURN: [bool; 16] = {
+    const A: bool = true;
+    const B: bool = false;
+    [A, A, A, A, B, A, A, B, B, A, B, A, B, B, B, B]
+};
+
+/// How often each of the two comes before all begins anew, with the first of them.
+pub const ROUND: usize = IN_TURN.len() / 2;
+
+/// Asks two things so many times each, by turns, and says how long each answer took: what else the
+/// machine does meets both.
+///
+/// # Panics
+/// When they don't come in whole rounds of [`ROUND`].
+pub async fn by_turns(
+    times: usize,
+    a: impl AsyncFn(usize) -> Answer,
+    b: impl AsyncFn(usize) -> Answer,
+) -> [Vec<Duration>; 2] {
+    assert_eq!(times % ROUND, 0);
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    for is_a in IN_TURN.iter().cycle().take(2 * times) {
+        if *is_a {
+            of_a.push(a(of_a.len()).await.took);
+        } else {
+            of_b.push(b(of_b.len()).await.took);
+        }
+    }
+    [of_a, of_b]
+}
+
+/// How often `a` takes longer than `b` (Mann and Whitney's U, as a share): 0.5 when nothing tells them
+/// apart, 0 or 1 when one look does. Its standard deviation is √((2n+1)/12n²) for n of each.
+pub fn share_of_longer(a: &[Duration], b: &[Duration]) -> f64 {
+    let pairs = a.iter().flat_map(|a| b.iter().map(move |b| a.cmp(b)));
+    let scores = pairs.map(|order| match order {
+        Ordering::Greater => 1.0,
+        Ordering::Equal => 0.5,
+        Ordering::Less => 0.0,
+    });
+    scores.sum::<f64>() / (a.len() * b.len()) as f64
+}
+
+#[test]
+fn both_come_equally_often_after_any_three() {
+    let at = |n: usize| IN_TURN[n % IN_TURN.len()];
+    let fours = (0..IN_TURN.len()).map(|n| [0, 1, 2, 3].map(|after| at(n + after)));
+    let fours: std::collections::HashSet<_> = fours.collect();
+    assert_eq!(fours.len(), IN_TURN.len());
+}
