@@ -6,18 +6,13 @@ use crate::{
     aws::{Clients, Connections},
     background::Background,
     config::{Config, SendLimits},
+    domain::{
+        budget::Budget, fraud::Guard, keys::KeyRing, password::Hasher, phone::ServedCountries,
+        purpose::Purpose, slot::Policy, test_numbers::TestNumbers, window::Limit,
+    },
     flow::budget::BadNews,
-    fraud::Guard,
-    keys::KeyRing,
-    password::Hasher,
-    phone::ServedCountries,
-    purpose::Purpose,
-    slot::Policy,
     sms::{SmsConfig, sns::Sms},
-    spend::Budget,
     store::Store,
-    test_numbers::TestNumbers,
-    window::Limit,
 };
 
 /// A configured function.

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use crate::{app::App, request};
+use crate::{app::App, telemetry::context};
 
 /// What is left to do after an answer.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Background {
 
     /// Leaves work for after the answer. `app` is the one this belongs to.
     pub(crate) fn leave(&self, app: Arc<App>, work: impl Future<Output = ()> + Send + 'static) {
-        let work = Box::pin(request::continued(app, work));
+        let work = Box::pin(context::continued(app, work));
         self.left().waiting.push(work);
     }
 

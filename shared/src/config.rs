@@ -4,14 +4,16 @@
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use crate::{
-    fraud::{Guard, Mode},
-    keys::KeyRing,
-    password::{Cost, DEFAULT_COST, Hasher},
-    phone::{CountryCode, ServedCountries},
+    domain::{
+        budget::{Budget, MicroUsd},
+        fraud::{Guard, Mode},
+        keys::KeyRing,
+        password::{Cost, DEFAULT_COST, Hasher},
+        phone::{CountryCode, ServedCountries},
+        test_numbers::TestNumbers,
+        window::Limit,
+    },
     sms::SmsConfig,
-    spend::{Budget, MicroUsd},
-    test_numbers::TestNumbers,
-    window::Limit,
 };
 
 /// Where AWS is, and who we are there. In Lambda the environment always says; endpoints are set only

@@ -21,7 +21,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::task::yield_now;
 use tracing::level_filters::LevelFilter;
 
-use crate::{app::App, aws::Connections, config::Config, log, metrics, request, time::UnixMs};
+use crate::{
+    app::App,
+    aws::Connections,
+    config::Config,
+    domain::time::UnixMs,
+    telemetry::{context, log, metrics},
+};
 
 /// Serves a handler until Lambda ends the environment.
 ///
@@ -41,7 +47,7 @@ where
         let app = &app;
         boxed(|| async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
-            let answer = request::observed(app, function, id, now, answer);
+            let answer = context::observed(app, function, id, now, answer);
             Ok::<_, Error>(for_gateway(answer.await))
         })
     });
@@ -75,7 +81,7 @@ where
         let app = &app;
         boxed(|| async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
-            request::observed(app, function, id, now, report).await
+            context::observed(app, function, id, now, report).await
         })
     }))
     .await

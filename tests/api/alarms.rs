@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use serde_yaml_ng::{Mapping, Value};
-use shared::metrics::Metric;
+use shared::telemetry::metrics::Metric;
 
 use crate::support::root;
 

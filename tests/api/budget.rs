@@ -1,7 +1,7 @@
 //! The money ledger: what a day's messages may cost.
 
 use serde_json::json;
-use shared::metrics::Metric;
+use shared::telemetry::metrics::Metric;
 
 use crate::{
     metrics::values,

@@ -1,7 +1,7 @@
 //! The toll-fraud guard: codes that nobody uses, against what is usual.
 
 use serde_json::json;
-use shared::metrics::Metric;
+use shared::telemetry::metrics::Metric;
 
 use crate::{
     metrics::counted,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::{
+use shared::domain::{
     time::UnixMs,
     window::{Limit, Window},
 };

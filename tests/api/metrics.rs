@@ -2,7 +2,7 @@
 //! reads.
 
 use serde_json::{Value, json};
-use shared::metrics::Metric;
+use shared::telemetry::metrics::Metric;
 
 use crate::{
     login::wrong,

@@ -859,7 +859,7 @@ async fn a_reset_token_is_256_random_bits_of_which_a_hash_is_stored() {
     // Every bit of forty tokens takes both values, or this fails once in 2^30 runs.
     let mut seen = [(0u8, 0u8); 32];
     for _ in 0..40 {
-        let token = shared::token::reset_token().unwrap().0;
+        let token = shared::domain::token::reset_token().unwrap().0;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
         assert_eq!(bytes.len(), 32);
         for ((ones, zeros), byte) in seen.iter_mut().zip(bytes) {
@@ -876,7 +876,7 @@ async fn a_reset_token_is_256_random_bits_of_which_a_hash_is_stored() {
             let bytes = BASE64_URL_SAFE_NO_PAD.decode(&token).unwrap();
             assert_eq!(bytes.len(), 32);
             // That the token itself is in no table, the scenario's end sees to.
-            let hash = shared::token::ResetHash::of(&token);
+            let hash = shared::domain::token::ResetHash::of(&token);
             let item = app.code_item(&format!("reset#{}", hash.as_str())).await;
             assert_eq!(item["uid"], AttributeValue::N("5".into()));
             assert_eq!(item["spent"], AttributeValue::Bool(false));

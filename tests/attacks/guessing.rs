@@ -12,8 +12,8 @@ const E164: &str = "+8613800138001";
 
 /// How many guesses the store has taken for the victim's login in the last 24 hours.
 async fn evaluated(world: &World) -> usize {
-    let phone = shared::phone::Phone::from_parts("86", VICTIM).unwrap();
-    let key = shared::purpose::SlotKey::login(&phone);
+    let phone = shared::domain::phone::Phone::from_parts("86", VICTIM).unwrap();
+    let key = shared::domain::slot_key::SlotKey::login(&phone);
     let keys = [shared::store::Key::Slot(&key)];
     let seen = world.system.store.read(&keys).await.unwrap();
     let failures = seen.slot(&key).unwrap().slot.failures;

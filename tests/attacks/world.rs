@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use local::{gateway::SOURCE_IP_HEADER, system::Options, system::System};
 use serde_json::{Value, json};
 use shared::{
-    phone::Phone,
+    domain::{
+        phone::Phone,
+        time::UnixMs,
+        user::{Name, Uid, User},
+    },
     store::Created,
-    time::UnixMs,
-    user::{Name, Uid, User},
 };
 
 pub struct World {

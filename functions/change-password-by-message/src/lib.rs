@@ -7,9 +7,11 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::message::{self, InSession, Success},
-    error::{Error, Field},
+    domain::{
+        error::{Error, Field},
+        time::UnixMs,
+    },
     flow::password,
-    time::UnixMs,
 };
 
 /// Answers `true`, with a token for the one session that goes on.

@@ -9,9 +9,11 @@ use shared::{
         body::Fields,
         message::{self, Success},
     },
-    error::{Error, Field},
+    domain::{
+        error::{Error, Field},
+        time::UnixMs,
+    },
     flow::password,
-    time::UnixMs,
 };
 
 /// Answers `true`, never with a token.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use lambda_http::Error;
 use shared::{
     App,
+    domain::time::UnixMs,
     flow::import::{self, Import, Report},
-    time::UnixMs,
 };
 
 /// Answers with a report; the invocation fails when DynamoDB does, and can be repeated.

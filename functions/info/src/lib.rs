@@ -6,9 +6,8 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::message::{self, InSession, Success},
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::session,
-    time::UnixMs,
 };
 
 /// Answers with the account.

@@ -9,9 +9,8 @@ use shared::{
         body::Fields,
         message::{self, Success},
     },
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::login,
-    time::UnixMs,
 };
 
 /// Answers with the account and a session token.

@@ -9,9 +9,8 @@ use shared::{
         body::Fields,
         systems::{self, Info, Step},
     },
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::recover,
-    time::UnixMs,
 };
 
 /// Answers with the token that lets the password be changed.

@@ -6,9 +6,8 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{body::Fields, mobile},
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::phone,
-    time::UnixMs,
 };
 
 /// Answers that the account has moved.

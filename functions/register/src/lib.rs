@@ -10,9 +10,11 @@ use shared::{
         body::Fields,
         message::{self, Success},
     },
-    error::{Error, Field},
+    domain::{
+        error::{Error, Field},
+        time::UnixMs,
+    },
     flow::accounts::{self, Registration},
-    time::UnixMs,
 };
 
 /// Answers with the account and a session token.

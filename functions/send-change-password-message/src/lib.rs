@@ -7,9 +7,8 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::message::{self, InSession, Success},
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::password,
-    time::UnixMs,
 };
 
 /// Answers with a `phoneInfo` for `changePasswordByMessage`.

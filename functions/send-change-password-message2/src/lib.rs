@@ -11,9 +11,8 @@ use shared::{
         body::Fields,
         message::{self, Success},
     },
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::password,
-    time::UnixMs,
 };
 
 /// Answers with a `phoneInfo` for `changePasswordByMessage2`.

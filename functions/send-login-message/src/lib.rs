@@ -10,9 +10,8 @@ use shared::{
         body::Fields,
         message::{self, Success},
     },
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::login,
-    time::UnixMs,
 };
 
 /// Answers with a `phoneInfo` for `loginByMessage`.

@@ -10,9 +10,8 @@ use shared::{
         body::Fields,
         message::{self, Success},
     },
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::accounts,
-    time::UnixMs,
 };
 
 /// Answers with a `phoneInfo` for `register`.

@@ -11,9 +11,8 @@ use shared::{
         body::Fields,
         systems::{self, Info, Step},
     },
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::recover,
-    time::UnixMs,
 };
 
 /// Answers that the code has been sent.

@@ -7,9 +7,8 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{self, body::Fields, mobile},
-    error::Error,
+    domain::{error::Error, time::UnixMs},
     flow::phone,
-    time::UnixMs,
 };
 
 /// Answers that the code has been sent.

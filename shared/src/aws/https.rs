@@ -40,7 +40,7 @@ use rustls::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use crate::metrics::{self, Metric};
+use crate::telemetry::metrics::{self, Metric};
 
 /// The certificate authorities AWS endpoints are signed by (<https://www.amazontrust.com/repository/>).
 /// Trusting only these makes the start quicker (the system's list takes milliseconds to parse) and

@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, http::header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use crate::error::{BodyProblem, Error};
+use crate::domain::error::{BodyProblem, Error};
 
 /// The largest body we read.
 pub const MAX_BYTES: usize = 16 * 1024;

@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 
-use crate::error::Error;
+use crate::domain::error::Error;
 
 /// When a request is given up: clients wait 10 s, the function's own time-out is 15 s.
 const DEADLINE: Duration = Duration::from_secs(9);

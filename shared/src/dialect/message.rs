@@ -11,16 +11,18 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::{Error, Field},
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::{Error, Field},
+        password::Password,
+        phone::Phone,
+        time::UnixMs,
+        token::Token,
+        user::{Name, User},
+    },
     flow::session::Presented,
-    password::Password,
-    phone::Phone,
-    request,
-    source::Source,
-    time::UnixMs,
-    token::Token,
-    user::{Name, User},
+    telemetry::context,
 };
 
 use super::{body::Fields, guard::guard};
@@ -158,7 +160,7 @@ pub async fn answer_in_session(
 
 fn log(endpoint: &'static str, error: Option<&Error>) {
     let outcome = error.map_or("OK", |error| wire(error).1);
-    request::answered(endpoint, outcome, error);
+    context::answered(endpoint, outcome, error);
 }
 
 /// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).
@@ -181,7 +183,7 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     let country = either("countryCode", "contryCode")?;
     let country = country.unwrap_or_else(|| "86".to_owned());
     let phone = Phone::parse(&digits(&country), &digits(&phone), &app.served)?;
-    request::about(app, &phone);
+    context::about(app, &phone);
     Ok(phone)
 }
 
@@ -256,7 +258,7 @@ pub fn phone_or_name(fields: &Fields, app: &App) -> Result<(Option<Phone>, Optio
         .then(|| Phone::parse(&digits(&country), &digits(&value), &app.served).ok())
         .flatten();
     if let Some(phone) = &phone {
-        request::about(app, phone);
+        context::about(app, phone);
     }
     Ok((phone, Name::parse(&value)))
 }

@@ -6,12 +6,14 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::{BodyProblem, Error, Field, SmsFailure},
+    domain::{
+        code::Guess,
+        error::{BodyProblem, Error, Field, SmsFailure},
+        phone::{CountryCode, Phone},
+        time::UnixMs,
+    },
     flow::session::{self, Presented},
-    phone::{CountryCode, Phone},
-    request,
-    time::UnixMs,
+    telemetry::context,
 };
 
 use super::{
@@ -44,7 +46,7 @@ pub async fn answer(
 ) -> Response<Body> {
     match guard(work).await {
         Ok(()) => {
-            request::answered(endpoint, 200, None);
+            context::answered(endpoint, 200, None);
             let code = &Code::Number(200);
             super::respond(
                 200,
@@ -57,8 +59,8 @@ pub async fn answer(
         Err(error) => {
             let (code, msg) = wire(&error);
             match code {
-                Code::Text(code) => request::answered(endpoint, code, Some(&error)),
-                Code::Number(code) => request::answered(endpoint, code, Some(&error)),
+                Code::Text(code) => context::answered(endpoint, code, Some(&error)),
+                Code::Number(code) => context::answered(endpoint, code, Some(&error)),
             }
             let mut response = super::respond(
                 200,
@@ -122,7 +124,7 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
     let mobile = mobile.ok_or(Error::Missing(Field::Phone))?;
     let phone = Phone::parse(digits, &mobile, &app.served)?;
-    request::about(app, &phone);
+    context::about(app, &phone);
     Ok(phone)
 }
 

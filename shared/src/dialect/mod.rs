@@ -13,7 +13,10 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-use crate::{app::App, error::Error, source::Source, time::retry_after_secs};
+use crate::{
+    app::App,
+    domain::{client_address::Source, error::Error, time::retry_after_secs},
+};
 
 /// The address a request comes from, as API Gateway saw it.
 pub fn source_ip(request: &Request) -> String {

@@ -6,13 +6,15 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::{Error, Field, SmsFailure},
-    password::Password,
-    phone::Phone,
-    request,
-    token::Token,
-    user::Name,
+    domain::{
+        code::Guess,
+        error::{Error, Field, SmsFailure},
+        password::Password,
+        phone::Phone,
+        token::Token,
+        user::Name,
+    },
+    telemetry::context,
 };
 
 use super::{body::Fields, guard::guard};
@@ -71,7 +73,7 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
     let endpoint = step.endpoint();
     match &result {
         Ok(info) => {
-            request::answered(endpoint, 2006, None);
+            context::answered(endpoint, 2006, None);
             let info = &info.0;
             super::respond(
                 200,
@@ -84,7 +86,7 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
         }
         Err(error) => {
             let (msg, info) = wire(error, step);
-            request::answered(endpoint, msg, Some(error));
+            context::answered(endpoint, msg, Some(error));
             let mut response = super::respond(200, &Answer { code: 1, msg, info });
             super::set_retry_after(&mut response, error);
             response
@@ -104,7 +106,7 @@ pub fn account_and_phone(fields: &Fields, app: &App) -> Result<(Name, Phone), Er
         Some(e164) => Phone::parse_e164(e164, &app.served)?,
         None => Phone::parse("86", &phone, &app.served)?,
     };
-    request::about(app, &phone);
+    context::about(app, &phone);
     Ok((Name::parse(&name).ok_or(Error::UserNotFound)?, phone))
 }
 

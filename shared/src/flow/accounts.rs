@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::Error,
-    password::Password,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    source::Source,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::Error,
+        password::Password,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, Token},
+        user::{Name, Uid, User},
+    },
     store::{Created, Key},
-    time::UnixMs,
-    token::{self, Token},
-    user::{Name, Uid, User},
 };
 
 use super::{

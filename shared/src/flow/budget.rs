@@ -8,13 +8,15 @@ use std::{
 
 use crate::{
     app::App,
-    error::{Error, Limited},
-    fraud::{Answers, Suspicion},
-    metrics,
-    phone::CountryCode,
-    spend::{Charge, Shard, Tally, until_tomorrow},
+    domain::{
+        budget::{Charge, Shard, Tally, until_tomorrow},
+        error::{Error, Limited},
+        fraud::{Answers, Suspicion},
+        phone::CountryCode,
+        time::UnixMs,
+    },
     store::{Key, Outcome, Reserved},
-    time::UnixMs,
+    telemetry::metrics,
 };
 
 use super::race::{Race, random};

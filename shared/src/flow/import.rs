@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    error::Error,
-    password::{Password, PasswordHash},
-    phone::Phone,
+    domain::{
+        error::Error,
+        password::{Password, PasswordHash},
+        phone::Phone,
+        time::UnixMs,
+        user::{Name, Uid, User},
+    },
     store::Created,
-    time::UnixMs,
-    user::{Name, Uid, User},
 };
 
 /// `{"users":[…]}`.

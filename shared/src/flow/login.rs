@@ -4,17 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     app::App,
-    code::Guess,
-    error::Error,
-    password::Password,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    source::Source,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::Error,
+        password::Password,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, Session, Token},
+        user::{Name, Uid, User},
+        window::Limit,
+    },
     store::{Attempt, Key, Outcome},
-    time::UnixMs,
-    token::{self, Session, Token},
-    user::{Name, Uid, User},
-    window::Limit,
 };
 
 use super::{

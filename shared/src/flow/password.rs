@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::{Error, Field},
-    password::Password,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    source::Source,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::{Error, Field},
+        password::Password,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, Session, Token},
+        user::{Uid, User},
+    },
     store::{Attempt, Key, Outcome},
-    time::UnixMs,
-    token::{self, Session, Token},
-    user::{Uid, User},
 };
 
 use super::{

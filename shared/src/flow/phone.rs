@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::Error,
-    metrics,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    source::Source,
+    domain::{
+        client_address::Source, code::Guess, error::Error, phone::Phone, purpose::Purpose,
+        slot_key::SlotKey, time::UnixMs, user::Uid,
+    },
     store::{Key, Moved},
-    time::UnixMs,
-    user::Uid,
+    telemetry::metrics,
 };
 
 use super::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 
-use crate::error::Error;
+use crate::domain::error::Error;
 
 /// Rounds lost to others. The first rounds are played again at once; then a little later each time,
 /// spread out, so that a crowd thins. The request's deadline ends it.

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
-    code::Guess,
-    error::Error,
-    password::Password,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    source::Source,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::Error,
+        password::Password,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, RESET_LIFE, ResetHash, Token},
+        user::Name,
+    },
     store::{Key, Outcome, Reset},
-    time::UnixMs,
-    token::{self, RESET_LIFE, ResetHash, Token},
-    user::Name,
 };
 
 use super::{

@@ -6,15 +6,17 @@ use futures_util::future::{join, join_all};
 
 use crate::{
     app::App,
-    code::{Code, Guess},
-    error::Error,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    request,
-    slot::{Challenge, ChallengeId, Origin, Verdict},
-    source::Tag,
+    domain::{
+        code::{Code, Guess},
+        error::Error,
+        phone::Phone,
+        purpose::Purpose,
+        slot::{Challenge, ChallengeId, Origin, Verdict},
+        slot_key::{SlotKey, Tag},
+        time::UnixMs,
+    },
     store::{Outcome, Seen, SlotMove},
-    time::UnixMs,
+    telemetry::context,
 };
 
 use super::race::Race;
@@ -60,7 +62,7 @@ pub(super) async fn judge<'a>(
     let policy = app.policy(purpose);
     let stored = seen.slot(key)?;
     if let Some(challenge) = &stored.slot.challenge {
-        request::about(app, &challenge.phone);
+        context::about(app, &challenge.phone);
     }
     let is_right = |challenge: &Challenge| {
         if let Some(code) = app.test_numbers.code_of(&challenge.phone, now) {
@@ -82,7 +84,7 @@ pub(super) async fn judge<'a>(
         next,
     };
     if let (true, Some(challenge)) = (right, challenge) {
-        request::right_code(challenge.phone.country());
+        context::right_code(challenge.phone.country());
         return Ok(Some(Right {
             spend: step,
             phone: challenge.phone,

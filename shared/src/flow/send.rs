@@ -6,22 +6,24 @@ use futures_util::future::{join, join3};
 
 use crate::{
     app::App,
-    code::Code,
-    error::{Error, Limited},
-    fraud::{Answers, Mode},
-    metrics,
-    phone::Phone,
-    purpose::{Purpose, SlotKey},
-    request,
-    slot::{Challenge, ChallengeId, Fresh, Nonce, Origin, Policy},
+    domain::{
+        budget::{Charge, Shard, until_tomorrow},
+        client_address::Source,
+        code::Code,
+        error::{Error, Limited},
+        fraud::{Answers, Mode},
+        phone::Phone,
+        purpose::Purpose,
+        slot::{Challenge, ChallengeId, Fresh, Nonce, Origin, Policy},
+        slot_key::{SlotKey, Tag},
+        time::UnixMs,
+        token::{self, PhoneInfo, Token},
+        user::{Uid, User},
+        window::Limit,
+    },
     sms::Plan,
-    source::{Source, Tag},
-    spend::{Charge, Shard, until_tomorrow},
     store::{Counted, Key, Outcome, Seen, SendOutcome, SlotMove, StoredSlot},
-    time::UnixMs,
-    token::{self, PhoneInfo, Token},
-    user::{Uid, User},
-    window::Limit,
+    telemetry::{context, metrics},
 };
 
 use super::{
@@ -220,7 +222,7 @@ impl<'a> Sender<'a> {
             (target, _) => (target?, false),
         };
         let Target { phone, uid } = target;
-        request::about(self.app, &phone);
+        context::about(self.app, &phone);
         let stored = readable(self.app, seen.slot(key)?);
         let fresh = self.fresh(&phone, decoy)?;
         let mut next = match stored.slot.send(self.now, &self.policy, fresh) {
@@ -448,7 +450,7 @@ impl Sent {
             true => self.release(&app).await,
             false => {
                 if let Err(error) = self.publish(&app).await {
-                    request::failed_unseen(&error);
+                    context::failed_unseen(&error);
                 }
             }
         });
@@ -466,7 +468,7 @@ impl Sent {
             metrics::sent(phone.country());
             return Ok(());
         };
-        request::not_sent(&not_sent.reason);
+        context::not_sent(&not_sent.reason);
         let count = match not_sent.may_have_gone_out {
             true => Count::Not,
             false => {

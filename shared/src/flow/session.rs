@@ -4,11 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{
     app::App,
-    error::Error,
+    domain::{
+        error::Error,
+        time::UnixMs,
+        token::{self, Session, Token},
+        user::{Uid, User},
+    },
     store::{Key, Seen},
-    time::UnixMs,
-    token::{self, Session, Token},
-    user::{Uid, User},
 };
 
 /// A session token somebody presented, or failed to.

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::{ConfigError, Env},
-    error::{Error, SmsFailure},
-    phone::{CountryCode, Phone},
-    purpose::Purpose,
+    domain::{
+        error::{Error, SmsFailure},
+        phone::{CountryCode, Phone},
+        purpose::Purpose,
+    },
 };
 
 use text::{Text, TextProblem};

@@ -10,7 +10,10 @@ use aws_sdk_sns::{
 };
 
 use super::{Plan, text::Body};
-use crate::{aws::Sns, code::Code, error::SmsFailure, phone::Phone};
+use crate::{
+    aws::Sns,
+    domain::{code::Code, error::SmsFailure, phone::Phone},
+};
 
 /// Sends messages through SNS.
 #[derive(Debug, Clone)]

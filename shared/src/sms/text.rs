@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::Deserialize;
 
-use crate::{code::Code, phone::CountryCode, purpose::Purpose};
+use crate::domain::{code::Code, phone::CountryCode, purpose::Purpose};
 
 /// A text with `{brand}`, `{code}` and `{minutes}` to be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

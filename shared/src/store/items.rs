@@ -4,14 +4,14 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use super::{Reset, StoredSlot, TTL_MARGIN};
-use crate::{
+use crate::domain::{
+    budget::Shard,
+    client_address::Source,
     error::Error,
     password::PasswordHash,
     phone::Phone,
-    purpose::SlotKey,
     slot::{Challenge, ChallengeId, Nonce, Origin, Slot},
-    source::Source,
-    spend::Shard,
+    slot_key::SlotKey,
     time::UnixMs,
     token::ResetHash,
     user::{Name, Uid, User},

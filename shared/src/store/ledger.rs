@@ -15,10 +15,10 @@ use super::{
     CONDITION_FAILED, Item, Outcome, Reason, Seen, Store, Transaction, count, failed, number,
     primary_key, unbuildable,
 };
-use crate::{
+use crate::domain::{
+    budget::{Budget, Charge, MicroUsd, Shard, Tally},
     error::Error,
     phone::CountryCode,
-    spend::{Budget, Charge, MicroUsd, Shard, Tally},
 };
 
 /// How long a shard is of use: today's money, and tomorrow what was usual yesterday.

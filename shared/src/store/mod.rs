@@ -31,16 +31,18 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     aws::Dynamodb,
-    error::Error,
-    password::PasswordHash,
-    phone::Phone,
-    purpose::SlotKey,
-    slot::Slot,
-    spend::Shard,
-    time::UnixMs,
-    token::{ResetHash, Session},
-    user::{Name, Uid, User},
-    window::Limit,
+    domain::{
+        budget::Shard,
+        error::Error,
+        password::PasswordHash,
+        phone::Phone,
+        slot::Slot,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{ResetHash, Session},
+        user::{Name, Uid, User},
+        window::Limit,
+    },
 };
 use items::{OwnerItem, ResetItem, SlotItem, UserItem};
 pub use ledger::Reserved;

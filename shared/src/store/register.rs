@@ -4,7 +4,7 @@
 //! The item is a shift register: `s0` the newest event, `s1` the one before, as many as the largest
 //! limit. DynamoDB evaluates the right-hand sides of an update on the item as it was, so one update
 //! shifts them all, and its condition is the rolling window itself: with five an hour, an event is
-//! admitted if the fifth newest (`s4`) is an hour old. [`crate::window`] has the same rule in Rust,
+//! admitted if the fifth newest (`s4`) is an hour old. [`crate::domain::window`] has the same rule in Rust,
 //! and says from the refused item when to come back.
 //!
 //! A place can hold more than a moment: in a register with a grain, a mark is the moment times the
@@ -15,7 +15,7 @@ use std::{collections::HashMap, fmt::Write, time::Duration};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, TTL_MARGIN, number};
-use crate::{
+use crate::domain::{
     time::UnixMs,
     window::{Limit, Window},
 };

@@ -17,11 +17,8 @@ use super::{
     CONDITION_FAILED, Item, Store, TTL_MARGIN, count, failed, number, primary_key,
     register::{self, Register},
 };
-use crate::{
-    error::Error,
-    fraud::Answers,
-    source::{Source, Tag},
-    time::UnixMs,
+use crate::domain::{
+    client_address::Source, error::Error, fraud::Answers, slot_key::Tag, time::UnixMs,
     window::Limit,
 };
 

@@ -29,11 +29,13 @@ use local::{
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use shared::{
-    password::{Cost, Hasher, Password},
-    phone::Phone,
+    domain::{
+        password::{Cost, Hasher, Password},
+        phone::Phone,
+        time::UnixMs,
+        user::{Name, Uid, User},
+    },
     store::Created,
-    time::UnixMs,
-    user::{Name, Uid, User},
 };
 
 pub use people::{ANNA, md5};

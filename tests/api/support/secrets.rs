@@ -24,9 +24,9 @@ fn to_log(line: &str) {
 pub fn capture_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = shared::log::subscriber(LevelFilter::TRACE, to_log);
+        let subscriber = shared::telemetry::log::subscriber(LevelFilter::TRACE, to_log);
         tracing::subscriber::set_global_default(subscriber).unwrap();
-        shared::metrics::write_to(to_log);
+        shared::telemetry::metrics::write_to(to_log);
     });
 }
 

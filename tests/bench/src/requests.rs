@@ -4,7 +4,7 @@ use std::{fs, net::Ipv4Addr, path::Path};
 
 use local::{System, gateway::SOURCE_IP_HEADER};
 use serde_json::{Value, json};
-use shared::{
+use shared::domain::{
     phone::Phone,
     time::UnixMs,
     user::{Name, Uid, User},

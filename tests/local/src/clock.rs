@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use shared::time::UnixMs;
+use shared::domain::time::UnixMs;
 
 /// The system's clock, ahead by an offset that tests raise instead of waiting. Clones share it.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,13 @@
 //! The accounts to try the system with.
 
 use shared::{
-    password::{DEFAULT_COST, Hasher, Password},
-    phone::Phone,
+    domain::{
+        password::{DEFAULT_COST, Hasher, Password},
+        phone::Phone,
+        time::UnixMs,
+        user::{Name, Uid, User},
+    },
     store::Store,
-    time::UnixMs,
-    user::{Name, Uid, User},
 };
 
 use crate::error::StartError;

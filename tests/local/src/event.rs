@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, HeaderName, header, request::Parts};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
-use shared::time::UnixMs;
+use shared::domain::time::UnixMs;
 use time::{OffsetDateTime, macros::format_description};
 
 use crate::template::Route;

@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use lambda_http::{Body, Request, Response};
-use shared::{App, time::UnixMs};
+use shared::{App, domain::time::UnixMs};
 
 /// What a function makes of one request at one time.
 pub type Handler =

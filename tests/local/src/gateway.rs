@@ -19,7 +19,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use shared::{App, request::observed};
+use shared::{App, telemetry::context::observed};
 
 use crate::{
     clock::Clock,

@@ -143,11 +143,11 @@ async fn interrupted() {
 fn log_to_stderr() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
     let level = level.parse().unwrap_or(LevelFilter::WARN);
-    let subscriber = shared::log::subscriber(level, to_stderr);
+    let subscriber = shared::telemetry::log::subscriber(level, to_stderr);
     // It fails where there is one already, and nobody has set one before.
     let _ = tracing::subscriber::set_global_default(subscriber);
     if level >= LevelFilter::INFO {
-        shared::metrics::write_to(to_stderr);
+        shared::telemetry::metrics::write_to(to_stderr);
     }
 }
 

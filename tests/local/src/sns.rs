@@ -20,7 +20,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use shared::time::UnixMs;
+use shared::domain::time::UnixMs;
 use tokio::sync::watch;
 
 use crate::{clock::Clock, error::StartError, server::Server};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::UnixMs;
+use crate::domain::time::UnixMs;
 
 /// At most [`Self::events`] events in any span of [`Self::span`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{error::Error, numbering};
+use crate::domain::{error::Error, numbering};
 
 /// A country calling code without the plus: one to three digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

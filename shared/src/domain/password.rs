@@ -13,7 +13,7 @@ use argon2::{
 use aws_lc_rs::rand;
 use md5::{Digest, Md5};
 
-use crate::error::Error;
+use crate::domain::error::Error;
 
 /// A password as clients of every kind can say it: 32 lower-case hex digits of an MD5.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, password::PasswordHash, phone::Phone, time::UnixMs};
+use crate::domain::{error::Error, password::PasswordHash, phone::Phone, time::UnixMs};
 
 /// An account's number: random, 53 bits, so that a JSON number holds it in every client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::fmt;
 
 use aws_lc_rs::constant_time;
 
-use crate::{
+use crate::domain::{
     keys::{KeyRing, Use},
     slot::Challenge,
 };
@@ -91,7 +91,7 @@ impl fmt::Debug for Guess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use crate::domain::{
         phone::Phone,
         slot::{ChallengeId, Nonce},
         time::UnixMs,

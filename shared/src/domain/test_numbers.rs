@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 
-use crate::{
+use crate::domain::{
     code::Code,
     phone::{Phone, ServedCountries},
     time::UnixMs,
@@ -64,7 +64,7 @@ impl fmt::Debug for TestNumbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{code::Guess, phone::CountryCode};
+    use crate::domain::{code::Guess, phone::CountryCode};
 
     fn parse(list: &str) -> Result<TestNumbers, &'static str> {
         TestNumbers::parse(list, &ServedCountries(vec![CountryCode::CHINA]))

@@ -11,11 +11,11 @@
 
 use std::time::Duration;
 
-use crate::{
+use crate::domain::{
+    budget::Shard,
+    client_address::Source,
     error::Limited,
     phone::Phone,
-    source::Source,
-    spend::Shard,
     time::UnixMs,
     window::{Limit, Window},
 };

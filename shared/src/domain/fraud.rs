@@ -1,13 +1,13 @@
 //! The toll-fraud guard: messages that nobody answers, against what is usual.
 //!
 //! Whoever pumps messages to numbers that pay him never sends a code back. So codes sent and not used
-//! are counted by country (in the ledger's shards, [`crate::spend`]) and by source. While a country's
+//! are counted by country (in the ledger's shards, [`crate::domain::budget`]) and by source. While a country's
 //! unused codes stay within what is usual there, nobody is asked anything. Beyond, a source may have
 //! two more unused codes out than it has ever answered lately; far beyond, one. People who log in
 //! from where they have logged in before notice nothing, and a newcomer's first code always goes out;
 //! an attack is left with one message per address it owns.
 
-use crate::spend::Tally;
+use crate::domain::budget::Tally;
 
 /// What the guard's word is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

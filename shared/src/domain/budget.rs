@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::{phone::CountryCode, time::UnixMs};
+use crate::domain::{phone::CountryCode, time::UnixMs};
 
 /// Millionths of a US dollar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

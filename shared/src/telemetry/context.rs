@@ -8,10 +8,12 @@ use std::{cell::RefCell, fmt::Display, sync::Arc};
 
 use crate::{
     app::App,
-    error::Error,
-    metrics::{self, Measurement},
-    phone::{CountryCode, Phone},
-    time::UnixMs,
+    domain::{
+        error::Error,
+        phone::{CountryCode, Phone},
+        time::UnixMs,
+    },
+    telemetry::metrics::{self, Measurement},
 };
 
 tokio::task_local! {

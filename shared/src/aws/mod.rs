@@ -18,7 +18,7 @@ use futures_util::future::{Either, join3, select};
 use https::Https;
 use tokio::{task::yield_now, time::timeout};
 
-use crate::{config::AwsConfig, metrics::Metric};
+use crate::{config::AwsConfig, telemetry::metrics::Metric};
 
 mod https;
 

@@ -15,10 +15,12 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::{Error, Limited, SmsFailure},
-    phone::CountryCode,
-    request::{self, Origin},
-    time::UnixMs,
+    domain::{
+        error::{Error, Limited, SmsFailure},
+        phone::CountryCode,
+        time::UnixMs,
+    },
+    telemetry::context::{self, Origin},
 };
 
 /// Every metric there is.
@@ -127,7 +129,7 @@ pub(crate) struct Measurement {
 }
 
 fn note(metric: Metric, of: Option<String>, value: f64) {
-    request::measure(Measurement { metric, of, value });
+    context::measure(Measurement { metric, of, value });
 }
 
 fn count(metric: Metric, of: Option<&str>) {

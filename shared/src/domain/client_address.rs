@@ -5,29 +5,6 @@ use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
-use crate::{keys::KeyRing, purpose::SlotKey};
-
-/// Stands for the slot that a send is for, in the count of its source: so that a code that is used
-/// takes off what was asked for it, and the count tells nobody whose it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tag(u64);
-
-impl Tag {
-    /// How many there are. A tag is below this number.
-    pub const COUNT: u64 = 4096;
-
-    /// The tag of a slot.
-    pub fn of(slot: &SlotKey, keys: &KeyRing) -> Self {
-        let hash = keys.log_hash(slot.as_str());
-        Self(u64::from_str_radix(&hash, 16).unwrap_or_default() % Self::COUNT)
-    }
-
-    /// As stored.
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
-
 /// One place that requests come from: an IPv4 address, or an IPv6 /64, which is what one subscriber
 /// is given (RFC 6177). It is personal data, so it is not printed.
 #[derive(Clone, PartialEq, Eq, Hash)]

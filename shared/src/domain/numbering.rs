@@ -68,7 +68,10 @@ mod tests {
         });
         let expected: String = lines.collect();
         if std::env::var_os("LATCHKEY_REGENERATE").is_some() {
-            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/numbering_plans.txt");
+            let file = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/domain/numbering_plans.txt"
+            );
             std::fs::write(file, &expected).unwrap();
             return;
         }

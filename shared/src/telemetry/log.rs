@@ -14,7 +14,7 @@ use tracing::{
     span,
 };
 
-use crate::time::UnixMs;
+use crate::domain::time::UnixMs;
 
 /// What is logged, as `LOG_LEVEL` says, given to `write` line by line: `timestamp` and `level` as Lambda
 /// reads them (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>),
