@@ -1,10 +1,10 @@
-//! Work that goes on after the answer.
+//! Deferred work: what a request leaves to be done after its answer.
 //!
-//! Lambda hands an answer to its caller as soon as the runtime has posted it, and freezes the
-//! environment when the runtime asks for the next event. So between the two there is time that nobody
-//! waits for (<https://aws.amazon.com/blogs/compute/running-code-after-returning-a-response-from-an-aws-lambda-function/>):
-//! [`crate::runtime`] waits for what is left here before it asks. What is done there may be lost with
-//! its environment, so nothing that a promise rests on is.
+//! Lambda gives an answer to its caller as soon as the runtime has posted it, and freezes the
+//! environment when the runtime asks for the next event. Between the two, work delays no caller
+//! (<https://aws.amazon.com/blogs/compute/running-code-after-returning-a-response-from-an-aws-lambda-function/>).
+//! [`crate::runtime`] waits for the deferred work before it asks for the next event. Deferred work can
+//! be lost with its environment, so no guarantee rests on it.
 
 use std::{
     fmt,
@@ -12,49 +12,61 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
-use crate::{app::App, telemetry::context};
+use crate::{
+    clock,
+    telemetry::context::{self, RequestInfo},
+};
 
-/// What is left to do after an answer.
+/// The deferred work of a process.
 #[derive(Default)]
-pub struct Background(Mutex<Left>);
+pub struct Background(Mutex<Queue>);
 
 #[derive(Default)]
-struct Left {
+struct Queue {
     waiting: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    begun: Vec<JoinHandle<()>>,
+    started: JoinSet<()>,
 }
 
 impl Background {
-    fn left(&self) -> MutexGuard<'_, Left> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves work for after the answer. `app` is the one this belongs to.
-    pub(crate) fn leave(&self, app: Arc<App>, work: impl Future<Output = ()> + Send + 'static) {
-        let work = Box::pin(context::continued(app, work));
-        self.left().waiting.push(work);
+    /// Defers work until [`Self::start`]. It belongs to the request it was deferred by: its log lines
+    /// and its metrics carry that request's id.
+    pub(crate) fn defer(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let work: Pin<Box<dyn Future<Output = ()> + Send>> = match context::current() {
+            Some(request) => Box::pin(in_context(request, work)),
+            None => Box::pin(work),
+        };
+        self.queue().waiting.push(work);
     }
 
-    /// Begins what has been left. Before the answer is on its way it would be in its way: on one
-    /// thread, what can run does.
-    pub fn begin(&self) {
-        let mut left = self.left();
-        left.begun.retain(|work| !work.is_finished());
-        let waiting = std::mem::take(&mut left.waiting);
-        left.begun.extend(waiting.into_iter().map(tokio::spawn));
-    }
-
-    /// Begins what has been left, and waits until it is done.
-    pub async fn settle(&self) {
-        self.begin();
-        let begun = std::mem::take(&mut self.left().begun);
-        for work in begun {
-            // A panic is logged by the process's hook, and no more than this work.
-            let _ = work.await;
+    /// Starts the deferred work. It is not started earlier: on a current-thread runtime it would run
+    /// before the answer is written.
+    pub fn start(&self) {
+        let mut queue = self.queue();
+        while queue.started.try_join_next().is_some() {}
+        let waiting = std::mem::take(&mut queue.waiting);
+        for work in waiting {
+            queue.started.spawn(work);
         }
     }
+
+    /// Starts the deferred work, and waits until all of it is done.
+    pub async fn settle(&self) {
+        self.start();
+        let mut started = std::mem::take(&mut self.queue().started);
+        // `join_all` would pass a panic on. A panic ends its own piece of work, and the process's hook
+        // has logged it.
+        while started.join_next().await.is_some() {}
+    }
+}
+
+async fn in_context(request: Arc<RequestInfo>, work: impl Future<Output = ()>) {
+    context::scope(request, clock::now(), work).await;
 }
 
 impl fmt::Debug for Background {
@@ -70,33 +82,29 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
-    use crate::config::Config;
 
     #[tokio::test]
-    async fn what_is_left_waits_for_the_answer_to_be_on_its_way() {
-        let lookup = |name: &str| {
-            let value = match name {
-                "KEY_RING" => {
-                    r#"{"active":"k","k":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}"#
-                }
-                "AWS_REGION"
-                | "AWS_ACCESS_KEY_ID"
-                | "AWS_SECRET_ACCESS_KEY"
-                | "USERS_TABLE"
-                | "CODES_TABLE" => "x",
-                _ => return None,
-            };
-            Some(value.to_owned())
-        };
-        let app = Arc::new(App::new(Config::from_lookup(&lookup).unwrap()).unwrap());
+    async fn deferred_work_runs_once_it_is_started_and_not_before() {
+        let background = Background::default();
         let done = Arc::new(AtomicBool::new(false));
         let work = done.clone();
-        app.after_answer(async move |_| work.store(true, Ordering::Relaxed));
+        background.defer(async move { work.store(true, Ordering::Relaxed) });
         for _ in 0..10 {
             yield_now().await;
         }
         assert!(!done.load(Ordering::Relaxed), "before the answer");
-        app.background.settle().await;
+        background.settle().await;
+        assert!(done.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_deferred_work_ends_that_work_alone() {
+        let background = Background::default();
+        let done = Arc::new(AtomicBool::new(false));
+        let work = done.clone();
+        background.defer(async { panic!("of the test") });
+        background.defer(async move { work.store(true, Ordering::Relaxed) });
+        background.settle().await;
         assert!(done.load(Ordering::Relaxed));
     }
 }

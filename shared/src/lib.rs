@@ -1,24 +1,66 @@
-//! Latchkey's core: one-time codes by SMS on DynamoDB and SNS.
+//! Latchkey's core: one-time codes by SMS, on DynamoDB and SNS.
 //!
-//! # Layout
-//! Arrows point one way: functions → [`dialect`] → [`flow`] → {[`slot`], [`store`], [`sms`],
-//! [`token`]} → [`error`].
+//! # The way of a request
+//! 1. Lambda starts a function: [`runtime`] reads its [`Config`], builds its [`App`], opens connections.
+//! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time.
+//! 3. `handle` has its [`dialect`] parse the body and the token into domain types.
+//! 4. It calls its [`flow`], which reads everything that the decision needs from the [`store`], at once.
+//! 5. The [`domain`] decides on what was read: pure functions of state, time, policy and input.
+//! 6. The [`flow`] writes the decision on condition that what was read still holds.
+//! 7. A lost race goes back to step 4. A send goes out through [`sms`].
+//! 8. The [`dialect`] renders the result or the error, and [`telemetry`] writes one line for both.
+//! 9. [`runtime`] posts the answer to Lambda, and the client has it.
+//! 10. [`background`] does the work that was deferred, and [`runtime`] asks for the next event.
 //!
-//! - [`slot`], [`window`], [`code`], [`phone`], [`source`], [`spend`], [`fraud`], [`keys`]: pure. No
-//!   I/O, no clock; time and randomness are arguments.
-//! - [`store`], [`sms`], [`aws`]: the rim. Every DynamoDB condition lives in [`store`].
-//! - [`flow`]: what the endpoints do. Knows no HTTP and no dialect.
-//! - [`dialect`]: what the endpoints say. One dialect a file.
-//! - [`request`], [`metrics`], [`log`]: what is told of a request when it has been answered.
-//! - [`config`], [`app`], [`runtime`]: the environment, read once; what is built from it; the process.
+//! # Who may import whom
+//! Each wing imports only the wings in its row, and those stand above it. No two files import each
+//! other, directly or through others. A test holds the code to both.
+//!
+//! | wing | what it is | imports |
+//! |---|---|---|
+//! | `domain` | decisions; pure: no I/O, no clock, no randomness | |
+//! | `clock` | the system's time | `domain` |
+//! | `random` | the system's randomness | `domain` |
+//! | `telemetry` | the log and the metrics of a request | `domain` `clock` |
+//! | `aws` | the SDK's clients and their connections | `telemetry` |
+//! | `sms` | texts, and SNS | `domain` `aws` |
+//! | `store` | DynamoDB: items, conditions, outcomes | `domain` `random` |
+//! | `config` | the environment, typed | `domain` `aws` `sms` |
+//! | `background` | deferred work | `clock` `telemetry` |
+//! | `app` | what a function is built from | `domain` `telemetry` `aws` `sms` `store` `config` `background` |
+//! | `flow` | what the endpoints do | `domain` `random` `telemetry` `sms` `store` `config` `app` |
+//! | `dialect` | what the endpoints read and say | `domain` `random` `telemetry` `app` `flow` |
+//! | `runtime` | the process | `domain` `clock` `telemetry` `aws` `config` `app` |
+//!
+//! # Words
+//! - *purpose*: what a code is for: logging in, registering, changing a password or a phone, recovering
+//! - *challenge*: one code's life, from its first send until it is spent, expired or replaced
+//! - *slot*: everything of one purpose and one phone: the challenge, the cool-down, the wrong tries
+//! - *ticket*: the signed `phoneInfo` that dialect A's clients carry from a send to its redemption
+//! - *redeem*: to present the right code and have it spent by the write that does what it stands for
+//! - *cool-down*: the time between two sends of one purpose
+//! - *window*: so many events in so long a span, exactly
+//! - *source*: where a request comes from: an IPv4 address or an IPv6 /64
+//! - *tag*: twelve bits that stand for a slot in the list of its source
+//! - *ledger*: the money that the day's messages have cost, spread over *shards*
+//! - *reserve, release*: to take a message's price out of the ledger before SNS is called, and to put it
+//!   back if the message was not sent
+//! - *epoch*: a number of the account that a new password raises; sessions of an older epoch are dead
+//! - *decoy*: a challenge of which no message is sent, because its account does not exist
+//! - *key ring*: the root keys by id, one of them active
+//! - *pseudonym*: a keyed hash that stands for a phone, a source or a slot
+//! - *defer*: to leave work until the answer has left
+//! - *TTL*: the moment from which DynamoDB may delete an item; it never decides anything
 
 pub mod app;
 pub mod aws;
 pub mod background;
+pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod domain;
 pub mod flow;
+pub mod random;
 pub mod runtime;
 pub mod sms;
 pub mod store;

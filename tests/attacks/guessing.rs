@@ -14,7 +14,7 @@ const E164: &str = "+8613800138001";
 async fn evaluated(world: &World) -> usize {
     let phone = shared::domain::phone::Phone::from_parts("86", VICTIM).unwrap();
     let key = shared::domain::slot_key::SlotKey::login(&phone);
-    let keys = [shared::store::Key::Slot(&key)];
+    let keys = [shared::store::Key::slot(&key)];
     let seen = world.system.store.read(&keys).await.unwrap();
     let failures = seen.slot(&key).unwrap().slot.failures;
     let day_ago = world.system.clock.now().0 - DAY * 1000;

@@ -10,7 +10,7 @@ use shared::{
         time::UnixMs,
         user::{Name, Uid, User},
     },
-    store::Created,
+    store::users::CreateOutcome,
 };
 
 pub struct World {
@@ -89,7 +89,7 @@ impl World {
         let name = Name::parse(&format!("user-{uid}")).unwrap();
         let user = User::new(Uid(uid), name, phone, UnixMs(1_532_526_039_883));
         let created = self.system.store.create_user(&user, None).await;
-        assert_eq!(created, Ok(Created::Done));
+        assert_eq!(created, Ok(CreateOutcome::Done));
     }
 
     /// Asks for a login code.

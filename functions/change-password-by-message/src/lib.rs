@@ -1,4 +1,4 @@
-//! `POST /v1/user/changePasswordByMessage`: takes a code and sets the password of the account
+//! `POST /v1/user/changePasswordByMessage`: redeems a code and changes the password of the account
 //! that is logged in (dialect A, "message").
 
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use shared::{
         error::{Error, Field},
         time::UnixMs,
     },
-    flow::password,
+    flow::change_password::{self, Change},
 };
 
-/// Answers `true`, with a token for the one session that goes on.
+/// Answers `true`, with a token for this session. Every other session ends.
 pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
     let request = InSession::read(&app, &request, now);
     let work = change(&app, &request, now);
@@ -27,12 +27,12 @@ async fn change(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Succ
     let code = message::code(fields)?;
     let phone_info = message::phone_info(fields)?;
     let old = message::optional_password(fields, "oldPassword", Field::OldPassword)?;
-    let change = password::Change {
+    let change = Change {
         phone_info: &phone_info,
         guess: &code,
         new: &new,
         old: old.as_ref(),
     };
-    password::change(app, &request.session, &change, now).await?;
+    change_password::redeem(app, &request.session, &change, now).await?;
     Ok(Success::done())
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/user/changePasswordByMessage2`: takes a code and sets a forgotten password (dialect A, "message").
+//! `POST /v1/user/changePasswordByMessage2`: redeems a code and changes a forgotten password (dialect A, "message").
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use shared::{
         error::{Error, Field},
         time::UnixMs,
     },
-    flow::password,
+    flow::reset_password,
 };
 
-/// Answers `true`, never with a token.
+/// Answers `true`, without a token.
 pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
     message::answer("changePasswordByMessage2", change(&app, &request, now)).await
 }
@@ -26,6 +26,6 @@ async fn change(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succes
     let code = message::code(&fields)?;
     let new = message::password(&fields, "newPassword", Field::NewPassword)?;
     let phone_info = message::phone_info(&fields)?;
-    password::reset(app, &phone_info, &code, &new, now).await?;
+    reset_password::redeem(app, &phone_info, &code, &new, now).await?;
     Ok(Success::done())
 }

@@ -1,4 +1,4 @@
-//! `POST /Systems/changepasswd`: takes a reset token and sets a forgotten password (dialect B, "systems").
+//! `POST /Systems/changepasswd`: redeems a reset token and changes a forgotten password (dialect B, "systems").
 
 use std::sync::Arc;
 

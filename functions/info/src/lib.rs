@@ -13,11 +13,11 @@ use shared::{
 /// Answers with the account.
 pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
     let request = InSession::read_any(&app, &request, now);
-    let work = info(&app, &request, now);
+    let work = info(&app, &request);
     message::answer_in_session("info", &app, &request, work, now).await
 }
 
-async fn info(app: &App, request: &InSession, _: UnixMs) -> Result<Success, Error> {
+async fn info(app: &App, request: &InSession) -> Result<Success, Error> {
     let user = session::read(app, &request.session).await?;
     Ok(Success::user(user))
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/user/loginByMessage`: takes a login code and starts a session (dialect A, "message").
+//! `POST /v1/user/loginByMessage`: redeems a login code and starts a session (dialect A, "message").
 
 use std::sync::Arc;
 

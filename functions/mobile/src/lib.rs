@@ -1,4 +1,4 @@
-//! `POST /v1/user/mobile`: takes a code and moves the logged-in account to another phone (dialect C, "mobile").
+//! `POST /v1/user/mobile`: redeems a code and moves the account that is logged in to another phone (dialect C, "mobile").
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use shared::{
     App,
     dialect::{body::Fields, mobile},
     domain::{error::Error, time::UnixMs},
-    flow::phone,
+    flow::change_phone,
 };
 
 /// Answers that the account has moved.
@@ -20,5 +20,5 @@ async fn redeem(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Er
     let session = mobile::session(app, request, now);
     let parameters = mobile::phone_and_code(&fields, app);
     let (to, code) = mobile::in_session(app, &session, parameters).await?;
-    phone::redeem(app, &session, &to, &code, now).await
+    change_phone::redeem(app, &session, &to, &code, now).await
 }

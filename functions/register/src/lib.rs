@@ -1,4 +1,4 @@
-//! `POST /v1/user/register`: takes a code and makes an account (dialect A, "message").
+//! `POST /v1/user/register`: redeems a code and creates an account (dialect A, "message").
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use shared::{
         error::{Error, Field},
         time::UnixMs,
     },
-    flow::accounts::{self, Registration},
+    flow::register::{self, Registration},
 };
 
 /// Answers with the account and a session token.
@@ -31,6 +31,6 @@ async fn register(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succ
         password: message::password(&fields, "password", Field::Password)?,
         ip: dialect::source_ip(request),
     };
-    let session = accounts::register(app, &phone_info, &code, &registration, now).await?;
+    let session = register::redeem(app, &phone_info, &code, &registration, now).await?;
     Ok(Success::session(session))
 }

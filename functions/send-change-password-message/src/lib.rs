@@ -8,7 +8,7 @@ use shared::{
     App,
     dialect::message::{self, InSession, Success},
     domain::{error::Error, time::UnixMs},
-    flow::password,
+    flow::change_password,
 };
 
 /// Answers with a `phoneInfo` for `changePasswordByMessage`.
@@ -19,6 +19,6 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 }
 
 async fn send(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Success, Error> {
-    let ticket = password::send_change(app, &request.session, &request.source, now).await?;
+    let ticket = change_password::send(app, &request.session, &request.source, now).await?;
     Ok(Success::phone_info(ticket))
 }

@@ -12,7 +12,7 @@ use shared::{
         message::{self, Success},
     },
     domain::{error::Error, time::UnixMs},
-    flow::password,
+    flow::reset_password,
 };
 
 /// Answers with a `phoneInfo` for `changePasswordByMessage2`.
@@ -24,6 +24,6 @@ async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success,
     let fields = Fields::of(request)?;
     let phone = message::phone(&fields, app)?;
     let from = dialect::source(request, app);
-    let ticket = password::send_reset(app, &phone, &from, now).await?;
+    let ticket = reset_password::send(app, &phone, &from, now).await?;
     Ok(Success::phone_info(ticket))
 }

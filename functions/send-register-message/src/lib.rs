@@ -11,7 +11,7 @@ use shared::{
         message::{self, Success},
     },
     domain::{error::Error, time::UnixMs},
-    flow::accounts,
+    flow::register,
 };
 
 /// Answers with a `phoneInfo` for `register`.
@@ -23,6 +23,6 @@ async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success,
     let fields = Fields::of(request)?;
     let phone = message::phone(&fields, app)?;
     let from = dialect::source(request, app);
-    let ticket = accounts::send(app, &phone, &from, now).await?;
+    let ticket = register::send(app, &phone, &from, now).await?;
     Ok(Success::phone_info(ticket))
 }

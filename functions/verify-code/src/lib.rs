@@ -8,7 +8,7 @@ use shared::{
     App,
     dialect::{self, body::Fields, mobile},
     domain::{error::Error, time::UnixMs},
-    flow::phone,
+    flow::change_phone,
 };
 
 /// Answers that the code has been sent.
@@ -21,5 +21,5 @@ async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Erro
     let session = mobile::session(app, request, now);
     let to = mobile::in_session(app, &session, mobile::phone(&fields, app)).await?;
     let from = dialect::source(request, app);
-    phone::send(app, &session, &to, &from, now).await
+    change_phone::send(app, &session, &to, &from, now).await
 }

@@ -1,8 +1,8 @@
-//! HTTP as the SDK's clients use it here: HTTP/1.1 over one pool of connections, trusting Amazon.
+//! The HTTP client of the SDK's clients: HTTP/1.1 over one connection pool, trusting Amazon's roots.
 //!
-//! In place of the SDK's own client, which brings HTTP/2 (a function serves one request at a time,
-//! so there is nothing to multiplex) and parses its roots anew for every client: 0.6 MB and a part of
-//! the start that no request needs. Pool, HTTP and TLS are the same crates underneath.
+//! It replaces the SDK's own client, which brings HTTP/2 and parses its roots once per client: 0.6 MB
+//! and start time. A function serves one request at a time, so it has nothing to multiplex. Pool, HTTP
+//! and TLS are the same crates in both.
 
 use std::{
     error::Error as StdError,
@@ -40,11 +40,12 @@ use rustls::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use crate::telemetry::metrics::{self, Metric};
+use crate::telemetry::{metrics::Metric, record};
 
-/// The certificate authorities AWS endpoints are signed by (<https://www.amazontrust.com/repository/>).
-/// Trusting only these makes the start quicker (the system's list takes milliseconds to parse) and
-/// a mis-issued certificate of anybody else's worthless. In DER, as PEM would have to be decoded.
+/// The certificate authorities of AWS's endpoints (<https://www.amazontrust.com/repository/>). Trusting
+/// only these shortens the start, because the system's list takes milliseconds to parse; and a
+/// certificate that another authority issues by mistake is worthless. They are in DER: PEM would have
+/// to be decoded.
 const AMAZON_ROOTS: [&[u8]; 5] = [
     include_bytes!("../amazon-roots/amazon-root-ca-1.der"),
     include_bytes!("../amazon-roots/amazon-root-ca-2.der"),
@@ -53,7 +54,7 @@ const AMAZON_ROOTS: [&[u8]; 5] = [
     include_bytes!("../amazon-roots/starfield-services-root-g2.der"),
 ];
 
-/// Name, TCP and TLS, of endpoints a millisecond away.
+/// For name resolution, TCP and TLS together. The endpoints are a millisecond away.
 const CONNECT: Duration = Duration::from_millis(800);
 
 /// The client. Clones share its pool.
@@ -63,7 +64,7 @@ pub(crate) struct Https {
 }
 
 impl Https {
-    /// Trusts Amazon, and the authorities of `ca_bundle`, a PEM file.
+    /// A client that trusts Amazon, and the authorities in the PEM file `ca_bundle`.
     ///
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it cannot be used.
@@ -93,18 +94,18 @@ impl Https {
         Ok(Self { client })
     }
 
-    /// As the SDK wants it; what its calls take is counted as `latency`.
+    /// The client in the SDK's form. The time of each call is measured as `latency`.
     pub(crate) fn connector(&self, latency: Metric) -> SharedHttpConnector {
         let https = self.clone();
         SharedHttpConnector::new(Measured { https, latency })
     }
 
-    /// Leaves an open connection to this endpoint in the pool, if there is one to be had. What the
-    /// endpoint answers does not matter: the request is unsigned, and so never anybody's to pay for.
+    /// Opens a connection to this endpoint and leaves it in the pool. The answer does not matter: the
+    /// request is unsigned, so it is never charged.
     pub(crate) async fn open(&self, endpoint: &str) -> Option<()> {
         let request = Request::get(endpoint).body(SdkBody::empty()).ok()?;
         let answer = self.client.request(request).await.ok()?;
-        // A connection returns to the pool when its answer has been read to the end.
+        // The connection returns to the pool when its answer has been read to the end.
         answer.into_body().collect().await.ok().map(drop)
     }
 }
@@ -130,7 +131,7 @@ struct Measured {
     latency: Metric,
 }
 
-/// Tells how long a call took when it is over: answered, failed, or given up.
+/// Records how long a call took when it ends: answered, failed, or dropped.
 struct Stopwatch {
     latency: Metric,
     started: Instant,
@@ -138,7 +139,7 @@ struct Stopwatch {
 
 impl Drop for Stopwatch {
     fn drop(&mut self) {
-        metrics::took(self.latency, self.started.elapsed());
+        record::took(self.latency, self.started.elapsed());
     }
 }
 
@@ -150,7 +151,7 @@ impl HttpConnector for Measured {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
             }
         };
-        // Lets the SDK's retries leave a connection behind whose other end fails.
+        // Lets the SDK's retries abandon a connection whose other end fails.
         let connection = capture_connection(&mut request);
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(move || poisonable(&connection));
@@ -183,7 +184,7 @@ fn poisonable(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
     Some(connection.build())
 }
 
-/// What the SDK's retries go by.
+/// The error's kind, which the SDK's retries depend on.
 fn classify(error: legacy::Error) -> ConnectorError {
     let chain = || std::iter::successors(error.source(), |&error| error.source());
     if chain().any(|error| error.is::<TimedOut>()) {
@@ -195,7 +196,7 @@ fn classify(error: legacy::Error) -> ConnectorError {
     }
 }
 
-/// Whether a request cannot have reached the other side, because there was no connection.
+/// Whether the request cannot have reached the other side, because there was no connection.
 pub(crate) fn never_connected(error: &ConnectorError) -> bool {
     let error = error.source().and_then(<dyn StdError>::downcast_ref);
     error.is_some_and(legacy::Error::is_connect)

@@ -1,59 +1,82 @@
-//! The SDK's clients, from one HTTP client and one set of credentials a process.
+//! The SDK's clients, from one HTTP client and one set of credentials per process.
 //!
-//! Built by hand rather than through `aws-config`: a Lambda function finds region and credentials in
-//! its environment and nowhere else, so the provider chain would only cost size and start time.
+//! They are built by hand and not by `aws-config`: a Lambda function finds region and credentials in
+//! its environment and nowhere else, so the provider chain would add size and start time only.
 
-use std::{
-    ops::Deref,
-    pin::pin,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+mod https;
+
+use std::{fmt, time::Duration};
 
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
-use futures_util::future::{Either, join3, select};
+use futures_util::future::join3;
+use tokio::time::timeout;
+
+use crate::telemetry::metrics::Metric;
 use https::Https;
-use tokio::{task::yield_now, time::timeout};
-
-use crate::{config::AwsConfig, telemetry::metrics::Metric};
-
-mod https;
-
 pub(crate) use https::never_connected;
 
-/// Attempts of a DynamoDB call, and what there is for their back-off together.
+/// Where AWS is, and the function's credentials. `Debug` hides the credentials.
+#[derive(Clone)]
+pub struct AwsConfig {
+    /// The region's name.
+    pub region: String,
+    /// The credentials' id.
+    pub access_key_id: String,
+    /// Their secret.
+    pub secret_access_key: String,
+    /// The session token of temporary credentials, as Lambda's are.
+    pub session_token: Option<String>,
+    /// The URL of a DynamoDB other than AWS's.
+    pub dynamodb_endpoint: Option<String>,
+    /// The URL of an SNS other than AWS's.
+    pub sns_endpoint: Option<String>,
+    /// The path of a PEM file of certificate authorities to trust beside Amazon's own.
+    pub ca_bundle: Option<String>,
+    /// How long one of the three attempts of a DynamoDB call may take. DynamoDB answers in
+    /// single-digit milliseconds: an attempt that takes a second will not be answered.
+    pub dynamodb_attempt: Duration,
+}
+
+impl fmt::Debug for AwsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsConfig")
+            .field("region", &self.region)
+            .field("dynamodb_endpoint", &self.dynamodb_endpoint)
+            .field("sns_endpoint", &self.sns_endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Attempts of a DynamoDB call, and the time that all its back-offs take together.
 const DYNAMODB_ATTEMPTS: u32 = 3;
 const DYNAMODB_BACK_OFF: Duration = Duration::from_millis(300);
-/// SNS takes a message within a few hundred milliseconds. It gets one attempt.
+/// The one attempt of an SNS call. SNS accepts a message within a few hundred milliseconds.
 const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
 
-/// The longest that a function's start waits for its first connections.
+/// The longest that a start waits for its first connections.
 const OPEN: Duration = Duration::from_millis(250);
 
 /// The clients a function calls AWS with.
 #[derive(Debug)]
 pub struct Clients {
-    /// DynamoDB, with retries: every write is conditional or idempotent.
-    pub dynamodb: Dynamodb,
-    /// SNS, without: a publish is not repeated. Only where messages are sent.
-    pub sns: Option<Sns>,
+    /// DynamoDB's, with retries: every write is conditional or idempotent.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SNS's, without retries: a publish is never repeated. Only where messages are sent.
+    pub sns: Option<aws_sdk_sns::Client>,
 }
 
 impl Clients {
-    /// Clients over these connections. Neither is built yet.
+    /// Clients over these connections.
     pub fn new(config: &AwsConfig, connections: &Connections) -> Self {
         let https = &connections.https;
-        let (for_dynamodb, for_sns) = (config.clone(), config.clone());
-        let dynamodb = https.clone();
-        let dynamodb = Lazy::new(move || dynamodb_client(&for_dynamodb, &dynamodb));
-        let sns = connections.sns.is_some().then(|| {
-            let https = https.clone();
-            Lazy::new(move || sns_client(&for_sns, &https))
-        });
-        Self { dynamodb, sns }
+        let sends = connections.sns.is_some();
+        Self {
+            dynamodb: dynamodb_client(config, https),
+            sns: sends.then(|| sns_client(config, https)),
+        }
     }
 }
 
@@ -93,13 +116,8 @@ fn http_client(https: &Https, latency: Metric) -> SharedHttpClient {
 
 fn credentials(config: &AwsConfig) -> Credentials {
     let (id, secret) = (&config.access_key_id, &config.secret_access_key);
-    Credentials::new(
-        id,
-        secret,
-        config.session_token.clone(),
-        None,
-        "environment",
-    )
+    let token = config.session_token.clone();
+    Credentials::new(id, secret, token, None, "environment")
 }
 
 fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
@@ -107,47 +125,6 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .operation_attempt_timeout(attempt)
         .operation_timeout(operation)
         .build()
-}
-
-/// DynamoDB's client.
-pub type Dynamodb = Lazy<aws_sdk_dynamodb::Client>;
-/// SNS's client.
-pub type Sns = Lazy<aws_sdk_sns::Client>;
-
-/// A client, built when it is first used or when there is time: it parses a list of AWS's partitions,
-/// which takes a fifth of a millisecond. Clones are one client.
-#[derive(Debug, Clone)]
-pub struct Lazy<Client>(Arc<LazyLock<Client, Build<Client>>>);
-
-type Build<Client> = Box<dyn FnOnce() -> Client + Send>;
-
-impl<Client> Lazy<Client> {
-    fn new(build: impl FnOnce() -> Client + Send + 'static) -> Self {
-        Self(Arc::new(LazyLock::new(Box::new(build))))
-    }
-
-    /// Builds the client, if what runs beside this is still waiting for something.
-    pub async fn prepare(&self) {
-        // What is refused at once, as nobody listens, has been refused by then.
-        for _ in 0..3 {
-            yield_now().await;
-        }
-        let _: &Client = self;
-    }
-}
-
-impl<Client> Deref for Lazy<Client> {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.0
-    }
-}
-
-impl From<aws_sdk_dynamodb::Client> for Dynamodb {
-    fn from(client: aws_sdk_dynamodb::Client) -> Self {
-        Self::new(|| client)
-    }
 }
 
 /// The connections of a process. Clones share them.
@@ -160,8 +137,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet, to the endpoints that the clients will ask: SNS's only if this function sends
-    /// messages.
+    /// For the endpoints that the clients will call. No connection is opened yet.
     ///
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
@@ -176,33 +152,34 @@ impl Connections {
         })
     }
 
-    /// Opens the connections that the first request will use: in Lambda a start has the processor to
-    /// itself, a request the share its memory buys
-    /// (<https://github.com/aws/aws-sdk-java-v2/issues/1999>), and once the function polls for a
-    /// request the environment may be frozen until one comes. An endpoint that is down delays the
-    /// start by 250 ms at most, and fails it never: the request that needs it will tell.
+    /// Opens the connections that the first request will use. In Lambda a start has a whole core, and
+    /// a request the share that its memory buys
+    /// (<https://github.com/aws/aws-sdk-java-v2/issues/1999>). Once the function asks for a request,
+    /// its environment may be frozen until there is one.
+    ///
+    /// An endpoint that is down delays the start by 250 ms at most and does not fail it: the request
+    /// that needs the endpoint reports it.
     pub async fn open(&self) {
         let _ = timeout(OPEN, self.open_all()).await;
     }
 
-    /// A send asks DynamoDB for two things at once, and then SNS; the other functions ask for one thing
-    /// after another until they have answered. All are opened at the same time, so the others cost a
-    /// start their handshakes' processor time, and the first request neither that nor the wait for it.
+    /// A send makes two DynamoDB calls at once, and then one to SNS. The other functions make one call
+    /// after another until they have answered. All connections are opened at the same time.
     async fn open_all(&self) {
-        let first = pin!(self.https.open(&self.dynamodb));
-        let Some(sns) = &self.sns else {
-            first.await;
-            return;
-        };
-        // Where nobody listens the first is refused at once, and the others would be, too.
-        if let Either::Right(((), first)) = select(first, pin!(yield_now())).await {
-            join3(first, self.https.open(&self.dynamodb), self.https.open(sns)).await;
+        let dynamodb = || self.https.open(&self.dynamodb);
+        match &self.sns {
+            Some(sns) => {
+                join3(dynamodb(), dynamodb(), self.https.open(sns)).await;
+            }
+            None => {
+                dynamodb().await;
+            }
         }
     }
 }
 
-/// Where a service is, as its SDK will find from a list that takes longer to read than to guess it
-/// from: wrong, it is a connection that nobody uses.
+/// The endpoint that the service's SDK will resolve. It is computed by hand, because the SDK's resolver
+/// takes 0.2 ms. If it were wrong, the connection opened in advance would not be used.
 fn endpoint(service: &str, region: &str) -> String {
     let domain = match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
@@ -216,7 +193,7 @@ fn endpoint(service: &str, region: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Where an SDK finds its service.
+    /// The endpoint that an SDK resolves.
     macro_rules! resolved {
         ($sdk:ident, $region:expr) => {{
             use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};

@@ -1,11 +1,14 @@
-//! Reading a request's body: what the dialects have in common.
+//! Reading a request's body, for all dialects.
+//!
+//! The fields stay a map, and each endpoint reads them one by one: the order in which missing and
+//! malformed fields are reported is part of the contract, and a typed body would fix another one.
 
 use lambda_http::{Body, Request, http::header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use crate::domain::error::{BodyProblem, Error};
+use crate::domain::error::{BodyProblem, Error, Fault, Field};
 
-/// The largest body we read.
+/// The largest body that is read.
 pub const MAX_BYTES: usize = 16 * 1024;
 
 /// The fields of a JSON object or a form.
@@ -16,31 +19,35 @@ impl Fields {
     /// Reads `application/x-www-form-urlencoded` as a form and anything else as JSON.
     ///
     /// # Errors
-    /// [`Error::BodyInvalid`].
+    /// [`Fault::Body`].
     pub fn of(request: &Request) -> Result<Self, Error> {
         let bytes = bytes_of(request);
         if bytes.len() > MAX_BYTES {
-            return Err(Error::BodyInvalid(BodyProblem::TooLarge));
+            return Err(Error::BadRequest(Fault::Body(BodyProblem::TooLarge)));
         }
-        let fields = match is_form(request) {
-            true => form(bytes),
-            false => json(bytes),
+        let fields = if is_form(request) {
+            form(bytes)
+        } else {
+            json(bytes)
         };
-        fields.map(Self).map_err(Error::BodyInvalid)
+        fields
+            .map(Self)
+            .map_err(|problem| Error::BadRequest(Fault::Body(problem)))
     }
 
-    /// The same for an endpoint that needs no field: it may be called without a body.
+    /// The same for an endpoint without fields: the body may be absent.
     ///
     /// # Errors
-    /// [`Error::BodyInvalid`].
+    /// [`Fault::Body`].
     pub fn of_any(request: &Request) -> Result<Self, Error> {
-        match bytes_of(request).is_empty() {
-            true => Ok(Self(Map::new())),
-            false => Self::of(request),
+        if bytes_of(request).is_empty() {
+            Ok(Self(Map::new()))
+        } else {
+            Self::of(request)
         }
     }
 
-    /// A scalar as text, white space and all; `None` if there is nothing else.
+    /// A scalar as text, white space included. `None` if there is only white space.
     ///
     /// # Errors
     /// `malformed`, when the field is neither a string nor a number.
@@ -54,12 +61,12 @@ impl Fields {
         Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
 
-    /// Whether a field is a string: in a form everything is.
+    /// Whether a field is a string. In a form every field is one.
     pub fn is_string(&self, name: &str) -> bool {
         matches!(self.0.get(name), Some(Value::String(_)))
     }
 
-    /// A scalar as text: a number as it would be written, white space trimmed.
+    /// A scalar as text: a number in its JSON form, white space trimmed.
     ///
     /// # Errors
     /// `malformed`, when the field is neither a string nor a number.
@@ -67,6 +74,16 @@ impl Fields {
         let text = self.exact_text(name, malformed)?;
         Ok(text.map(|text| text.trim().to_owned()))
     }
+}
+
+/// The error for an absent field.
+pub(super) fn missing(field: Field) -> Error {
+    Error::BadRequest(Fault::Missing(field))
+}
+
+/// The error for a field that is not in its form.
+pub(super) fn malformed(field: Field) -> Error {
+    Error::BadRequest(Fault::Malformed(field))
 }
 
 impl std::fmt::Debug for Fields {
@@ -77,7 +94,7 @@ impl std::fmt::Debug for Fields {
 }
 
 fn bytes_of(request: &Request) -> &[u8] {
-    // lambda_http has undone API Gateway's base64.
+    // lambda_http has decoded API Gateway's base64.
     match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
@@ -99,7 +116,7 @@ fn is_form(request: &Request) -> bool {
 fn form(bytes: &[u8]) -> Result<Map<String, Value>, BodyProblem> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(bytes) {
-        // What is not UTF-8 once decoded arrives here as the replacement character.
+        // The decoder replaces what is not UTF-8 by this character.
         if name.contains('\u{FFFD}') || value.contains('\u{FFFD}') {
             return Err(BodyProblem::NotUtf8);
         }

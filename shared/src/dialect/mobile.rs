@@ -1,5 +1,5 @@
-//! Dialect C, "mobile": HTTP status always 200; `{"code":200,"msg":"success"}`. What is wrong with a
-//! parameter carries its code as a string, everything else as a number.
+//! Dialect C, "mobile": HTTP status always 200; `{"code":200,"msg":"success"}`. An error of a
+//! parameter has its code as a string, every other one as a number.
 
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -8,20 +8,20 @@ use crate::{
     app::App,
     domain::{
         code::Guess,
-        error::{BodyProblem, Error, Field, SmsFailure},
+        error::{BodyProblem, Error, Fault, Field, SmsFailure},
         phone::{CountryCode, Phone},
         time::UnixMs,
     },
     flow::session::{self, Presented},
-    telemetry::context,
+    telemetry::{context, record},
 };
 
 use super::{
-    body::{Fields, MAX_BYTES},
+    body::{Fields, MAX_BYTES, malformed, missing},
     guard::guard,
 };
 
-/// The longest `verify_code` that is looked at, in characters.
+/// The longest `verify_code` that is evaluated, in characters.
 const MAX_CODE_CHARS: usize = 6;
 
 #[derive(Debug, Serialize)]
@@ -39,14 +39,14 @@ struct Answer<'a> {
     msg: &'a str,
 }
 
-/// Runs an endpoint's work and answers, whatever comes of it.
+/// Runs an endpoint's work and renders its answer.
 pub async fn answer(
     endpoint: &'static str,
     work: impl Future<Output = Result<(), Error>>,
 ) -> Response<Body> {
     match guard(work).await {
         Ok(()) => {
-            context::answered(endpoint, 200, None);
+            record::answered(endpoint, 200, None);
             let code = &Code::Number(200);
             super::respond(
                 200,
@@ -59,8 +59,8 @@ pub async fn answer(
         Err(error) => {
             let (code, msg) = wire(&error);
             match code {
-                Code::Text(code) => context::answered(endpoint, code, Some(&error)),
-                Code::Number(code) => context::answered(endpoint, code, Some(&error)),
+                Code::Text(code) => record::answered(endpoint, code, Some(&error)),
+                Code::Number(code) => record::answered(endpoint, code, Some(&error)),
             }
             let mut response = super::respond(
                 200,
@@ -87,8 +87,8 @@ pub fn session(app: &App, request: &Request, now: UnixMs) -> Presented {
     Presented::read(app, token.filter(|token| !token.is_empty()), now)
 }
 
-/// The parameters of a request, or what is wrong with them: the token is looked at before they are, so
-/// only a session that the account still honours is told.
+/// The parameters of a request, or their error. The token comes first: only a session that the account
+/// still honours learns what is wrong with its parameters.
 ///
 /// # Errors
 /// Those of [`Presented::user`], [`Error::Internal`]; those of the parameters.
@@ -109,22 +109,22 @@ pub async fn in_session<T>(
 /// The new number: `mcode` (`+` and one to three digits) and `mobile`.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::Malformed`], [`Error::CountryNotServed`], [`Error::PhoneInvalid`].
+/// [`Fault::Missing`], [`Fault::Malformed`], [`Error::CountryNotServed`], [`Error::PhoneInvalid`].
 pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
-    let malformed = Error::Malformed(Field::Country);
-    let mcode = fields.text("mcode", malformed.clone())?;
-    let mcode = mcode.ok_or(Error::Missing(Field::Country))?;
-    let digits = mcode.strip_prefix('+').ok_or(malformed.clone())?;
+    let mcode = fields.text("mcode", malformed(Field::Country))?;
+    let mcode = mcode.ok_or(missing(Field::Country))?;
+    let digits = mcode.strip_prefix('+');
+    let digits = digits.ok_or(malformed(Field::Country))?;
     let is_code = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_code {
-        return Err(malformed);
+        return Err(malformed(Field::Country));
     }
-    let country = CountryCode::parse(digits).filter(|country| app.served.0.contains(country));
+    let country = CountryCode::parse(digits).filter(|country| app.config.served.contains(*country));
     country.ok_or(Error::CountryNotServed)?;
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
-    let mobile = mobile.ok_or(Error::Missing(Field::Phone))?;
-    let phone = Phone::parse(digits, &mobile, &app.served)?;
-    context::about(app, &phone);
+    let mobile = mobile.ok_or(missing(Field::Phone))?;
+    let phone = Phone::parse(digits, &mobile, &app.config.served)?;
+    context::about(&phone);
     Ok(phone)
 }
 
@@ -139,40 +139,35 @@ pub fn phone_and_code(fields: &Fields, app: &App) -> Result<(Phone, Guess), Erro
 /// The `verify_code`: a string of at most six characters.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::Malformed`], [`Error::CodeTooLong`].
+/// [`Fault::Missing`], [`Fault::Malformed`], [`Fault::CodeTooLong`].
 fn verify_code(fields: &Fields) -> Result<Guess, Error> {
-    let not_a_string = Error::Malformed(Field::Code);
+    let not_a_string = malformed(Field::Code);
     let code = fields.text("verify_code", not_a_string.clone())?;
-    let code = code.ok_or(Error::Missing(Field::Code))?;
+    let code = code.ok_or(missing(Field::Code))?;
     if !fields.is_string("verify_code") {
         return Err(not_a_string);
     }
-    match code.chars().count() <= MAX_CODE_CHARS {
-        true => Ok(Guess::parse(&code)),
-        false => Err(Error::CodeTooLong),
+    if code.chars().count() > MAX_CODE_CHARS {
+        return Err(Error::BadRequest(Fault::CodeTooLong));
     }
+    Ok(Guess::parse(&code))
 }
 
 /// `code` and `msg` of every error.
 fn wire(error: &Error) -> (Code, String) {
     let (code, msg) = match error {
-        Error::BodyInvalid(problem) => {
+        Error::BadRequest(Fault::Body(problem)) => {
             let msg = format!("Invalid Request: {}", describe(*problem));
             return (Code::Number(400), msg);
         }
-        Error::Missing(Field::Country) => (Code::Text("400104"), "mcode must be required"),
-        Error::Malformed(Field::Country) | Error::CountryNotServed => {
-            (Code::Text("400105"), "mcode must be valid")
-        }
-        Error::Missing(Field::Code) => (Code::Text("400108"), "verify_code must be required"),
-        Error::Malformed(Field::Code) => (Code::Text("400109"), "verify_code must be a string"),
-        Error::CodeTooLong => (
+        Error::BadRequest(Fault::Missing(field)) => text(required(*field)),
+        Error::BadRequest(Fault::Malformed(field)) => text(not_valid(*field)),
+        Error::BadRequest(Fault::CodeTooLong) => (
             Code::Text("400110"),
             "verify_code must be at most 6 characters",
         ),
-        // This dialect's only other parameter is the number.
-        Error::Missing(_) => (Code::Text("400106"), "mobile must be required"),
-        Error::Malformed(_) | Error::PhoneInvalid => (Code::Text("400107"), "mobile must be valid"),
+        Error::CountryNotServed => text(not_valid(Field::Country)),
+        Error::PhoneInvalid => text(not_valid(Field::Phone)),
         Error::CodeWrong => (Code::Number(400_190), "verify code error"),
         Error::CodeExpired { .. } => (Code::Number(400_191), "verify code expired"),
         Error::Sms(SmsFailure::Unavailable) => (Code::Number(400_192), "sms unavailable"),
@@ -200,6 +195,42 @@ fn wire(error: &Error) -> (Code, String) {
         }
     };
     (code, msg.to_owned())
+}
+
+fn text((code, msg): (&'static str, &'static str)) -> (Code, &'static str) {
+    (Code::Text(code), msg)
+}
+
+fn required(field: Field) -> (&'static str, &'static str) {
+    match field {
+        Field::Country => ("400104", "mcode must be required"),
+        Field::Code => ("400108", "verify_code must be required"),
+        Field::Phone
+        // No endpoint of this dialect reads these.
+        | Field::PhoneInfo
+        | Field::NewPassword
+        | Field::Password
+        | Field::OldPassword
+        | Field::Name
+        | Field::Value
+        | Field::ResetToken => ("400106", "mobile must be required"),
+    }
+}
+
+fn not_valid(field: Field) -> (&'static str, &'static str) {
+    match field {
+        Field::Country => ("400105", "mcode must be valid"),
+        Field::Code => ("400109", "verify_code must be a string"),
+        Field::Phone
+        // No endpoint of this dialect reads these.
+        | Field::PhoneInfo
+        | Field::NewPassword
+        | Field::Password
+        | Field::OldPassword
+        | Field::Name
+        | Field::Value
+        | Field::ResetToken => ("400107", "mobile must be valid"),
+    }
 }
 
 fn describe(problem: BodyProblem) -> String {

@@ -1,7 +1,8 @@
-//! The wire: each dialect parses and renders in one file and knows nothing of the others.
+//! The wire. Each dialect parses requests and renders answers, and knows nothing of the others.
 
 pub mod body;
 mod guard;
+pub mod import;
 pub mod message;
 pub mod mobile;
 pub mod systems;
@@ -27,16 +28,20 @@ pub fn source_ip(request: &Request) -> String {
     .unwrap_or_default()
 }
 
-/// Where a request comes from, as limits count it.
+/// The source of a request, as limits count it.
 pub fn source(request: &Request, app: &App) -> Source {
     let forwarded = request.headers().get("x-forwarded-for");
     let forwarded = forwarded.and_then(|value| value.to_str().ok());
-    Source::of_request(forwarded, &source_ip(request), app.trusted_proxies)
+    Source::of_request(
+        forwarded,
+        &source_ip(request),
+        app.config.limits.trusted_proxies,
+    )
 }
 
-/// A JSON answer with the headers every answer has.
+/// A JSON answer with the headers of every answer.
 fn respond(status: u16, body: &impl Serialize) -> Response<Body> {
-    // These bodies are strings, numbers and maps with string keys: they always serialise.
+    // These bodies are strings, numbers and maps with string keys: serialising them cannot fail.
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
     let status = StatusCode::from_u16(status);

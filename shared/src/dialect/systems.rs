@@ -8,18 +8,21 @@ use crate::{
     app::App,
     domain::{
         code::Guess,
-        error::{Error, Field, SmsFailure},
+        error::{Error, Fault, Field, SmsFailure},
         password::Password,
         phone::Phone,
         token::Token,
         user::Name,
     },
-    telemetry::context,
+    telemetry::{context, record},
 };
 
-use super::{body::Fields, guard::guard};
+use super::{
+    body::{Fields, missing},
+    guard::guard,
+};
 
-/// The three steps, which say in different words what is missing.
+/// The three steps. Each names missing fields in its own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// `/Systems/sendVerificationCode`
@@ -51,7 +54,7 @@ impl Info {
 
     /// The token that lets the password be changed.
     pub fn reset_token(token: Token) -> Self {
-        Self(token.0)
+        Self(token.into_string())
     }
 
     /// The password has been changed.
@@ -67,13 +70,13 @@ struct Answer<'a> {
     info: &'a str,
 }
 
-/// Runs a step's work and answers, whatever comes of it.
+/// Runs a step's work and renders its answer.
 pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>) -> Response<Body> {
     let result = guard(work).await;
     let endpoint = step.endpoint();
     match &result {
         Ok(info) => {
-            context::answered(endpoint, 2006, None);
+            record::answered(endpoint, 2006, None);
             let info = &info.0;
             super::respond(
                 200,
@@ -86,7 +89,7 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
         }
         Err(error) => {
             let (msg, info) = wire(error, step);
-            context::answered(endpoint, msg, Some(error));
+            record::answered(endpoint, msg, Some(error));
             let mut response = super::respond(200, &Answer { code: 1, msg, info });
             super::set_retry_after(&mut response, error);
             response
@@ -97,23 +100,23 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
 /// `username` and `mobile_phone`: a national number of country 86 unless it starts with `+`.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::PhoneInvalid`], [`Error::CountryNotServed`], and
-/// [`Error::UserNotFound`] for what can be nobody's name.
+/// [`Fault::Missing`], [`Error::PhoneInvalid`], [`Error::CountryNotServed`], and
+/// [`Error::UserNotFound`] for an invalid name.
 pub fn account_and_phone(fields: &Fields, app: &App) -> Result<(Name, Phone), Error> {
     let name = required(fields, "username", Field::Name, &Error::UserNotFound)?;
     let phone = required(fields, "mobile_phone", Field::Phone, &Error::PhoneInvalid)?;
     let phone = match phone.strip_prefix('+') {
-        Some(e164) => Phone::parse_e164(e164, &app.served)?,
-        None => Phone::parse("86", &phone, &app.served)?,
+        Some(e164) => Phone::parse_e164(e164, &app.config.served)?,
+        None => Phone::parse("86", &phone, &app.config.served)?,
     };
-    context::about(app, &phone);
+    context::about(&phone);
     Ok((Name::parse(&name).ok_or(Error::UserNotFound)?, phone))
 }
 
 /// `username` and `verification_code`.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::CodeWrong`], and [`Error::CodeExpired`] for what can be nobody's name.
+/// [`Fault::Missing`], [`Error::CodeWrong`], and [`Error::CodeExpired`] for an invalid name.
 pub fn account_and_code(fields: &Fields) -> Result<(Name, Guess), Error> {
     let unknown = Error::CodeExpired { retry_after: None };
     let name = required(fields, "username", Field::Name, &unknown)?;
@@ -121,22 +124,22 @@ pub fn account_and_code(fields: &Fields) -> Result<(Name, Guess), Error> {
     Ok((Name::parse(&name).ok_or(unknown)?, Guess::parse(&code)))
 }
 
-/// What the last step asks for.
+/// The fields of the last step.
 pub struct PasswordChange {
-    /// Whose password it is.
+    /// The account's name.
     pub name: Name,
     /// `Verification_char`: the reset token, unread.
     pub token: String,
-    /// The password to be.
+    /// The new password.
     pub new: Password,
 }
 
-/// `username`, `Verification_char` and `new_password`: the password itself, 6 to 15 letters and
+/// `username`, `Verification_char` and `new_password`: the plain password, 6 to 15 letters and
 /// digits.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::PasswordRefused`], [`Error::ResetTokenInvalid`], and
-/// [`Error::ResetTokenExpired`] for what can be nobody's name.
+/// [`Fault::Missing`], [`Error::PasswordRefused`], [`Error::ResetTokenInvalid`], and
+/// [`Error::ResetTokenExpired`] for an invalid name.
 pub fn password_change(fields: &Fields) -> Result<PasswordChange, Error> {
     let refused = Error::PasswordRefused(Field::NewPassword);
     let unknown = Error::ResetTokenExpired;
@@ -144,7 +147,7 @@ pub fn password_change(fields: &Fields) -> Result<PasswordChange, Error> {
     let name = required(fields, "username", Field::Name, &unknown)?;
     let token = required(fields, "Verification_char", Field::ResetToken, &invalid)?;
     let new = fields.exact_text("new_password", refused.clone())?;
-    let new = new.ok_or(Error::Missing(Field::NewPassword))?;
+    let new = new.ok_or(missing(Field::NewPassword))?;
     Ok(PasswordChange {
         new: Password::parse_alphanumeric(&new).ok_or(refused)?,
         name: Name::parse(&name).ok_or(unknown)?,
@@ -154,18 +157,18 @@ pub fn password_change(fields: &Fields) -> Result<PasswordChange, Error> {
 
 fn required(fields: &Fields, name: &str, field: Field, malformed: &Error) -> Result<String, Error> {
     let text = fields.text(name, malformed.clone())?;
-    text.ok_or(Error::Missing(field))
+    text.ok_or(missing(field))
 }
 
 /// `msg` and `info` of every error.
 fn wire(error: &Error, step: Step) -> (u16, &'static str) {
     match error {
-        Error::BodyInvalid(_) => (3003, "请求格式错误"),
-        Error::Missing(_) => match step {
+        Error::BadRequest(Fault::Body(_)) => (3003, "请求格式错误"),
+        Error::BadRequest(Fault::Missing(_)) => match step {
             Step::Send => (3003, "账号和手机号不可为空"),
             Step::Verify | Step::Change => (3003, "账号、密码和验证码不可为空"),
         },
-        Error::Malformed(_) => (3003, "请求格式错误"),
+        Error::BadRequest(Fault::Malformed(_)) => (3003, "请求格式错误"),
         Error::PhoneInvalid | Error::CountryNotServed => (8011, "手机号格式错误"),
         Error::PhoneUnknown | Error::UserNotFound | Error::LoginRefused { .. } => {
             (2002, "用户不存在")
@@ -174,7 +177,7 @@ fn wire(error: &Error, step: Step) -> (u16, &'static str) {
         Error::NoPhone => (8004, "账号未绑定手机号"),
         Error::PhoneMismatch | Error::PhoneTaken => (8005, "手机号与绑定手机号不一致"),
         Error::TooFrequent { .. } => (8012, "发送过于频繁，请稍后再试:8"),
-        Error::CodeWrong | Error::CodeTooLong => (8013, "验证码错误"),
+        Error::CodeWrong | Error::BadRequest(Fault::CodeTooLong) => (8013, "验证码错误"),
         Error::CodeExpired { .. } => (8014, "验证码已过期"),
         Error::PhoneInfoInvalid
         | Error::TokenMissing

@@ -1,9 +1,17 @@
 //! Logging in, by SMS or by password.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use futures_util::future::join;
+
+use super::{
+    race::Round,
+    redeem::{self, Redemption, anybody},
+    send, session,
+};
 use crate::{
     app::App,
+    config::limits::WRONG_PASSWORDS,
     domain::{
         client_address::Source,
         code::Guess,
@@ -13,20 +21,14 @@ use crate::{
         purpose::Purpose,
         slot_key::SlotKey,
         time::UnixMs,
-        token::{self, Session, Token},
+        token::{self, Token},
         user::{Name, Uid, User},
-        window::Limit,
     },
-    store::{Attempt, Key, Outcome},
+    random,
+    store::{Key, attempts::AttemptOutcome, transaction::Outcome},
 };
 
-use super::{
-    race::Race,
-    redeem::{self, Redemption},
-    send,
-};
-
-/// Sends a login code to the account with this phone, and gives the ticket that goes with it.
+/// Sends a login code to the account with this phone. Returns the ticket that goes with the code.
 ///
 /// # Errors
 /// [`Error::LoginOff`], [`Error::Sms`], [`Error::PhoneUnknown`], [`Error::UserNotFound`],
@@ -42,7 +44,7 @@ pub async fn send(
     send::to_named(app, Purpose::Login, &key, phone, from, target, now).await
 }
 
-/// Takes a login code and starts a session.
+/// Redeems a login code and starts a session.
 ///
 /// # Errors
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`],
@@ -53,64 +55,33 @@ pub async fn redeem(
     guess: &Guess,
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
-    let info = token::read_phone_info(&app.keys, phone_info, Purpose::Login, now)?;
+    let keys = &app.config.keys;
+    let info = token::read_phone_info(keys, phone_info, Purpose::Login, now)?;
     let uid = info.uid.ok_or(Error::PhoneInfoInvalid)?;
-    let key = SlotKey::login(&info.phone);
     let redemption = Redemption {
         purpose: Purpose::Login,
-        key: &key,
-        id: Some(info.challenge),
+        key: &SlotKey::login(&info.phone),
+        challenge: Some(info.challenge),
         guess,
     };
-    let mut race = Race::default();
-    loop {
-        let seen = app.store.read(&[Key::User(uid), Key::Slot(&key)]).await?;
-        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
-            continue;
-        };
-        let user = seen.user(uid)?.ok_or(Error::UserNotFound)?;
-        if !user.is_active() {
-            return Err(Error::UserDisabled);
-        }
-        if user.phone.as_ref() != Some(&info.phone) {
-            return Err(Error::PhoneMismatch);
-        }
-        match app.store.move_slot(&right.spend).await? {
-            Outcome::Done => {
-                right.was_used(app, now);
-                return start_session(app, user, now);
-            }
-            Outcome::Raced => race.lost().await,
-        }
-    }
+    let (keys, info) = ([Key::user(uid)], &info);
+    let user = redeem::redeem(app, &redemption, &keys, now, anybody, |right| async move {
+        let user = right.account(uid, info)?;
+        Ok(match app.store.move_slot(&right.spend).await? {
+            Outcome::Done => Round::Won(user),
+            Outcome::Raced => Round::Lost,
+        })
+    });
+    session::start(app, user.await?, now)
 }
-
-/// Starts a session.
-///
-/// # Errors
-/// [`Error::Internal`] when the ring cannot sign, which its construction rules out.
-pub(super) fn start_session(app: &App, user: User, now: UnixMs) -> Result<(User, Token), Error> {
-    let session = Session {
-        uid: user.uid,
-        epoch: user.epoch,
-    };
-    let token = token::session(&app.keys, session, now)?;
-    Ok((user, token))
-}
-
-/// Wrong passwords per account: then passwords are not even looked at, and SMS is the way in.
-pub const PASSWORD_FAILURES: Limit = Limit {
-    events: 10,
-    span: Duration::from_secs(24 * 60 * 60),
-};
 
 /// Logs in with a phone or a name, and a password.
 ///
-/// An account that is not there costs what one that is there costs: the same reads, a count of its
-/// own, a hash.
+/// A login to an account that does not exist costs as much as any other: the same reads, a count, a
+/// hash.
 ///
 /// # Errors
-/// [`Error::LoginRefused`], whichever of the two was wrong; [`Error::Internal`].
+/// [`Error::LoginRefused`], whatever was wrong; [`Error::Internal`].
 pub async fn by_password(
     app: &App,
     phone: Option<&Phone>,
@@ -118,62 +89,74 @@ pub async fn by_password(
     password: &Password,
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
-    let keys = phone
-        .map(Key::PhoneOwner)
-        .into_iter()
-        .chain(name.map(Key::NameOwner));
-    let keys: Vec<Key<'_>> = keys.collect();
-    let seen = app.store.read(&keys).await?;
-    let by_phone = phone
-        .map(|phone| seen.phone_owner(phone))
-        .transpose()?
-        .flatten();
-    let by_name = name
-        .map(|name| seen.name_owner(name))
-        .transpose()?
-        .flatten();
-    let uid = by_phone.or(by_name);
-    // No account has the number 0, so what is asked for by a name nobody has is counted under a
-    // stand-in that is just as stable.
-    let whose = match (uid, phone, name) {
-        (Some(uid), ..) => uid.0.to_string(),
-        (None, Some(phone), _) => format!("nobody-{}", app.keys.log_hash(&phone.e164())),
-        (None, None, name) => {
-            let name = name.map(Name::folded).unwrap_or_default();
-            format!("nobody-{}", app.keys.log_hash(&name))
-        }
+    let uid = owner(app, phone, name).await?;
+    let owner = match uid {
+        Some(uid) => uid.0.to_string(),
+        None => stand_in(app, phone, name),
     };
-    // Counted before the password is looked at: a hundred at once get ten looks.
-    let count = app.store.count_attempt(&whose, now, &PASSWORD_FAILURES);
+    // Counted before the password is verified: of a hundred attempts at once ten are verified.
+    let count = app.store.count_attempt(&owner, now, WRONG_PASSWORDS);
+    // No account has the number 0.
     let user = app.store.user(uid.unwrap_or(Uid(0)));
-    let (count, user) = futures_util::future::join(count, user).await;
-    if let Attempt::TooMany { retry_after } = count? {
+    let (counted, user) = join(count, user).await;
+    if let AttemptOutcome::TooMany { retry_after } = counted? {
         let retry_after = Some(retry_after);
         return Err(Error::LoginRefused { retry_after });
     }
     let user = user?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let is_right = app.password_hasher.verify(password, hash);
+    let is_right = app.config.password_hasher.verify(password, hash);
     let user = user.filter(|user| is_right && user.is_active());
     let user = user.ok_or(Error::LoginRefused { retry_after: None })?;
-    app.store
-        .uncount_attempt(&whose, now, &PASSWORD_FAILURES)
-        .await?;
+    let released = app.store.release_attempt(&owner, now, WRONG_PASSWORDS);
+    released.await?;
     upgrade_hash(app, &user, password).await;
-    start_session(app, user, now)
+    session::start(app, user, now)
 }
 
-/// Makes an outdated hash anew, now that the password is at hand. It is no reason to refuse a login.
+/// The account with this phone, or else with this name.
+async fn owner(
+    app: &App,
+    phone: Option<&Phone>,
+    name: Option<&Name>,
+) -> Result<Option<Uid>, Error> {
+    let phone_key = phone.map(Key::phone_owner);
+    let keys: Vec<Key> = phone_key
+        .into_iter()
+        .chain(name.map(Key::name_owner))
+        .collect();
+    let seen = app.store.read(&keys).await?;
+    let by_phone = phone.map(|phone| seen.phone_owner(phone)).transpose()?;
+    let by_name = name.map(|name| seen.name_owner(name)).transpose()?;
+    Ok(by_phone.flatten().or(by_name.flatten()))
+}
+
+/// Under which attempts at an account that does not exist are counted: the same for the same phone or
+/// name, and no account's number.
+fn stand_in(app: &App, phone: Option<&Phone>, name: Option<&Name>) -> String {
+    let asked_for = match (phone, name) {
+        (Some(phone), _) => phone.e164(),
+        (None, Some(name)) => name.folded(),
+        (None, None) => String::new(),
+    };
+    format!("nobody-{}", app.config.keys.pseudonym(&asked_for))
+}
+
+/// Replaces an outdated hash, now that the password is known. A failure is logged: it is no reason to
+/// refuse the login.
 async fn upgrade_hash(app: &App, user: &User, password: &Password) {
     let Some(old) = &user.password else { return };
-    if !app.password_hasher.is_outdated(old) {
+    if !app.config.password_hasher.is_outdated(old) {
         return;
     }
-    let upgraded = match app.password_hasher.hash(password) {
-        Ok(new) => app.store.upgrade_hash(user.uid, old, &new).await,
-        Err(error) => Err(error),
+    let upgraded = async {
+        let new = app
+            .config
+            .password_hasher
+            .hash(password, random::bytes()?)?;
+        app.store.upgrade_hash(user.uid, old, &new).await
     };
-    if let Err(failure) = upgraded {
+    if let Err(failure) = upgraded.await {
         tracing::warn!(?failure, "an outdated password hash stays");
     }
 }

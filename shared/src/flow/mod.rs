@@ -1,14 +1,14 @@
-//! What the endpoints do: decide with the pure core, write through the store, send the SMS. No HTTP,
-//! no dialect.
+//! What the endpoints do: decide with the domain, write through the store, send the SMS. The flows
+//! know no HTTP and no dialect.
 
-pub mod accounts;
-pub mod budget;
+pub mod change_password;
+pub mod change_phone;
 pub mod import;
 pub mod login;
-pub mod password;
-pub mod phone;
 mod race;
 pub mod recover;
 mod redeem;
+pub mod register;
+pub mod reset_password;
 mod send;
 pub mod session;

@@ -1,13 +1,15 @@
-//! Lost races, and the randomness that thins them.
+//! Races: deciding again after a lost one.
 
 use std::time::Duration;
 
-use aws_lc_rs::rand;
+use crate::{
+    domain::error::Error,
+    random,
+    store::{Key, Seen, Store},
+};
 
-use crate::domain::error::Error;
-
-/// Rounds lost to others. The first rounds are played again at once; then a little later each time,
-/// spread out, so that a crowd thins. The request's deadline ends it.
+/// The rounds that a request has lost. The first two are repeated at once. Later ones wait, longer each
+/// time and for a random time, so that a crowd thins. The request's deadline ends the race.
 #[derive(Default)]
 pub(super) struct Race {
     rounds: u32,
@@ -18,20 +20,37 @@ impl Race {
     pub(super) async fn lost(&mut self) {
         self.rounds += 1;
         if self.rounds > 2 {
-            // Without randomness everybody waits alike, which is still a wait.
-            let [random] = random().unwrap_or_default();
+            // Without randomness all wait alike, which is still a wait.
+            let [random] = random::bytes().unwrap_or_default();
             let spread = u64::from(random) * u64::from(self.rounds.min(10)) / 16;
             tokio::time::sleep(Duration::from_millis(spread)).await;
         }
     }
 }
 
-/// Random bytes.
-///
-/// # Errors
-/// [`Error::Internal`] without randomness.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| Error::Internal("no randomness".into()))?;
-    Ok(bytes)
+/// What a round came to.
+pub(super) enum Round<T> {
+    /// The decision is written.
+    Won(T),
+    /// Another write came first, and nothing is written.
+    Lost,
+}
+
+/// Reads `keys` and decides, until the decision is written or refused.
+pub(super) async fn until_won<T, Deciding>(
+    store: &Store,
+    keys: &[Key],
+    decide: impl Fn(Seen) -> Deciding,
+) -> Result<T, Error>
+where
+    Deciding: Future<Output = Result<Round<T>, Error>>,
+{
+    let mut race = Race::default();
+    loop {
+        let seen = store.read(keys).await?;
+        match decide(seen).await? {
+            Round::Won(result) => return Ok(result),
+            Round::Lost => race.lost().await,
+        }
+    }
 }

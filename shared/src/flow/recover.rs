@@ -1,8 +1,13 @@
-//! Recovering a forgotten password by user name, in three steps: a code, a reset token for it, a new
-//! password for that.
+//! Changing a forgotten password by SMS, the account named by its name, in three steps: a code, a
+//! reset token for the code, a new password for the token.
 
 use std::sync::Arc;
 
+use super::{
+    race::{Round, until_won},
+    redeem::{self, HashOnce, Redemption},
+    send::{self, Sending, Target},
+};
 use crate::{
     app::App,
     domain::{
@@ -14,16 +19,14 @@ use crate::{
         purpose::Purpose,
         slot_key::SlotKey,
         time::UnixMs,
-        token::{self, RESET_LIFE, ResetHash, Token},
+        token::{RESET_LIFE, ResetHash, Token},
         user::Name,
     },
-    store::{Key, Outcome, Reset},
-};
-
-use super::{
-    race::Race,
-    redeem::{self, Redemption},
-    send::{self, Sending, Target},
+    random,
+    store::{
+        Key, Seen,
+        resets::{Reset, ResetOutcome},
+    },
 };
 
 /// Sends a code to `phone`, which must be the account's own.
@@ -38,44 +41,35 @@ pub async fn send(
     from: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
-    send::plan(app, Purpose::Recover, phone)?;
     let sending = Sending {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
-        keys: &[Key::NameOwner(name), Key::PhoneOwner(phone)],
+        keys: &[Key::name_owner(name), Key::phone_owner(phone)],
         from,
-        claimed: Some(phone),
+        named: Some(phone),
+        plan: Some(send::plan(app, Purpose::Recover, phone)?),
     };
-    let sent = send::send(
-        app,
-        sending,
-        |seen| {
-            let uid = seen.name_owner(name)?.ok_or(Error::UserNotFound)?;
-            match seen.phone_owner(phone)? == Some(uid) {
-                true => Ok(Target {
-                    phone: phone.clone(),
-                    uid: Some(uid),
-                }),
-                false => Err(Error::PhoneMismatch),
-            }
-        },
-        now,
-    );
-    match sent.await {
+    let target = |seen: &Seen| {
+        let uid = seen.name_owner(name)?.ok_or(Error::UserNotFound)?;
+        if seen.phone_owner(phone)? != Some(uid) {
+            return Err(Error::PhoneMismatch);
+        }
+        Ok(Target {
+            phone: phone.clone(),
+            uid: Some(uid),
+        })
+    };
+    match send::send(app, &sending, target, now).await {
         Ok(_) => Ok(()),
         Err(Error::PhoneMismatch) => Err(why_mismatch(app, name).await?),
         Err(error) => Err(error),
     }
 }
 
-/// What is to be said of an account whose phone the given one is not.
+/// The error for an account whose phone is not the given one.
 async fn why_mismatch(app: &App, name: &Name) -> Result<Error, Error> {
-    let uid = app
-        .store
-        .read(&[Key::NameOwner(name)])
-        .await?
-        .name_owner(name)?;
-    let user = match uid {
+    let seen = app.store.read(&[Key::name_owner(name)]).await?;
+    let user = match seen.name_owner(name)? {
         Some(uid) => app.store.user(uid).await?,
         None => None,
     };
@@ -87,7 +81,7 @@ async fn why_mismatch(app: &App, name: &Name) -> Result<Error, Error> {
     })
 }
 
-/// Takes a code and gives a reset token for it.
+/// Redeems a code for a reset token.
 ///
 /// # Errors
 /// [`Error::CodeExpired`], for an unknown name too; [`Error::CodeWrong`], [`Error::UserDisabled`],
@@ -98,48 +92,34 @@ pub async fn verify(
     guess: &Guess,
     now: UnixMs,
 ) -> Result<Token, Error> {
-    let key = SlotKey::recover(name);
     let redemption = Redemption {
         purpose: Purpose::Recover,
-        key: &key,
-        id: None,
+        key: &SlotKey::recover(name),
+        challenge: None,
         guess,
     };
-    let expired = Error::CodeExpired { retry_after: None };
-    let mut race = Race::default();
-    loop {
-        let seen = app
-            .store
-            .read(&[Key::NameOwner(name), Key::Slot(&key)])
-            .await?;
-        let uid = seen.name_owner(name)?;
-        if uid.is_none() && !app.hide_unknown_users {
-            return Err(expired);
-        }
-        let Some(right) = redeem::judge(app, &redemption, &seen, &mut race, now).await? else {
-            continue;
-        };
-        let uid = uid.ok_or(expired.clone())?;
-        let token = token::reset_token()?;
+    let expired = &Error::CodeExpired { retry_after: None };
+    let keys = [Key::name_owner(name)];
+    let allow = |seen: &Seen| must_exist(app, seen, name, expired);
+    redeem::redeem(app, &redemption, &keys, now, allow, |right| async move {
+        let token = Token::reset(random::bytes()?);
         let reset = Reset {
-            uid,
+            uid: right.seen.name_owner(name)?.ok_or(expired.clone())?,
             phone: right.phone.clone(),
             expires_at: now.plus(RESET_LIFE),
             spent: false,
         };
-        let hash = ResetHash::of(&token.0);
+        let hash = ResetHash::of(token.as_str());
         match app.store.issue_reset(&hash, &reset, &right.spend).await? {
-            Some(Outcome::Done) => {
-                right.was_used(app, now);
-                return Ok(token);
-            }
-            Some(Outcome::Raced) => race.lost().await,
-            None => return Err(why_unreachable(app, &reset, expired).await?),
+            ResetOutcome::Done => Ok(Round::Won(token)),
+            ResetOutcome::Raced => Ok(Round::Lost),
+            ResetOutcome::Unreachable => Err(why_unreachable(app, &reset, expired.clone()).await?),
         }
-    }
+    })
+    .await
 }
 
-/// Takes a reset token and sets the password. Every session ends.
+/// Redeems a reset token: sets the password. Every session ends.
 ///
 /// # Errors
 /// [`Error::ResetTokenExpired`], for an unknown name too; [`Error::ResetTokenInvalid`],
@@ -151,37 +131,39 @@ pub async fn change(
     new: &Password,
     now: UnixMs,
 ) -> Result<(), Error> {
-    let hash = ResetHash::of(token);
-    let mut race = Race::default();
-    let mut new_hash = None;
-    loop {
-        let seen = app
-            .store
-            .read(&[Key::NameOwner(name), Key::Reset(&hash)])
-            .await?;
-        let (uid, reset) = (seen.name_owner(name)?, seen.reset(&hash)?);
-        if uid.is_none() && !app.hide_unknown_users {
-            return Err(Error::ResetTokenExpired);
-        }
-        let reset = reset.filter(|reset| Some(reset.uid) == uid);
+    let token = &ResetHash::of(token);
+    let expired = &Error::ResetTokenExpired;
+    let keys = [Key::name_owner(name), Key::reset(token)];
+    let hash = &HashOnce::default();
+    until_won(&app.store, &keys, |seen| async move {
+        must_exist(app, &seen, name, expired)?;
+        let uid = seen.name_owner(name)?;
+        let reset = seen.reset(token)?.filter(|reset| Some(reset.uid) == uid);
         let reset = reset.ok_or(Error::ResetTokenInvalid)?;
         if reset.spent || reset.expires_at <= now {
-            return Err(Error::ResetTokenExpired);
+            return Err(expired.clone());
         }
-        let password = match new_hash.take() {
-            Some(hash) => hash,
-            None => app.password_hasher.hash(new)?,
-        };
-        match app.store.redeem_reset(&hash, &reset, &password).await? {
-            Some(Outcome::Done) => return Ok(()),
-            Some(Outcome::Raced) => race.lost().await,
-            None => return Err(why_unreachable(app, &reset, Error::ResetTokenExpired).await?),
+        let hash = hash.of(app, new)?;
+        match app.store.redeem_reset(token, &reset, hash).await? {
+            ResetOutcome::Done => Ok(Round::Won(())),
+            ResetOutcome::Raced => Ok(Round::Lost),
+            ResetOutcome::Unreachable => Err(why_unreachable(app, &reset, expired.clone()).await?),
         }
-        new_hash = Some(password);
+    })
+    .await
+}
+
+/// Refuses a name without an account with `error`. Where users are hidden the request goes on, so that
+/// it takes as long as any other.
+fn must_exist(app: &App, seen: &Seen, name: &Name, error: &Error) -> Result<(), Error> {
+    if app.config.hide_unknown_users || seen.name_owner(name)?.is_some() {
+        Ok(())
+    } else {
+        Err(error.clone())
     }
 }
 
-/// What is to be said of an account that is not active, or no longer at the phone a code was sent to.
+/// The error for an account that is disabled, or else no longer at the phone the code was sent to.
 async fn why_unreachable(app: &App, reset: &Reset, otherwise: Error) -> Result<Error, Error> {
     Ok(match app.store.user(reset.uid).await? {
         Some(user) if !user.is_active() => Error::UserDisabled,

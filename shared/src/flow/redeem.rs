@@ -1,129 +1,211 @@
-//! Taking a code back: what every purpose has in common.
+//! Redeeming a code: the one loop of all purposes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::{join, join_all};
 
+use super::race::{Round, until_won};
 use crate::{
     app::App,
     domain::{
         code::{Code, Guess},
         error::Error,
+        password::{Password, PasswordHash},
         phone::Phone,
         purpose::Purpose,
-        slot::{Challenge, ChallengeId, Origin, Verdict},
+        slot::{Attribution, Challenge, ChallengeId, Verdict},
         slot_key::{SlotKey, Tag},
         time::UnixMs,
+        token::PhoneInfo,
+        user::{Uid, User},
     },
-    store::{Outcome, Seen, SlotMove},
+    random,
+    store::{Key, Seen, slots::SlotMove, transaction::Outcome},
     telemetry::context,
 };
 
-use super::race::Race;
-
-/// A code somebody presents.
+/// A code that a client presents.
 pub(super) struct Redemption<'a> {
+    /// What it is for.
     pub purpose: Purpose,
-    /// The slot it is for.
+    /// Its slot.
     pub key: &'a SlotKey,
-    /// The challenge it is for, where the dialect has a ticket that says.
-    pub id: Option<ChallengeId>,
+    /// Its challenge, where the dialect has a ticket that names it.
+    pub challenge: Option<ChallengeId>,
+    /// What the client says it is.
     pub guess: &'a Guess,
 }
 
-/// A right code, not yet spent: whoever writes the step has it.
+/// A right code that is not spent yet. Whoever writes [`Self::spend`] has redeemed it.
 pub(super) struct Right<'a> {
-    /// The slot's step that spends it.
+    /// What was read, the slot included.
+    pub seen: Seen,
+    /// The slot's step that spends the code.
     pub spend: SlotMove<'a>,
     /// Where the code was sent.
     pub phone: Phone,
-    origins: Vec<Origin>,
 }
 
-/// Decides on a code by what was read. A wrong one is counted here and now; a right one is the
-/// caller's to spend, with whatever it stands for, and stays usable until then. `None` when somebody
-/// was first: read and ask again.
+/// Redeems a code, in one write with what it stands for.
+///
+/// Each round reads the slot and `keys`, asks `allow`, and evaluates the code. A wrong code is counted
+/// by the write that refuses it. A right one stays usable until `spend` has written
+/// [`Right::spend`] together with its own change. A lost race begins the next round.
 ///
 /// # Errors
-/// [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].
-pub(super) async fn judge<'a>(
+/// Those of `allow` and `spend`; [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].
+pub(super) async fn redeem<'a, T, Spending>(
+    app: &Arc<App>,
+    redemption: &Redemption<'a>,
+    keys: &[Key],
+    now: UnixMs,
+    allow: impl Fn(&Seen) -> Result<(), Error>,
+    spend: impl Fn(Right<'a>) -> Spending,
+) -> Result<T, Error>
+where
+    Spending: Future<Output = Result<Round<T>, Error>>,
+{
+    let mut all_keys = keys.to_vec();
+    all_keys.push(Key::slot(redemption.key));
+    let (allow, spend) = (&allow, &spend);
+    until_won(&app.store, &all_keys, |seen| async move {
+        allow(&seen)?;
+        let Some((right, sends)) = evaluate(app, redemption, seen, now).await? else {
+            return Ok(Round::Lost);
+        };
+        let phone = right.phone.clone();
+        let round = spend(right).await?;
+        if let Round::Won(_) = &round {
+            was_redeemed(app, redemption.key, phone, sends, now);
+        }
+        Ok(round)
+    })
+    .await
+}
+
+/// For a redemption that needs no check before its code is evaluated.
+pub(super) fn anybody(_: &Seen) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Evaluates a code: a right one, and the sends of its challenge. A wrong one is counted; `None` when
+/// that write lost a race.
+async fn evaluate<'a>(
     app: &App,
     redemption: &Redemption<'a>,
-    seen: &Seen,
-    race: &mut Race,
+    seen: Seen,
     now: UnixMs,
-) -> Result<Option<Right<'a>>, Error> {
+) -> Result<Option<(Right<'a>, Vec<Attribution>)>, Error> {
     let Redemption {
         purpose,
         key,
-        id,
+        challenge,
         guess,
     } = *redemption;
-    let policy = app.policy(purpose);
+    let policy = app.config.limits.policy(purpose);
     let stored = seen.slot(key)?;
     if let Some(challenge) = &stored.slot.challenge {
-        context::about(app, &challenge.phone);
+        context::about(&challenge.phone);
     }
     let is_right = |challenge: &Challenge| {
-        if let Some(code) = app.test_numbers.code_of(&challenge.phone, now) {
+        if let Some(code) = app.config.test_numbers.code_of(&challenge.phone, now) {
             return code.matches(guess);
         }
-        let code = Code::derive(&app.keys, key.as_str(), challenge);
+        let code = Code::derive(&app.config.keys, key.as_str(), challenge);
         code.is_some_and(|code| code.matches(guess))
     };
-    let (next, right) = match stored.slot.verify(now, &policy, id, is_right) {
-        Verdict::Accepted(next) => (next, true),
-        Verdict::Wrong(next) => (next, false),
+    let (next, accepted) = match stored.slot.verify(now, &policy, challenge, is_right) {
+        Verdict::Accepted(next) => {
+            let accepted = next.challenge.clone();
+            (next, accepted)
+        }
+        Verdict::Wrong(next) => (next, None),
         Verdict::Expired { retry_after } => return Err(Error::CodeExpired { retry_after }),
     };
-    let challenge = next.challenge.clone();
     let step = SlotMove {
         key,
         seen: stored,
         useless_from: next.useless_from(&policy),
         next,
     };
-    if let (true, Some(challenge)) = (right, challenge) {
+    if let Some(challenge) = accepted {
         context::right_code(challenge.phone.country());
-        return Ok(Some(Right {
+        let right = Right {
+            seen,
             spend: step,
             phone: challenge.phone,
-            origins: challenge.origins,
-        }));
+        };
+        return Ok(Some((right, challenge.attributions)));
     }
     match app.store.move_slot(&step).await? {
         Outcome::Done => Err(Error::CodeWrong),
-        Outcome::Raced => {
-            race.lost().await;
-            Ok(None)
-        }
+        Outcome::Raced => Ok(None),
     }
 }
 
 impl Right<'_> {
-    /// To be called when the code has been spent, by whoever spent it: gives its messages back to the
-    /// sources they were asked for from, and counts them as used in the ledger. After the answer: it
-    /// is nobody's to wait for, and if it is lost, limits are stricter for a day.
-    pub(super) fn was_used(self, app: &Arc<App>, now: UnixMs) {
-        // Whoever knows a test number's code proves nothing by it.
-        if app.test_numbers.code_of(&self.phone, now).is_some() {
-            return;
+    /// The account that the code's ticket names: active, and still at the phone the code was sent to.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`], [`Error::UserDisabled`], [`Error::PhoneMismatch`],
+    /// [`Error::Internal`].
+    pub(super) fn account(&self, uid: Uid, info: &PhoneInfo) -> Result<User, Error> {
+        let user = self.seen.user(uid)?.ok_or(Error::UserNotFound)?;
+        if !user.is_active() {
+            return Err(Error::UserDisabled);
         }
-        let tag = Tag::of(self.spend.key, &app.keys);
-        let country = self.phone.country();
-        let origins = self.origins;
-        app.after_answer(async move |app| {
-            let mut sources: Vec<_> = origins.iter().map(|origin| &origin.source).collect();
-            sources.dedup();
-            let answered = sources.into_iter();
-            let answered =
-                answered.map(|source| app.store.answered(source, tag, now, &app.source_limits));
-            let verified = origins.iter().map(|origin| origin.shard);
-            let verified = verified.map(|shard| app.store.count_verified(shard, country, 1));
-            let (answered, verified) = join(join_all(answered), join_all(verified)).await;
-            for failure in answered.into_iter().chain(verified).filter_map(Result::err) {
-                tracing::warn!(?failure, "a used code could not be counted as used");
-            }
-        });
+        if user.phone.as_ref() != Some(&info.phone) {
+            return Err(Error::PhoneMismatch);
+        }
+        Ok(user)
+    }
+}
+
+/// Defers what a redeemed code is good for: its sends are removed from the sources they were requested
+/// from, and counted as redeemed in the ledger. If this is lost, limits stay stricter for a day.
+fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribution>, now: UnixMs) {
+    // The code of a test number is public, so it proves nothing.
+    if app.config.test_numbers.code_of(&phone, now).is_some() {
+        return;
+    }
+    let tag = Tag::of(key, &app.config.keys);
+    app.defer(async move |app| {
+        let limits = &app.config.limits.sends_per_source;
+        let mut sources: Vec<_> = sends.iter().map(|send| &send.source).collect();
+        sources.dedup();
+        let forgotten = sources.into_iter();
+        let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
+        let counted = sends.iter();
+        let counted = counted.map(|send| app.store.count_verified(send.shard, phone.country(), 1));
+        let (forgotten, counted) = join(join_all(forgotten), join_all(counted)).await;
+        for failure in forgotten.into_iter().chain(counted).filter_map(Result::err) {
+            tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");
+        }
+    });
+}
+
+/// The hash of a request's new password. A request hashes once, however many rounds it takes.
+#[derive(Default)]
+pub(super) struct HashOnce(OnceLock<PasswordHash>);
+
+impl HashOnce {
+    /// Whether the password has been hashed.
+    pub(super) fn is_done(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// The hash.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] without randomness or memory.
+    pub(super) fn of(&self, app: &App, password: &Password) -> Result<&PasswordHash, Error> {
+        if let Some(hash) = self.0.get() {
+            return Ok(hash);
+        }
+        let hash = app
+            .config
+            .password_hasher
+            .hash(password, random::bytes()?)?;
+        Ok(self.0.get_or_init(|| hash))
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions: who presented a token, and whether the account still honours it.
+//! Sessions: who presents a token, and whether the account still honours it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,10 +13,11 @@ use crate::{
     store::{Key, Seen},
 };
 
-/// A session token somebody presented, or failed to.
+/// A session token that a client presents, or its absence.
 ///
-/// Its signature has been checked when this exists; whether the account still honours it is known
-/// once the account has been read, by whichever flow reads it ([`Presented::user`]).
+/// The token's signature has been checked. Whether the account honours the token is known once the
+/// account has been read, by the flow that reads it ([`Presented::user`]). The result is kept here for
+/// the answer, which carries a fresh token even if it is a refusal.
 #[derive(Debug)]
 pub struct Presented {
     claims: Result<Session, Error>,
@@ -27,7 +28,7 @@ impl Presented {
     /// Reads a token.
     pub fn read(app: &App, token: Option<&str>, now: UnixMs) -> Self {
         let claims = match token {
-            Some(token) => token::read_session(&app.keys, token, now),
+            Some(token) => token::read_session(&app.config.keys, token, now),
             None => Err(Error::TokenMissing),
         };
         Self {
@@ -36,28 +37,24 @@ impl Presented {
         }
     }
 
-    /// Whom the token speaks for.
+    /// The account that the token speaks for.
     ///
     /// # Errors
     /// [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`].
     pub fn uid(&self) -> Result<Uid, Error> {
-        self.claims
-            .as_ref()
-            .map(|session| session.uid)
-            .map_err(Clone::clone)
+        let session = self.claims.as_ref().map_err(Clone::clone)?;
+        Ok(session.uid)
     }
 
-    /// The account, if it honours the token.
+    /// The account, if it honours the token. The latest call decides: a session can be revoked between
+    /// two rounds of a race.
     ///
     /// # Errors
     /// Those of [`Self::uid`]; [`Error::UserNotFound`], [`Error::UserDisabled`], and
-    /// [`Error::TokenInvalid`] for a token that has been revoked.
+    /// [`Error::TokenInvalid`] for a revoked token.
     pub fn user(&self, seen: &Seen) -> Result<User, Error> {
-        // What was read last decides: a session can be revoked between two rounds of a race.
         self.set(None);
         let session = self.claims.clone()?;
-        // What an earlier look found may have changed since.
-        self.set(None);
         let user = seen.user(session.uid)?.ok_or(Error::UserNotFound)?;
         if user.epoch != session.epoch {
             return Err(Error::TokenInvalid);
@@ -69,7 +66,7 @@ impl Presented {
         Ok(user)
     }
 
-    /// Goes on at the account's next epoch: the session that revoked all others is not one of them.
+    /// Continues this session at the account's next epoch, which revokes all others.
     pub(super) fn renew(&self, user: &User) {
         self.set(Some(Session {
             uid: user.uid,
@@ -82,19 +79,20 @@ impl Presented {
         *honoured = session;
     }
 
-    /// A fresh token, if the one presented is honoured; reads the account if nobody has yet.
+    fn honoured(&self) -> Option<Session> {
+        *self.honoured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A fresh token, if the account honours the one presented. Reads the account if no flow has.
     ///
     /// # Errors
     /// Those of [`Self::user`], [`Error::Internal`].
     pub async fn refresh(&self, app: &App, now: UnixMs) -> Result<Token, Error> {
-        let honoured = || *self.honoured.lock().unwrap_or_else(PoisonError::into_inner);
-        if honoured().is_none() {
+        if self.honoured().is_none() {
             read(app, self).await?;
         }
-        match honoured() {
-            Some(session) => token::session(&app.keys, session, now),
-            None => Err(Error::TokenInvalid),
-        }
+        let session = self.honoured().ok_or(Error::TokenInvalid)?;
+        token::session(&app.config.keys, session, now)
     }
 }
 
@@ -103,6 +101,19 @@ impl Presented {
 /// # Errors
 /// Those of [`Presented::user`], [`Error::Internal`].
 pub async fn read(app: &App, session: &Presented) -> Result<User, Error> {
-    let keys = [Key::User(session.uid()?)];
+    let keys = [Key::user(session.uid()?)];
     session.user(&app.store.read(&keys).await?)
+}
+
+/// Starts a session of an account. Returns the account and the session token.
+///
+/// # Errors
+/// [`Error::Internal`] when the ring cannot sign, which its construction rules out.
+pub(super) fn start(app: &App, user: User, now: UnixMs) -> Result<(User, Token), Error> {
+    let session = Session {
+        uid: user.uid,
+        epoch: user.epoch,
+    };
+    let token = token::session(&app.config.keys, session, now)?;
+    Ok((user, token))
 }

@@ -1,100 +1,91 @@
-//! Text messages: what they say ([`text`]) and how they leave ([`sns`]).
+//! Text messages: their texts ([`text`]), their configuration, and SNS ([`sns`]).
 
 pub mod sns;
 pub mod text;
 
 use std::collections::BTreeMap;
 
-use crate::{
-    config::{ConfigError, Env},
-    domain::{
-        error::{Error, SmsFailure},
-        phone::{CountryCode, Phone},
-        purpose::Purpose,
-    },
+use crate::domain::{
+    error::{Error, SmsFailure},
+    phone::{CountryCode, Phone},
+    purpose::Purpose,
 };
-
 use text::{Text, TextProblem};
 
-/// How messages are sent.
+/// How messages are made.
 #[derive(Debug)]
 pub struct SmsConfig {
-    /// `SMS_BRAND`: whom the message is from. `None` means SMS is not configured.
+    /// `SMS_BRAND`: the sender's name in the messages. Without it SMS is not configured.
     pub brand: Option<String>,
-    /// `SENDER_IDS`: a JSON object, country calling code to sender ID.
+    /// `SENDER_IDS`.
     pub sender_ids: BTreeMap<CountryCode, String>,
-    /// `SENDER_ID_REQUIRED`: countries that take no message without one.
+    /// `SENDER_ID_REQUIRED`: countries in which a message needs a sender ID.
     pub sender_id_required: Vec<CountryCode>,
-    /// `SMS_MAX_PRICE_USD`: the most one message may cost, default 0.20.
+    /// `SMS_MAX_PRICE_USD`: the most one message may cost.
     pub max_price_usd: f64,
-    /// `ORIGIN_DOMAIN`: ends messages with `@domain #code`, so that browsers fill the code in only
-    /// there (<https://wicg.github.io/sms-one-time-codes/>).
+    /// `ORIGIN_DOMAIN`: messages end with `@domain #code`, so that browsers fill the code in on this
+    /// domain's pages only (<https://wicg.github.io/sms-one-time-codes/>).
     pub origin_domain: Option<String>,
-    /// `NOTIFY_OLD_NUMBER`: whether a phone that an account has moved away from is told, default true.
+    /// `NOTIFY_OLD_NUMBER`: whether the old number of an account that moved gets a notice.
     pub notify_old_number: bool,
-    /// `SMS_TEXTS`: a JSON object, country calling code to purpose to text, in place of ours.
+    /// `SMS_TEXTS`: texts in place of the built-in ones.
     pub texts: BTreeMap<CountryCode, BTreeMap<Purpose, Text>>,
 }
 
+/// A text that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadText {
+    /// Whether it is one of the built-in texts.
+    pub is_built_in: bool,
+    /// Why it cannot be used.
+    pub problem: TextProblem,
+}
+
 impl SmsConfig {
-    pub(crate) fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let config = Self {
-            brand: env.text("SMS_BRAND"),
-            sender_ids: env.by_country("SENDER_IDS", r#"{"44":"Latchkey"}"#)?,
-            sender_id_required: env.countries("SENDER_ID_REQUIRED", "")?,
-            max_price_usd: env.parsed("SMS_MAX_PRICE_USD", 0.20, "a number such as 0.20")?,
-            origin_domain: env.text("ORIGIN_DOMAIN"),
-            notify_old_number: env.parsed("NOTIFY_OLD_NUMBER", true, "true or false")?,
-            texts: env.by_country(
-                "SMS_TEXTS",
-                r#"{"1":{"login":"{code} is your {brand} code, valid {minutes} min"}}"#,
-            )?,
-        };
-        config.check_lengths(env)?;
-        Ok(config)
+    /// Whether messages are sent.
+    pub fn sends(&self) -> bool {
+        self.brand.is_some()
     }
 
-    /// Every text we could send must fit one segment: the bill is per segment.
-    fn check_lengths(&self, env: &Env<'_>) -> Result<(), ConfigError> {
+    /// Checks that every text that could be sent fits one segment: the bill is per segment.
+    ///
+    /// # Errors
+    /// The first text that does not.
+    pub fn check_texts(&self) -> Result<(), BadText> {
         let brand = self.brand.as_deref().unwrap_or_default();
         let domain = self.origin_domain.as_deref();
-        let own = text::longest_built_in().iter();
-        let theirs = self.texts.values().flat_map(BTreeMap::values);
-        let codes = own
-            .map(|text| ("SMS_BRAND", text))
-            .chain(theirs.map(|text| ("SMS_TEXTS", text)))
-            .map(|(variable, text)| (variable, text.check(brand, domain)));
-        let notices = text::MOVED
-            .iter()
-            .map(|text| ("SMS_BRAND", text.check_notice(brand)));
-        for (variable, checked) in codes.chain(notices) {
-            let complaint = match checked {
-                Ok(()) => continue,
-                Err(TextProblem::NoCode) => "a text does not contain {code}",
-                Err(TextProblem::TooLong) => {
-                    "a text with SMS_BRAND and ORIGIN_DOMAIN exceeds one segment (160 GSM-7 or 70 \
-                     UCS-2 characters)"
-                }
-            };
-            return Err(env.error(variable, complaint));
+        let bad = |is_built_in| {
+            move |problem| BadText {
+                is_built_in,
+                problem,
+            }
+        };
+        for text in text::longest_built_in() {
+            text.check(brand, domain).map_err(bad(true))?;
+        }
+        for text in self.texts.values().flat_map(BTreeMap::values) {
+            text.check(brand, domain).map_err(bad(false))?;
+        }
+        for text in &text::MOVED {
+            text.check_notice(brand).map_err(bad(true))?;
         }
         Ok(())
     }
 
-    /// What the notice to a phone that an account has moved away from is made of.
+    /// Plans the notice to the old number of an account that moved.
     ///
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required.
-    pub fn plan_moved(&self, phone: &Phone) -> Result<Plan<'_>, Error> {
+    pub fn plan_moved(&self, phone: &Phone) -> Result<Plan, Error> {
         self.plan_text(phone, Some(text::moved(phone.country())))
     }
 
-    /// What a message of this purpose to this phone is made of; asked before anything is stored, so
-    /// that a gap in the configuration costs nobody a code.
+    /// Plans a message with a code. It is called before anything is stored, so that a gap in the
+    /// configuration costs no code and no cool-down.
     ///
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required, no text.
-    pub fn plan(&self, purpose: Purpose, phone: &Phone) -> Result<Plan<'_>, Error> {
+    pub fn plan(&self, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
         let text = match self.texts.get(&phone.country()) {
             Some(texts) => texts.get(&purpose),
             None => Some(text::built_in_for(purpose, phone.country())),
@@ -102,30 +93,30 @@ impl SmsConfig {
         self.plan_text(phone, text)
     }
 
-    fn plan_text<'a>(&'a self, phone: &Phone, text: Option<&'a Text>) -> Result<Plan<'a>, Error> {
-        let brand = self.brand.as_deref();
+    fn plan_text(&self, phone: &Phone, text: Option<&Text>) -> Result<Plan, Error> {
+        let brand = self.brand.clone();
         let brand = brand.ok_or(Error::Sms(SmsFailure::NotConfigured))?;
         let country = phone.country();
-        let sender_id = self.sender_ids.get(&country).map(String::as_str);
+        let sender_id = self.sender_ids.get(&country).cloned();
         if sender_id.is_none() && self.sender_id_required.contains(&country) {
             return Err(Error::Sms(SmsFailure::NoSenderId));
         }
         Ok(Plan {
             brand,
             sender_id,
-            text: text.ok_or(Error::Sms(SmsFailure::NoText))?,
-            origin_domain: self.origin_domain.as_deref(),
+            text: text.ok_or(Error::Sms(SmsFailure::NoText))?.clone(),
+            origin_domain: self.origin_domain.clone(),
             max_price_usd: self.max_price_usd,
         })
     }
 }
 
-/// A message but for its code.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan<'a> {
-    brand: &'a str,
-    sender_id: Option<&'a str>,
-    text: &'a Text,
-    origin_domain: Option<&'a str>,
+/// A message without its code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    brand: String,
+    sender_id: Option<String>,
+    text: Text,
+    origin_domain: Option<String>,
     max_price_usd: f64,
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aws_sdk_sns::{
+    Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::publish::PublishError,
     types::MessageAttributeValue,
@@ -11,70 +12,61 @@ use aws_sdk_sns::{
 
 use super::{Plan, text::Body};
 use crate::{
-    aws::Sns,
+    aws,
     domain::{code::Code, error::SmsFailure, phone::Phone},
 };
 
 /// Sends messages through SNS.
 #[derive(Debug, Clone)]
 pub struct Sms {
-    sns: Option<Sns>,
+    sns: Option<Client>,
 }
 
-/// A message that did not, or may not have, gone out.
+/// A message that SNS did not accept, or may not have accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
     /// Why.
     pub failure: SmsFailure,
-    /// Whether the provider may have sent, and will charge, the message all the same.
+    /// Whether SNS may have sent the message all the same, and will charge for it.
     pub may_have_gone_out: bool,
-    /// The provider's error code or the kind of transport failure, for the log.
+    /// SNS's error code or the kind of transport failure, for the log.
     pub reason: String,
 }
 
 impl Sms {
-    /// Sends through this client, which must not retry by itself: a publish that may have reached
-    /// SNS is never repeated, or one accepted send could become two messages. Without one, nothing is
-    /// sent.
-    pub fn new(sns: Option<Sns>) -> Self {
+    /// Sends through this client, which must not retry: a repeated publish could become two messages.
+    /// Without a client nothing is sent.
+    pub fn new(sns: Option<Client>) -> Self {
         Self { sns }
-    }
-
-    /// Builds the client that the first message needs, if what runs beside this is still waiting for
-    /// something.
-    pub async fn prepare(&self) {
-        if let Some(sns) = &self.sns {
-            sns.prepare().await;
-        }
     }
 
     /// Sends a code.
     ///
     /// # Errors
-    /// [`NotSent`], with what is known of the message's fate.
+    /// [`NotSent`], with whether the message may have gone out.
     pub async fn send_code(
         &self,
-        plan: &Plan<'_>,
+        plan: &Plan,
         phone: &Phone,
         code: &Code,
         valid_for: Duration,
     ) -> Result<(), NotSent> {
         let body = plan
             .text
-            .render(plan.brand, code, valid_for, plan.origin_domain);
+            .render(&plan.brand, code, valid_for, plan.origin_domain.as_deref());
         self.publish(plan, phone, body).await
     }
 
     /// Sends a notice.
     ///
     /// # Errors
-    /// [`NotSent`], with what is known of the message's fate.
-    pub async fn send_notice(&self, plan: &Plan<'_>, phone: &Phone) -> Result<(), NotSent> {
-        self.publish(plan, phone, plan.text.notice(plan.brand))
+    /// [`NotSent`], with whether the message may have gone out.
+    pub async fn send_notice(&self, plan: &Plan, phone: &Phone) -> Result<(), NotSent> {
+        self.publish(plan, phone, plan.text.notice(&plan.brand))
             .await
     }
 
-    async fn publish(&self, plan: &Plan<'_>, phone: &Phone, body: Body) -> Result<(), NotSent> {
+    async fn publish(&self, plan: &Plan, phone: &Phone, body: Body) -> Result<(), NotSent> {
         let sns = self.sns.as_ref().ok_or_else(|| NotSent {
             failure: SmsFailure::NotConfigured,
             may_have_gone_out: false,
@@ -87,12 +79,12 @@ impl Sms {
             .message(body.0)
             .message_attributes("AWS.SNS.SMS.SMSType", attribute("String", "Transactional"))
             .message_attributes("AWS.SNS.SMS.MaxPrice", attribute("Number", &max_price));
-        let publish = match plan.sender_id {
+        let publish = match &plan.sender_id {
             Some(id) => publish.message_attributes("AWS.SNS.SMS.SenderID", attribute("String", id)),
             None => publish,
         };
         let sent = publish.send().await;
-        sent.map(drop).map_err(|error| judge(&error))
+        sent.map(drop).map_err(|error| classify(&error))
     }
 }
 
@@ -106,8 +98,8 @@ fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
         .unwrap_or_else(|_| unreachable!("data_type is set"))
 }
 
-/// What an error says of the message: refused for good, refused for now, or unknown.
-fn judge(error: &SdkError<PublishError>) -> NotSent {
+/// What an error means for the message: refused for good, refused for now, or unknown.
+fn classify(error: &SdkError<PublishError>) -> NotSent {
     let unavailable = |may_have_gone_out, reason: &str| NotSent {
         failure: SmsFailure::Unavailable,
         may_have_gone_out,
@@ -152,7 +144,7 @@ fn judge(error: &SdkError<PublishError>) -> NotSent {
             // Refused, unresolved or untrusted: the request never left. Anything later may have.
             let refused = failure
                 .as_connector_error()
-                .is_some_and(crate::aws::never_connected);
+                .is_some_and(aws::never_connected);
             unavailable(!refused, "connection failure")
         }
         _ => unavailable(true, "unreadable answer"),

@@ -1,4 +1,5 @@
-//! What a message says: what the code does, how long it lives, and not to share it; in one segment.
+//! The texts of messages. Each names the code's effect, its validity, and the advice not to share it,
+//! in one segment.
 
 use std::{fmt, time::Duration};
 
@@ -6,7 +7,7 @@ use serde::Deserialize;
 
 use crate::domain::{code::Code, phone::CountryCode, purpose::Purpose};
 
-/// A text with `{brand}`, `{code}` and `{minutes}` to be filled in.
+/// A text with the placeholders `{brand}`, `{code}` and `{minutes}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Text(std::borrow::Cow<'static, str>);
@@ -14,13 +15,13 @@ pub struct Text(std::borrow::Cow<'static, str>);
 /// Why a text cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextProblem {
-    /// It would not tell the code.
+    /// It has no `{code}`.
     NoCode,
     /// It takes more than one segment.
     TooLong,
 }
 
-/// A message ready to be sent. `Debug` hides it: it holds the code.
+/// A message ready to be sent. `Debug` hides it, because it holds the code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body(pub String);
 
@@ -34,12 +35,12 @@ const fn text(literal: &'static str) -> Text {
     Text(std::borrow::Cow::Borrowed(literal))
 }
 
-/// The longest of our own texts of any purpose: where they fit one segment, all do.
+/// The longest built-in texts. Where they fit one segment, the texts of all purposes do.
 pub fn longest_built_in() -> &'static [Text; 2] {
     built_in(Purpose::ChangePhone)
 }
 
-/// Our own texts of a purpose: Chinese, English.
+/// The built-in texts of a purpose: Chinese, English.
 pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
     const LOGIN: &[Text; 2] = &[
         text("【{brand}】登录验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
@@ -67,7 +68,7 @@ pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
     }
 }
 
-/// What the old number is told when an account has moved to another: Chinese, English.
+/// The notice to the old number of an account that moved: Chinese, English.
 pub static MOVED: [Text; 2] = [
     text("【{brand}】您的账号已更换手机号，如非本人操作，请尽快联系我们"),
     text(
@@ -75,7 +76,7 @@ pub static MOVED: [Text; 2] = [
     ),
 ];
 
-/// The notice for a country that an account has moved away from a number.
+/// The notice in the language of a country.
 pub fn moved(country: CountryCode) -> &'static Text {
     let [chinese, english] = &MOVED;
     match country {
@@ -84,7 +85,7 @@ pub fn moved(country: CountryCode) -> &'static Text {
     }
 }
 
-/// Our own text for a country: Chinese for +86, English elsewhere.
+/// The built-in text for a country: Chinese for +86, English elsewhere.
 pub fn built_in_for(purpose: Purpose, country: CountryCode) -> &'static Text {
     let [chinese, english] = built_in(purpose);
     match country {
@@ -94,10 +95,10 @@ pub fn built_in_for(purpose: Purpose, country: CountryCode) -> &'static Text {
 }
 
 impl Text {
-    /// Whether the text tells the code and, with this brand and domain, fits one segment.
+    /// Checks that the text has the code and, with this brand and domain, fits one segment.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the text.
     pub fn check(&self, brand: &str, origin_domain: Option<&str>) -> Result<(), TextProblem> {
         if !self.0.contains("{code}") {
             return Err(TextProblem::NoCode);
@@ -105,7 +106,7 @@ impl Text {
         one_segment(&self.fill_in(brand, "000000", "10", origin_domain))
     }
 
-    /// Whether a notice fits one segment with this brand.
+    /// Checks that a notice fits one segment with this brand.
     ///
     /// # Errors
     /// [`TextProblem::TooLong`].
@@ -113,12 +114,12 @@ impl Text {
         one_segment(&self.notice(brand).0)
     }
 
-    /// The message of a notice, which tells no code.
+    /// The message of a notice. It has no code.
     pub fn notice(&self, brand: &str) -> Body {
         Body(self.fill_in(brand, "", "", None))
     }
 
-    /// The message for one code. `valid_for` is told in whole minutes, rounded down, at least one.
+    /// The message for one code. It says `valid_for` in whole minutes, rounded down, at least one.
     pub fn render(
         &self,
         brand: &str,
@@ -132,7 +133,7 @@ impl Text {
 
     fn fill_in(&self, brand: &str, code: &str, minutes: &str, domain: Option<&str>) -> String {
         let mut message = String::with_capacity(self.0.len() + brand.len());
-        // In one pass, as every start fills in all texts to see whether they fit.
+        // In one pass: every start fills in all texts, to check their length.
         let mut pieces = self.0.split('{');
         message.push_str(pieces.next().unwrap_or_default());
         for piece in pieces {
@@ -157,19 +158,19 @@ fn one_segment(message: &str) -> Result<(), TextProblem> {
     fits.then_some(()).ok_or(TextProblem::TooLong)
 }
 
-/// 160 septets of GSM-7 (3GPP TS 23.038), or 70 UTF-16 units as soon as one character is outside it.
+/// 160 septets of GSM-7 (3GPP TS 23.038), or 70 UTF-16 units if one character is not in GSM-7.
 fn fits_one_segment(message: &str) -> bool {
     const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡\
                          ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
     const EXTENDED: &str = "^{}\\[~]|€";
     let septets = message.chars().map(|c| match c {
-        // Most of every text.
+        // The most frequent characters.
         ' ' | 'a'..='z' | 'A'..='Z' | '0'..='9' => Some(1),
         c if BASIC.contains(c) => Some(1),
         c if EXTENDED.contains(c) => Some(2),
         _ => None,
     });
-    // 70 characters fit whatever they are.
+    // 70 UTF-16 units fit in either encoding.
     message.encode_utf16().count() <= 70
         || septets
             .sum::<Option<u32>>()
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_of_ours_fits_one_segment_with_a_long_brand_and_a_domain() {
+    fn every_built_in_text_fits_one_segment_with_a_long_brand_and_a_domain() {
         for purpose in Purpose::ALL {
             for text in built_in(*purpose) {
                 assert_eq!(
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_of_ours_is_longer_than_the_longest() {
+    fn no_built_in_text_is_longer_than_the_longest() {
         let lengths = |texts: &[Text; 2]| {
             let [chinese, english] = texts.each_ref().map(|text| text.0.chars().count());
             (chinese, english)
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_stands_as_it_is_and_so_does_what_is_not_known() {
+    fn values_are_not_expanded_again_and_unknown_placeholders_stay() {
         let odd = text("{brand}: {code}{code} {minutes}{ {x} {{code}} }");
         assert_eq!(
             odd.fill_in("{code}", "123456", "5", Some("a.b")),
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_must_tell_the_code_and_fit() {
+    fn a_text_without_a_code_or_longer_than_a_segment_is_refused() {
         assert_eq!(text("no code").check("", None), Err(TextProblem::NoCode));
         let brand = "码".repeat(64);
         let signed = text("{brand}{code}");

@@ -1,19 +1,18 @@
-//! The money ledger's shards: `spend#<day>#<shard>`, counted up without being read first.
+//! The ledger: `spend#<day>#<shard>` is one shard of one day, updated without being read first.
 //!
-//! A shard holds what its messages have cost, `total` and by country (`c86`), and the country's codes
-//! sent (`n86`) and used (`v86`). Plain updates: DynamoDB takes them one after the other, so none is
-//! refused because of another.
+//! A shard holds what its messages have cost, in all (`total`) and by country (`c86`), and the codes
+//! sent to a country (`n86`) and redeemed there (`v86`). DynamoDB serialises plain updates, so no
+//! update is refused because of another.
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::{
-    error::ProvideErrorMetadata,
-    types::{AttributeValue, ReturnValue, TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 
 use super::{
-    CONDITION_FAILED, Item, Outcome, Reason, Seen, Store, Transaction, count, failed, number,
-    primary_key, unbuildable,
+    Key, Seen, Store,
+    failure::{failed, is_condition, unbuildable},
+    item::{Item, count, number, primary_key},
+    transaction::{Outcome, Transaction, WriteResult},
 };
 use crate::domain::{
     budget::{Budget, Charge, MicroUsd, Shard, Tally},
@@ -21,44 +20,51 @@ use crate::domain::{
     phone::CountryCode,
 };
 
-/// How long a shard is of use: today's money, and tomorrow what was usual yesterday.
+/// How long a shard is of use: for its day's caps, and on the next day for what is usual.
 const KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-pub(super) fn key(shard: Shard) -> String {
+fn pk(shard: Shard) -> String {
     format!("spend#{}#{}", shard.day, shard.number)
 }
 
 /// How reserving a message's price went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Reserved {
-    /// It is reserved; what the shard holds now.
+pub enum ReserveOutcome {
+    /// Reserved; what the shard holds now.
     Done(Tally),
-    /// The shard has no room for it.
+    /// The shard has no room for the price.
     Full,
+}
+
+impl Key {
+    /// A shard.
+    pub fn shard(shard: Shard) -> Self {
+        Self::of_codes(pk(shard))
+    }
 }
 
 impl Store {
     /// Reserves a message's price in a shard, if there is room for it.
     ///
     /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails; it may be reserved all the same, perhaps twice, so
-    /// that the ledger holds too much rather than too little.
+    /// [`Error::Internal`] when DynamoDB fails. The price may be reserved all the same, even twice: the
+    /// ledger then holds too much and never too little.
     pub async fn reserve(
         &self,
         budget: &Budget,
         shard: Shard,
         charge: &Charge,
-    ) -> Result<Reserved, Error> {
+    ) -> Result<ReserveOutcome, Error> {
         let Some((room, country_room)) = budget.room(charge) else {
-            return Ok(Reserved::Full);
+            return Ok(ReserveOutcome::Full);
         };
         let expires = (shard.day * 24 * 60 * 60) + KEPT.as_secs();
         let update = self
             .client
             .update_item()
             .table_name(&self.codes)
-            .set_key(Some(primary_key(key(shard))))
+            .set_key(Some(primary_key(pk(shard))))
             .update_expression("ADD #total :price, #country :price, #sent :codes SET #ttl = :ttl")
             .condition_expression(
                 "(attribute_not_exists(#total) OR #total <= :room) AND \
@@ -75,25 +81,24 @@ impl Store {
         match update.send().await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
-                Ok(Reserved::Done(tally(&item, charge.country)))
+                Ok(ReserveOutcome::Done(tally(&item, charge.country)))
             }
-            Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(Reserved::Full),
+            Err(error) if is_condition(&error) => Ok(ReserveOutcome::Full),
             Err(error) => Err(failed("UpdateItem", &error)),
         }
     }
 
-    /// Gives back what a message that was not sent would have cost. A transaction, though it is one
-    /// write: its token keeps it from being done twice when its answer is lost, or the ledger would
-    /// hold less than was spent. [`Outcome::Raced`] when a send was at the shard in that moment: ask
-    /// again.
+    /// Releases the price of a message that was not sent. It is a transaction of one write, for its
+    /// idempotency token: done twice, it would leave less in the ledger than was spent.
+    /// [`Outcome::Raced`] when a send was writing the shard: ask again.
     ///
     /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails; it stays reserved.
+    /// [`Error::Internal`] when DynamoDB fails; the price stays reserved.
     pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<Outcome, Error> {
         let minus = |n: u64| AttributeValue::N(format!("-{n}"));
         let update = Update::builder()
             .table_name(&self.codes)
-            .set_key(Some(primary_key(key(shard))))
+            .set_key(Some(primary_key(pk(shard))))
             .update_expression("ADD #total :price, #country :price, #sent :codes")
             .condition_expression("attribute_exists(pk)")
             .set_expression_attribute_names(Some(names(charge.country)))
@@ -103,15 +108,15 @@ impl Store {
         let write = TransactWriteItem::builder().update(update).build();
         match self.transact(vec![write]).await? {
             Transaction::Done => Ok(Outcome::Done),
-            Transaction::Cancelled(reasons) => match reasons[..] {
-                [Reason::Conflict] => Ok(Outcome::Raced),
-                // The shard has expired, and what was reserved in it.
+            Transaction::Cancelled(results) => match results[..] {
+                [WriteResult::Conflict] => Ok(Outcome::Raced),
+                // The shard has expired, and with it the price.
                 _ => Ok(Outcome::Done),
             },
         }
     }
 
-    /// Counts codes of a shard as used.
+    /// Counts codes of a shard as redeemed.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
@@ -125,15 +130,15 @@ impl Store {
             .client
             .update_item()
             .table_name(&self.codes)
-            .set_key(Some(primary_key(key(shard))))
+            .set_key(Some(primary_key(pk(shard))))
             .update_expression("ADD #verified :codes")
-            // A shard that has expired is not begun anew.
+            // A shard that has expired is not created again.
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#verified", format!("v{country}"))
             .expression_attribute_values(":codes", number(codes));
         match update.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(()),
+            Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),
         }
     }
@@ -142,12 +147,12 @@ impl Store {
 impl Seen {
     /// What a shard holds of a country.
     pub fn tally(&self, shard: Shard, country: CountryCode) -> Tally {
-        let item = self.items.get(&key(shard));
+        let item = self.item(&Key::shard(shard));
         item.map_or_else(Tally::default, |item| tally(item, country))
     }
 }
 
-/// The names of what a charge changes; a country's are made of its code.
+/// The names of the attributes that a charge changes. A country's contain its calling code.
 fn names(country: CountryCode) -> HashMap<String, String> {
     let names = [
         ("#total", "total".to_owned()),
@@ -163,7 +168,7 @@ fn tally(item: &Item, country: CountryCode) -> Tally {
     Tally {
         total: MicroUsd(count(item, "total")),
         country: MicroUsd(count(item, &format!("c{country}"))),
-        sent: count(item, &format!("n{country}")),
-        verified: count(item, &format!("v{country}")),
+        codes_sent: count(item, &format!("n{country}")),
+        codes_used: count(item, &format!("v{country}")),
     }
 }

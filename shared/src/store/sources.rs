@@ -1,40 +1,41 @@
-//! Where sends are asked for from: `source#<address>`.
+//! Sources: `source#<address>` holds the recent sends that a source asked for and that were not
+//! redeemed.
 //!
-//! A [`Register`] of marks, each a moment and a tag of the slot the send was for, so that a code that
-//! is used takes what was asked for it off again. Counted before anything is decided, so a refused
-//! request counts like any other; and counted by an update that reads nothing, so that thousands of
-//! people behind one address don't wait for each other.
+//! Each send is a mark of its moment and of the [`Tag`] of its slot, so that a redeemed code removes
+//! the sends of its slot. A send is counted before anything is decided, so refused requests count; and
+//! by an update that reads nothing, so that many people behind one address do not wait for each other.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    error::ProvideErrorMetadata,
     operation::update_item::UpdateItemError,
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
-    CONDITION_FAILED, Item, Store, TTL_MARGIN, count, failed, number, primary_key,
-    register::{self, Register},
+    Key, Store, TTL_MARGIN,
+    failure::{failed, is_condition},
+    item::{Item, count, number, primary_key},
+    recent_events::{RecentEvents, marks},
 };
 use crate::domain::{
-    client_address::Source, error::Error, fraud::Answers, slot_key::Tag, time::UnixMs,
+    client_address::Source, error::Error, fraud::SourceHistory, slot_key::Tag, time::UnixMs,
     window::Limit,
 };
 
-/// How long a used code speaks for its source.
+/// How long a redeemed code counts in favour of its source.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The most used codes that are counted: what a busy source may leave unanswered is bounded anyway.
-const MOST_VERIFIED: u64 = 1000;
+/// The most redeemed codes that are counted: they bound what a busy source may leave unredeemed.
+const MOST_USED: u64 = 1000;
 
 /// How counting a send against its source went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Counted {
-    /// It is counted; what is known of the source, this send included.
-    Done(Answers),
-    /// The source has asked for too many that were not used.
+pub enum SourceOutcome {
+    /// Counted; what is known of the source, this send included.
+    Done(SourceHistory),
+    /// The source has asked for too many sends that were not redeemed.
     TooMany {
         /// When it may ask again.
         retry_after: Duration,
@@ -45,26 +46,26 @@ impl Store {
     /// Counts a send for the slot that `tag` stands for.
     ///
     /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails; it may be counted all the same.
+    /// [`Error::Internal`] when DynamoDB fails; the send may be counted all the same.
     pub async fn count_source(
         &self,
         source: &Source,
         tag: Tag,
         now: UnixMs,
         limits: &[Limit],
-    ) -> Result<Counted, Error> {
+    ) -> Result<SourceOutcome, Error> {
         let sends = sends(source, limits);
-        let count = sends.count_marked(now, tag.number());
+        let counted = sends.count_tagged(now, tag.number());
         let ttl = now.plus(REMEMBERED).plus(TTL_MARGIN).as_secs();
         let update = self
             .client
             .update_item()
             .table_name(&self.codes)
-            .set_key(Some(primary_key(sends.key.clone())))
-            .update_expression(format!("{} ADD version :one", count.update))
-            .condition_expression(count.condition)
+            .set_key(Some(primary_key(sends.pk.clone())))
+            .update_expression(format!("{} ADD version :one", counted.update))
+            .condition_expression(counted.condition)
             .expression_attribute_names("#ttl", "ttl")
-            .set_expression_attribute_values(Some(count.values))
+            .set_expression_attribute_values(Some(counted.values))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":ttl", number(ttl))
             .return_values(ReturnValue::AllNew)
@@ -72,90 +73,89 @@ impl Store {
         let error = match update.send().await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
-                return Ok(Counted::Done(answers(&item, limits, now)));
+                return Ok(SourceOutcome::Done(history(&item, limits, now)));
             }
             Err(error) => error,
         };
-        let refused = match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => refused.item(),
-            _ => return Err(failed("UpdateItem", &error)),
+        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
+            error.as_service_error()
+        else {
+            return Err(failed("UpdateItem", &error));
         };
-        // Older DynamoDBs do not return the item.
-        let item = match refused {
-            Some(item) => Some(item.clone()),
-            None => self.get(&self.codes, sends.key.clone()).await?,
-        };
+        let item = self.refused_item(refused.item(), &sends.pk).await?;
         let retry_after = sends.wait(item.as_ref(), now);
-        Ok(Counted::TooMany { retry_after })
+        Ok(SourceOutcome::TooMany { retry_after })
     }
 
-    /// Takes off a source what was asked for the slot that `tag` stands for: its code was used. And
-    /// remembers that somebody there answers.
+    /// Removes the sends of the slot that `tag` stands for, because a code of theirs was redeemed, and
+    /// counts the redeemed code.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn answered(
+    pub async fn forget_redeemed(
         &self,
         source: &Source,
         tag: Tag,
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<(), Error> {
-        let taken_off = |mark: u64| mark % Tag::COUNT == tag.number();
-        self.take_off(source, limits, now, 1, taken_off).await
+        let is_of_slot = |mark: u64| mark % Tag::COUNT == tag.number();
+        self.remove_marks(source, limits, now, 1, is_of_slot).await
     }
 
-    /// Takes the send counted at `counted_at` off again: it failed on our side.
+    /// Removes the send counted at `counted_at`, which failed on our side.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn uncount_source(
+    pub async fn release_source(
         &self,
         source: &Source,
         tag: Tag,
         counted_at: UnixMs,
         limits: &[Limit],
     ) -> Result<(), Error> {
-        let mark = counted_at.0 * Tag::COUNT + tag.number();
-        self.take_off(source, limits, counted_at, 0, |other| other == mark)
+        let failed = counted_at.0 * Tag::COUNT + tag.number();
+        self.remove_marks(source, limits, counted_at, 0, |mark| mark == failed)
             .await
     }
 
-    async fn take_off(
+    /// Removes marks, and counts redeemed codes. The number of marks is not known before the item is
+    /// read, so the item is written on condition that its version has not moved.
+    async fn remove_marks(
         &self,
         source: &Source,
         limits: &[Limit],
         now: UnixMs,
-        answered: u64,
-        is_taken_off: impl Fn(u64) -> bool,
+        redeemed: u64,
+        is_removed: impl Fn(u64) -> bool,
     ) -> Result<(), Error> {
         if limits.is_empty() {
             return Ok(());
         }
-        let sends = sends(source, limits);
+        let pk = sends(source, limits).pk;
         loop {
-            let item = self.get(&self.codes, sends.key.clone()).await?;
+            let item = self.get(Key::of_codes(pk.clone())).await?;
             let Some(item) = item else { return Ok(()) };
-            let marks: Vec<u64> = register::marks(Some(&item)).collect();
-            let left = marks.iter().copied().filter(|mark| !is_taken_off(*mark));
-            let left = left.chain(std::iter::repeat(0));
+            let before: Vec<u64> = marks(Some(&item)).collect();
+            let kept = before.iter().copied().filter(|mark| !is_removed(*mark));
+            let after = kept.chain(std::iter::repeat(0));
             let mut set = "SET version = :next".to_owned();
             let mut update = self
                 .client
                 .update_item()
                 .table_name(&self.codes)
-                .set_key(Some(primary_key(sends.key.clone())));
-            for (n, (mark, was)) in left.zip(&marks).enumerate() {
+                .set_key(Some(primary_key(pk.clone())));
+            for (n, (mark, was)) in after.zip(&before).enumerate() {
                 if mark != *was {
                     set += &format!(", s{n} = :s{n}");
                     update = update.expression_attribute_values(format!(":s{n}"), number(mark));
                 }
             }
-            if answered > 0 {
-                let verified = (verified(&item, now) + answered).min(MOST_VERIFIED);
+            if redeemed > 0 {
+                let used = (used(&item, now) + redeemed).min(MOST_USED);
                 set += ", verified = :verified, verified_ms = :now";
                 update = update
-                    .expression_attribute_values(":verified", number(verified))
+                    .expression_attribute_values(":verified", number(used))
                     .expression_attribute_values(":now", number(now.0));
             }
             let version = count(&item, "version");
@@ -166,39 +166,39 @@ impl Store {
                 .expression_attribute_values(":next", number(version + 1));
             match update.send().await {
                 Ok(_) => return Ok(()),
-                // Somebody else's send or answer came between; each such round one of them is done.
-                Err(error) if error.code() == Some(CONDITION_FAILED) => {}
+                // Another send or redemption came first. Each round of this race has a winner.
+                Err(error) if is_condition(&error) => {}
                 Err(error) => return Err(failed("UpdateItem", &error)),
             }
         }
     }
 }
 
-fn sends<'a>(source: &Source, limits: &'a [Limit]) -> Register<'a> {
-    Register {
-        key: format!("source#{}", source.as_str()),
+fn sends<'a>(source: &Source, limits: &'a [Limit]) -> RecentEvents<'a> {
+    RecentEvents {
+        pk: format!("source#{}", source.as_str()),
         limits,
-        grain: Tag::COUNT,
+        marks_per_ms: Tag::COUNT,
     }
 }
 
 /// What an item says of its source.
-fn answers(item: &Item, limits: &[Limit], now: UnixMs) -> Answers {
+fn history(item: &Item, limits: &[Limit], now: UnixMs) -> SourceHistory {
     let longest = limits.iter().max_by_key(|limit| limit.span);
     let horizon = longest.map_or(UnixMs(0), |limit| limit.horizon(now));
-    let marks = register::marks(Some(item));
-    let unverified = marks.filter(|mark| mark / Tag::COUNT > horizon.0).count();
-    Answers {
-        unverified: unverified as u64,
-        verified: verified(item, now),
+    let unused = marks(Some(item)).filter(|mark| mark / Tag::COUNT > horizon.0);
+    SourceHistory {
+        unused: unused.count() as u64,
+        used: used(item, now),
     }
 }
 
-/// The codes used lately; those of long ago are forgotten.
-fn verified(item: &Item, now: UnixMs) -> u64 {
+/// The codes redeemed lately; 0 when the last one is longer ago than [`REMEMBERED`].
+fn used(item: &Item, now: UnixMs) -> u64 {
     let last = UnixMs(count(item, "verified_ms"));
-    match last.plus(REMEMBERED) > now {
-        true => count(item, "verified"),
-        false => 0,
+    if last.plus(REMEMBERED) > now {
+        count(item, "verified")
+    } else {
+        0
     }
 }

@@ -1,151 +1,106 @@
-//! The request at hand: what is learnt of it on the way, for the one log line and the one line of
-//! metrics that it ends with.
+//! The telemetry context of one request.
 //!
-//! It belongs to the task that works on it, so that the local system, where many requests run at once
-//! in one process, tells them apart as Lambda does.
+//! It is local to the task that works for the request. It holds which request that is, and what the
+//! request collects on its way for its log line and its metrics. So nobody passes a request id, and
+//! the local system, where one process serves many requests at once, keeps them apart as Lambda does.
 
-use std::{cell::RefCell, fmt::Display, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
-use crate::{
-    app::App,
-    domain::{
-        error::Error,
-        phone::{CountryCode, Phone},
-        time::UnixMs,
-    },
-    telemetry::metrics::{self, Measurement},
+use super::{emf, metrics::Measurement};
+use crate::domain::{
+    keys::KeyRing,
+    phone::{CountryCode, Phone},
+    time::UnixMs,
 };
 
 tokio::task_local! {
-    static AT_HAND: RefCell<Noted>;
+    static CONTEXT: Context;
 }
 
-/// What is known of a request.
+struct Context {
+    request: Arc<RequestInfo>,
+    notes: RefCell<Notes>,
+}
+
+/// Which request a task works for. Every log line carries `function` and `request_id`.
+#[derive(Debug)]
+pub struct RequestInfo {
+    /// The function's name: `send-login-message`, or what Lambda calls it.
+    pub function: String,
+    /// The id that Lambda gave the request.
+    pub request_id: String,
+    /// The CloudWatch namespace of its metrics.
+    pub namespace: String,
+    /// The keys that phone numbers are replaced by pseudonyms with.
+    pub keys: Arc<KeyRing>,
+}
+
+/// What a request has collected so far.
 #[derive(Default)]
-struct Noted {
-    function: String,
-    request_id: String,
-    phone: Option<String>,
-    phone_hash: Option<String>,
-    /// Why SNS did not take the message, in its own words or ours.
-    not_sent: Option<String>,
-    /// The country of the code that was right, as long as the request does not fail after all.
-    right_code: Option<CountryCode>,
+pub(super) struct Notes {
+    /// Masked.
+    pub(super) phone: Option<String>,
+    /// The phone's pseudonym.
+    pub(super) phone_hash: Option<String>,
+    /// Why SNS did not accept the message: an error code, or the kind of transport failure.
+    pub(super) not_sent: Option<String>,
+    /// The country of a code that was right. It counts as verified if the request succeeds.
+    pub(super) right_code: Option<CountryCode>,
     measurements: Vec<Measurement>,
 }
 
-/// Where a line of metrics comes from.
-pub(crate) struct Origin<'a> {
-    pub namespace: &'a str,
-    pub function: &'a str,
-    pub request_id: &'a str,
-    pub at: UnixMs,
-}
-
-/// Works on a request: what is logged of it names the function and the request, and what was measured
-/// is written when it ends.
-pub async fn observed<T>(
-    app: &App,
-    function: &str,
-    request_id: &str,
-    now: UnixMs,
-    work: impl Future<Output = T>,
-) -> T {
-    let noted = Noted {
-        function: function.to_owned(),
-        request_id: request_id.to_owned(),
-        ..Noted::default()
+/// Works for a request. Its measurements, taken as of `now`, are written when the work ends.
+pub async fn scope<T>(request: Arc<RequestInfo>, now: UnixMs, work: impl Future<Output = T>) -> T {
+    let context = Context {
+        request: request.clone(),
+        notes: RefCell::default(),
     };
     let work = async {
         let answer = work.await;
-        let measurements = with(|noted| std::mem::take(&mut noted.measurements));
-        let origin = Origin {
-            namespace: &app.metrics_namespace,
-            function,
-            request_id,
+        let measurements = with_notes(|notes| std::mem::take(&mut notes.measurements));
+        let origin = emf::Origin {
+            namespace: &request.namespace,
+            function: &request.function,
+            request_id: &request.request_id,
             at: now,
         };
-        metrics::write(&origin, &measurements.unwrap_or_default());
+        emf::write(&origin, &measurements.unwrap_or_default());
         answer
     };
-    AT_HAND.scope(RefCell::new(noted), work).await
+    CONTEXT.scope(context, work).await
 }
 
-/// Work that goes on after the request at hand is answered: what it measures is written when it ends,
-/// as the request's.
-pub(crate) fn continued(app: Arc<App>, work: impl Future<Output = ()>) -> impl Future<Output = ()> {
-    let names = with(|noted| (noted.function.clone(), noted.request_id.clone()));
-    let (function, request_id) = names.unwrap_or_default();
-    async move { observed(&app, &function, &request_id, UnixMs::now(), work).await }
+/// The request that the current task works for; none in a unit test and while a process starts.
+pub fn current() -> Option<Arc<RequestInfo>> {
+    CONTEXT.try_with(|context| context.request.clone()).ok()
 }
 
-/// Nothing, where no request is at hand: a unit test, the start of a process.
-fn with<T>(look: impl FnOnce(&mut Noted) -> T) -> Option<T> {
-    AT_HAND.try_with(|noted| look(&mut noted.borrow_mut())).ok()
+/// Reads or changes the notes of the current request, if there is one.
+pub(super) fn with_notes<T>(work: impl FnOnce(&mut Notes) -> T) -> Option<T> {
+    let in_context = CONTEXT.try_with(|context| work(&mut context.notes.borrow_mut()));
+    in_context.ok()
 }
 
-/// The request is about this phone.
-pub(crate) fn about(app: &App, phone: &Phone) {
-    with(|noted| {
-        noted.phone = Some(phone.masked());
-        noted.phone_hash = Some(app.keys.log_hash(&phone.e164()));
+/// Notes the phone that the request is about.
+pub(crate) fn about(phone: &Phone) {
+    let Some(request) = current() else { return };
+    with_notes(|notes| {
+        notes.phone = Some(phone.masked());
+        notes.phone_hash = Some(request.keys.pseudonym(&phone.e164()).to_string());
     });
 }
 
-/// The provider did not take the message.
+/// Notes why SNS did not accept the message.
 pub(crate) fn not_sent(reason: &str) {
-    with(|noted| noted.not_sent = Some(reason.to_owned()));
+    with_notes(|notes| notes.not_sent = Some(reason.to_owned()));
 }
 
-/// A code to this country was right. The request counts as a verification if it ends well.
+/// Notes that a code sent to this country was right.
 pub(crate) fn right_code(country: CountryCode) {
-    with(|noted| noted.right_code = Some(country));
+    with_notes(|notes| notes.right_code = Some(country));
 }
 
-/// A value for a metric.
-pub(crate) fn measure(measurement: Measurement) {
-    with(|noted| noted.measurements.push(measurement));
-}
-
-/// A message did not go out, of which the answer says nothing: logs and counts it.
-pub(crate) fn failed_unseen(error: &Error) {
-    metrics::failed(error);
-    with(|noted| {
-        let (function, request_id) = (&noted.function, &noted.request_id);
-        let reason = noted.not_sent.as_deref();
-        tracing::error!(function, request_id, ?error, reason, "SMS failed");
-    });
-}
-
-/// The request is answered: logs it, once, and counts it.
-pub(crate) fn answered(endpoint: &'static str, outcome: impl Display, error: Option<&Error>) {
-    let right_code = with(|noted| noted.right_code.take()).flatten();
-    match (error, right_code) {
-        (Some(error), _) => metrics::failed(error),
-        (None, Some(country)) => metrics::verified(country),
-        (None, None) => {}
-    }
-    with(|noted| {
-        let Noted {
-            function,
-            request_id,
-            phone,
-            phone_hash,
-            not_sent,
-            ..
-        } = noted;
-        let (phone, phone_hash) = (phone.as_deref(), phone_hash.as_deref());
-        match error {
-            Some(Error::Internal(cause)) => tracing::error!(
-                function, request_id, endpoint, %outcome, phone, phone_hash, cause, "failed"
-            ),
-            Some(Error::Sms(failure)) => tracing::error!(
-                function, request_id, endpoint, %outcome, phone, phone_hash, ?failure,
-                reason = not_sent.as_deref(), "SMS failed"
-            ),
-            _ => tracing::info!(
-                function, request_id, endpoint, %outcome, phone, phone_hash, "answered"
-            ),
-        }
-    });
+/// Adds a measurement.
+pub(super) fn measure(measurement: Measurement) {
+    with_notes(|notes| notes.measurements.push(measurement));
 }

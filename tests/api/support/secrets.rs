@@ -26,7 +26,7 @@ pub fn capture_logs() {
     ONCE.call_once(|| {
         let subscriber = shared::telemetry::log::subscriber(LevelFilter::TRACE, to_log);
         tracing::subscriber::set_global_default(subscriber).unwrap();
-        shared::telemetry::metrics::write_to(to_log);
+        shared::telemetry::emf::write_to(to_log);
     });
 }
 

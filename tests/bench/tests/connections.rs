@@ -10,8 +10,8 @@ use std::{
 use bench::relay::Relay;
 use local::{Clock, Inbox};
 use shared::{
+    aws::AwsConfig,
     aws::{Clients, Connections},
-    config::AwsConfig,
 };
 use tokio::{net::TcpListener, time::sleep};
 

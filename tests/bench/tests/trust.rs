@@ -7,8 +7,8 @@ use std::{fs, net::Ipv4Addr, path::PathBuf, time::Duration};
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use bench::{authority::Authority, relay::Relay};
 use shared::{
+    aws::AwsConfig,
     aws::{Clients, Connections},
-    config::AwsConfig,
 };
 
 /// What a function with this bundle gets from an endpoint that this authority vouches for.

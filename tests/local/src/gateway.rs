@@ -19,7 +19,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use shared::{App, telemetry::context::observed};
+use shared::App;
 
 use crate::{
     clock::Clock,
@@ -175,11 +175,11 @@ async fn invoke(
     let invocation = tokio::spawn(async move {
         let request = lambda_http::request::from_str(&event).ok()?;
         let answer = (function.handler)(function.app.clone(), request, now);
-        let answer = observed(&function.app, &function.name, &id, now, answer).await;
         let app = function.app;
+        let answer = app.in_request(&function.name, &id, now, answer).await;
         tokio::spawn(async move {
             tokio::time::sleep(HEAD_START).await;
-            app.background.begin();
+            app.background.start();
         });
         Some(answer)
     });

@@ -147,7 +147,7 @@ fn log_to_stderr() {
     // It fails where there is one already, and nobody has set one before.
     let _ = tracing::subscriber::set_global_default(subscriber);
     if level >= LevelFilter::INFO {
-        shared::telemetry::metrics::write_to(to_stderr);
+        shared::telemetry::emf::write_to(to_stderr);
     }
 }
 

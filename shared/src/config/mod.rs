@@ -1,0 +1,122 @@
+//! The configuration: the environment, read once and typed. An error at start names the variable that
+//! is missing or malformed, before the first request.
+
+mod aws;
+mod env;
+pub mod limits;
+mod money;
+mod sms;
+pub mod variables;
+
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    aws::AwsConfig,
+    domain::{
+        budget::Budget,
+        fraud::Guard,
+        keys::KeyRing,
+        password::{Cost, Hasher},
+        phone::ServedCountries,
+        test_numbers::TestNumbers,
+    },
+    sms::SmsConfig,
+};
+pub use env::ConfigError;
+use env::Env;
+use limits::Limits;
+use variables::{
+    ALLOWED_COUNTRY_CODES, CODES_TABLE, HIDE_UNKNOWN_USERS, KEY_RING, LOG_LEVEL, LOGIN_ENABLED,
+    METRICS_NAMESPACE, PASSWORD_MEMORY_KIB, PASSWORD_PASSES, TEST_NUMBERS, USERS_TABLE,
+};
+
+/// What a function reads from its environment. [`variables`] lists the variables and their defaults.
+#[derive(Debug)]
+pub struct Config {
+    /// Where AWS is.
+    pub aws: AwsConfig,
+    /// `USERS_TABLE`.
+    pub users_table: String,
+    /// `CODES_TABLE`.
+    pub codes_table: String,
+    /// `KEY_RING`.
+    pub keys: Arc<KeyRing>,
+    /// `ALLOWED_COUNTRY_CODES`.
+    pub served: ServedCountries,
+    /// `LOGIN_ENABLED`.
+    pub login_enabled: bool,
+    /// How many messages, wrong codes and requests there may be.
+    pub limits: Limits,
+    /// What the messages of a day may cost.
+    pub budget: Budget,
+    /// The toll-fraud guard.
+    pub guard: Guard,
+    /// `TEST_NUMBERS`.
+    pub test_numbers: TestNumbers,
+    /// `HIDE_UNKNOWN_USERS`.
+    pub hide_unknown_users: bool,
+    /// How messages are made.
+    pub sms: SmsConfig,
+    /// `PASSWORD_MEMORY_KIB`, `PASSWORD_PASSES`. A hash of another cost is replaced at the next login.
+    pub password_hasher: Hasher,
+    /// `METRICS_NAMESPACE`.
+    pub metrics_namespace: String,
+    /// `LOG_LEVEL`.
+    pub log_level: LevelFilter,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads an environment given as a function, as the local system has one for each Lambda function.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let env = Env(lookup);
+        let served = ServedCountries::new(env.countries(ALLOWED_COUNTRY_CODES)?);
+        let sms = sms::read(&env)?;
+        let test_numbers = env.text(TEST_NUMBERS).unwrap_or_default();
+        Ok(Self {
+            aws: aws::read(&env)?,
+            users_table: env.required(USERS_TABLE)?,
+            codes_table: env.required(CODES_TABLE)?,
+            keys: KeyRing::parse(&env.required(KEY_RING)?)
+                .map(Arc::new)
+                .map_err(|complaint| KEY_RING.error(complaint))?,
+            login_enabled: env.flag(LOGIN_ENABLED)?,
+            limits: Limits::read(&env)?,
+            budget: money::budget(&env, sms.max_price_usd, &served)?,
+            guard: money::guard(&env)?,
+            test_numbers: TestNumbers::parse(&test_numbers, &served)
+                .map_err(|complaint| TEST_NUMBERS.error(complaint))?,
+            hide_unknown_users: env.flag(HIDE_UNKNOWN_USERS)?,
+            sms,
+            password_hasher: password_hasher(&env)?,
+            served,
+            metrics_namespace: env.required(METRICS_NAMESPACE)?,
+            log_level: env.parsed(LOG_LEVEL, "error, warn, info, debug, trace or off")?,
+        })
+    }
+}
+
+fn password_hasher(env: &Env<'_>) -> Result<Hasher, ConfigError> {
+    let form = "a whole number that Argon2 accepts";
+    let cost = Cost {
+        memory_kib: env.parsed(PASSWORD_MEMORY_KIB, form)?,
+        passes: env.parsed(PASSWORD_PASSES, form)?,
+    };
+    let hasher = Hasher::new(cost);
+    hasher.ok_or_else(|| PASSWORD_MEMORY_KIB.error(format!("must be {form}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut env: BTreeMap<&str, &str> = BTreeMap::from([
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden-secret"),
+        ("USERS_TABLE", "users"),
+        ("CODES_TABLE", "codes"),
+        (
+            "KEY_RING",
+            r#"{"active":"k1","k1":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}"#,
+        ),
+    ]);
+    env.extend(changes.iter().copied());
+    Config::from_lookup(&|name| env.get(name).map(|value| (*value).to_owned()))
+}
+
+#[test]
+fn every_required_variable_is_named_when_it_is_missing() {
+    for variable in variables::ALL {
+        if variable.default == variables::DefaultValue::Required {
+            let error = read(&[(variable.name, " ")]).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("environment variable {}: is not set", variable.name)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_names_the_variable_and_not_its_value() {
+    for (variable, value) in [
+        ("KEY_RING", "hidden-secret"),
+        ("ALLOWED_COUNTRY_CODES", "86,hidden-secret"),
+        ("LOGIN_ENABLED", "hidden-secret"),
+        ("SENDS_PER_PHONE_HOUR", "0"),
+        ("SENDS_PER_PHONE_DAY", "41"),
+        ("SENDS_PER_PHONE_DAY", "4"),
+        ("SENDER_IDS", "[]"),
+        ("SMS_TEXTS", r#"{"86":{"no-purpose":"x"}}"#),
+        ("SMS_MAX_PRICE_USD", "hidden-secret"),
+        ("NOTIFY_OLD_NUMBER", "hidden-secret"),
+        ("PASSWORD_MEMORY_KIB", "1"),
+        ("PASSWORD_PASSES", "hidden-secret"),
+        ("PHONE_CHANGE_CODE_SECONDS", "59"),
+        ("PHONE_CHANGE_CODE_SECONDS", "601"),
+        ("DYNAMODB_ATTEMPT_MS", "99"),
+        ("DYNAMODB_ATTEMPT_MS", "2501"),
+        ("SENDS_PER_ADDRESS_HOUR", "101"),
+        ("SENDS_PER_ADDRESS_DAY", "101"),
+        ("WRONG_CODES_PER_DAY", "0"),
+        ("WRONG_CODES_PER_DAY", "51"),
+        ("TRUSTED_PROXIES", "hidden-secret"),
+        ("DAILY_SPEND_USD", "-1"),
+        ("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":-1}"#),
+        ("SMS_PRICES_USD", "hidden-secret"),
+        ("FRAUD_GUARD", "hidden-secret"),
+        ("FRAUD_UNVERIFIED_A_DAY", "0"),
+        ("TEST_NUMBERS", "+8613800000000=123456"),
+        ("HIDE_UNKNOWN_USERS", "hidden-secret"),
+        ("LOG_LEVEL", "hidden-secret"),
+    ] {
+        let error = read(&[(variable, value)]).unwrap_err().to_string();
+        assert!(error.contains(variable), "{error}");
+        assert!(!error.contains("hidden-secret"), "{error}");
+    }
+}
+
+#[test]
+fn fewer_sends_a_day_than_the_usual_hour_lower_the_hour_too() {
+    let limits = read(&[("SENDS_PER_ADDRESS_DAY", "7")]).unwrap().limits;
+    let events: Vec<usize> = limits
+        .sends_per_source
+        .iter()
+        .map(|limit| limit.events)
+        .collect();
+    assert_eq!(events, [7, 7]);
+    let limits = read(&[("SENDS_PER_ADDRESS_DAY", "0")]).unwrap().limits;
+    assert!(limits.sends_per_source.is_empty());
+}
+
+#[test]
+fn printing_the_configuration_shows_no_secret() {
+    let printed = format!("{:?}", read(&[]).unwrap());
+    assert!(
+        !printed.contains("hidden-secret") && !printed.contains("QUFB"),
+        "{printed}"
+    );
+}

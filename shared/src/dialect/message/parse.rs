@@ -1,0 +1,174 @@
+//! Dialect A's requests: the fields of the body, and the session token.
+
+use lambda_http::Request;
+
+use crate::{
+    app::App,
+    dialect::{
+        body::{Fields, missing},
+        source,
+    },
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::{Error, Field},
+        password::Password,
+        phone::Phone,
+        time::UnixMs,
+        user::Name,
+    },
+    flow::session::Presented,
+    telemetry::context,
+};
+
+/// A request that needs a session.
+#[derive(Debug)]
+pub struct InSession {
+    /// The session, as far as it has been checked.
+    pub session: Presented,
+    /// Where the request comes from.
+    pub source: Source,
+    fields: Result<Fields, Error>,
+}
+
+impl InSession {
+    /// Reads body and token: `Authorization: Bearer x`, else the header `Token`, else the body's
+    /// `token`. The query string is not read, because it ends up in logs.
+    pub fn read(app: &App, request: &Request, now: UnixMs) -> Self {
+        Self::with(Fields::of(request), app, request, now)
+    }
+
+    /// The same for an endpoint without fields: the body may be absent.
+    pub fn read_any(app: &App, request: &Request, now: UnixMs) -> Self {
+        Self::with(Fields::of_any(request), app, request, now)
+    }
+
+    fn with(fields: Result<Fields, Error>, app: &App, request: &Request, now: UnixMs) -> Self {
+        let header = |name: &str| request.headers().get(name)?.to_str().ok();
+        let in_header = header("authorization")
+            .and_then(bearer)
+            .or(header("token").map(str::trim))
+            .filter(|token| !token.is_empty());
+        let in_body = match (in_header, &fields) {
+            (None, Ok(fields)) => fields.text("token", Error::TokenInvalid).ok().flatten(),
+            _ => None,
+        };
+        Self {
+            session: Presented::read(app, in_header.or(in_body.as_deref()), now),
+            source: source(request, app),
+            fields,
+        }
+    }
+
+    /// The fields of the body.
+    ///
+    /// # Errors
+    /// [`Fault::Body`].
+    pub fn fields(&self) -> Result<&Fields, Error> {
+        self.fields.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The phone of a send: `phone` in `countryCode`, 86 by default. Seed 000's misspellings are accepted.
+///
+/// # Errors
+/// [`Fault::Missing`], [`Error::PhoneInvalid`], [`Error::CountryNotServed`].
+pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
+    let either = |right: &str, misspelt: &str| match fields.text(right, Error::PhoneInvalid) {
+        Ok(None) => fields.text(misspelt, Error::PhoneInvalid),
+        found => found,
+    };
+    let phone = either("phone", "phon")?.ok_or(missing(Field::Phone))?;
+    let country = either("countryCode", "contryCode")?;
+    let country = country.unwrap_or_else(|| "86".to_owned());
+    let phone = Phone::parse(&digits(&country), &digits(&phone), &app.config.served)?;
+    context::about(&phone);
+    Ok(phone)
+}
+
+/// The `code` of a redemption.
+///
+/// # Errors
+/// [`Fault::Missing`], [`Error::CodeWrong`].
+pub fn code(fields: &Fields) -> Result<Guess, Error> {
+    let code = fields.text("code", Error::CodeWrong)?;
+    let code = code.ok_or(missing(Field::Code))?;
+    Ok(Guess::parse(&code))
+}
+
+/// The `phoneInfo` of a redemption, unread.
+///
+/// # Errors
+/// [`Fault::Missing`], [`Error::PhoneInfoInvalid`].
+pub fn phone_info(fields: &Fields) -> Result<String, Error> {
+    let phone_info = fields.text("phoneInfo", Error::PhoneInfoInvalid)?;
+    phone_info.ok_or(missing(Field::PhoneInfo))
+}
+
+/// A required password.
+///
+/// # Errors
+/// [`Fault::Missing`], [`Error::PasswordRefused`].
+pub fn password(fields: &Fields, name: &str, field: Field) -> Result<Password, Error> {
+    optional_password(fields, name, field)?.ok_or(missing(field))
+}
+
+/// An optional password.
+///
+/// # Errors
+/// [`Error::PasswordRefused`].
+pub fn optional_password(
+    fields: &Fields,
+    name: &str,
+    field: Field,
+) -> Result<Option<Password>, Error> {
+    let text = fields.exact_text(name, Error::PasswordRefused(field))?;
+    text.map(|text| Password::parse(&text).ok_or(Error::PasswordRefused(field)))
+        .transpose()
+}
+
+/// The `name` of a registration. An invalid name counts as missing.
+///
+/// # Errors
+/// [`Fault::Missing`].
+pub fn name(fields: &Fields) -> Result<Name, Error> {
+    let name = fields.text("name", missing(Field::Name))?;
+    let name = name.and_then(|name| Name::parse(&name));
+    name.ok_or(missing(Field::Name))
+}
+
+/// The `value` of a login: a phone of `countryCode`, a name, or a text that could be either.
+///
+/// # Errors
+/// [`Fault::Missing`].
+pub fn phone_or_name(fields: &Fields, app: &App) -> Result<(Option<Phone>, Option<Name>), Error> {
+    let value = fields.text("value", missing(Field::Value))?;
+    let value = value.ok_or(missing(Field::Value))?;
+    let country = fields
+        .text("countryCode", Error::PhoneInvalid)
+        .ok()
+        .flatten();
+    let country = country.unwrap_or_else(|| "86".to_owned());
+    // A name that merely contains digits is no phone.
+    let is_phone_like = value
+        .chars()
+        .all(|c| c.is_ascii_digit() || " +-()".contains(c));
+    let phone = is_phone_like
+        .then(|| Phone::parse(&digits(&country), &digits(&value), &app.config.served).ok())
+        .flatten();
+    if let Some(phone) = &phone {
+        context::about(phone);
+    }
+    Ok((phone, Name::parse(&value)))
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}

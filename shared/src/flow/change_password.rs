@@ -1,0 +1,135 @@
+//! Changing the password of the account that is logged in, by SMS.
+
+use std::sync::Arc;
+
+use super::{
+    race::Round,
+    redeem::{self, HashOnce, Redemption},
+    send::{self, Sending, Target},
+    session::Presented,
+};
+use crate::{
+    app::App,
+    config::limits::WRONG_PASSWORDS,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::{Error, Field},
+        password::Password,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, Session, Token},
+        user::User,
+    },
+    store::{Key, attempts::AttemptOutcome, transaction::Outcome},
+};
+
+/// Sends a code to the phone of the account that is logged in. Returns the ticket that goes with it.
+///
+/// # Errors
+/// Those of [`Presented::user`]; [`Error::NoPhone`], [`Error::LoginOff`], [`Error::Sms`],
+/// [`Error::TooFrequent`], [`Error::Internal`].
+pub async fn send(
+    app: &Arc<App>,
+    session: &Presented,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    let uid = session.uid()?;
+    let sending = Sending {
+        purpose: Purpose::ChangePassword,
+        key: &SlotKey::change_password(uid),
+        keys: &[Key::user(uid)],
+        from,
+        named: None,
+        plan: None,
+    };
+    let target = |seen: &_| {
+        Ok(Target {
+            phone: session.user(seen)?.phone.ok_or(Error::NoPhone)?,
+            uid: Some(uid),
+        })
+    };
+    let sent = send::send(app, &sending, target, now).await?;
+    token::phone_info(&app.config.keys, &sent, now)
+}
+
+/// A change of the password of the account that is logged in.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// The ticket, unread.
+    pub phone_info: &'a str,
+    /// The code.
+    pub guess: &'a Guess,
+    /// The new password.
+    pub new: &'a Password,
+    /// The old password. It is checked if it is there.
+    pub old: Option<&'a Password>,
+}
+
+/// Redeems a code and changes the password of the account that is logged in. Every other session
+/// ends.
+///
+/// # Errors
+/// Those of [`Presented::user`]; [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`],
+/// [`Error::CodeWrong`], [`Error::NoPhone`], [`Error::PhoneMismatch`], [`Error::PasswordRefused`] if
+/// the old password is wrong, [`Error::Internal`].
+pub async fn redeem(
+    app: &Arc<App>,
+    session: &Presented,
+    change: &Change<'_>,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let uid = session.uid()?;
+    let keys = &app.config.keys;
+    let info = token::read_phone_info(keys, change.phone_info, Purpose::ChangePassword, now)?;
+    if info.uid != Some(uid) {
+        return Err(Error::PhoneInfoInvalid);
+    }
+    let redemption = Redemption {
+        purpose: Purpose::ChangePassword,
+        key: &SlotKey::change_password(uid),
+        challenge: Some(info.challenge),
+        guess: change.guess,
+    };
+    let keys = [Key::user(uid)];
+    let allow = |seen: &_| session.user(seen).map(drop);
+    let hash = &HashOnce::default();
+    redeem::redeem(app, &redemption, &keys, now, allow, |right| async move {
+        let user = session.user(&right.seen)?;
+        if user.phone.as_ref().ok_or(Error::NoPhone)? != &right.phone {
+            return Err(Error::PhoneMismatch);
+        }
+        // Checked once, like the hash: a lost race is no further attempt.
+        if let (false, Some(old)) = (hash.is_done(), change.old) {
+            check_old(app, &user, old, now).await?;
+        }
+        let (epoch, hash) = (user.epoch, hash.of(app, change.new)?);
+        let at = Session { uid, epoch };
+        Ok(
+            match app.store.change_password(at, hash, &right.spend).await? {
+                Outcome::Done => Round::Won(session.renew(&user)),
+                Outcome::Raced => Round::Lost,
+            },
+        )
+    })
+    .await
+}
+
+/// Checks the old password. A wrong one counts like a wrong one at the login: a stolen session and a
+/// code are no way to guess it.
+async fn check_old(app: &App, user: &User, old: &Password, now: UnixMs) -> Result<(), Error> {
+    let owner = user.uid.0.to_string();
+    let refused = Error::PasswordRefused(Field::OldPassword);
+    let counted = app.store.count_attempt(&owner, now, WRONG_PASSWORDS);
+    if let AttemptOutcome::TooMany { .. } = counted.await? {
+        return Err(refused);
+    }
+    let hasher = &app.config.password_hasher;
+    if !hasher.verify(old, user.password.as_ref()) {
+        return Err(refused);
+    }
+    let released = app.store.release_attempt(&owner, now, WRONG_PASSWORDS);
+    released.await
+}

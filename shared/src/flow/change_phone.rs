@@ -1,0 +1,131 @@
+//! Moving the account that is logged in to another phone.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    race::Round,
+    redeem::{self, Redemption},
+    send::{self, Reservation, Sending, Target},
+    session::Presented,
+};
+use crate::{
+    app::App,
+    domain::{
+        client_address::Source, code::Guess, error::Error, phone::Phone, purpose::Purpose,
+        slot_key::SlotKey, time::UnixMs,
+    },
+    store::{Key, Seen, users::MoveOutcome},
+    telemetry::record,
+};
+
+/// Sends a code to the new phone.
+///
+/// # Errors
+/// Those of [`Presented::user`]; [`Error::PhoneTaken`], [`Error::LoginOff`], [`Error::Sms`],
+/// [`Error::TooFrequent`], [`Error::Internal`].
+pub async fn send(
+    app: &Arc<App>,
+    session: &Presented,
+    to: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let uid = session.uid()?;
+    let sending = Sending {
+        purpose: Purpose::ChangePhone,
+        key: &SlotKey::change_phone(uid, to),
+        keys: &[Key::user(uid), Key::phone_owner(to)],
+        from,
+        named: Some(to),
+        plan: None,
+    };
+    let target = |seen: &Seen| {
+        session.user(seen)?;
+        match seen.phone_owner(to)? {
+            Some(_) => Err(Error::PhoneTaken),
+            None => Ok(Target {
+                phone: to.clone(),
+                uid: Some(uid),
+            }),
+        }
+    };
+    send::send(app, &sending, target, now).await.map(drop)
+}
+
+/// Redeems the code and moves the account. Sessions go on. What was issued for the old number is dead,
+/// and the old number gets a notice.
+///
+/// # Errors
+/// Those of [`Presented::user`]; [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
+/// [`Error::Internal`].
+pub async fn redeem(
+    app: &Arc<App>,
+    session: &Presented,
+    to: &Phone,
+    guess: &Guess,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let uid = session.uid()?;
+    let redemption = Redemption {
+        purpose: Purpose::ChangePhone,
+        key: &SlotKey::change_phone(uid, to),
+        challenge: None,
+        guess,
+    };
+    let keys = [Key::user(uid), Key::phone_owner(to)];
+    let allow = |seen: &_| session.user(seen).map(drop);
+    let has_looked_again = &AtomicBool::new(false);
+    let moved = redeem::redeem(app, &redemption, &keys, now, allow, |right| async move {
+        let user = session.user(&right.seen)?;
+        match right.seen.phone_owner(to)? {
+            None => {}
+            // Items are read one by one, so this account's own move, which spent the code, can lie
+            // between the slot and the phone. The next read shows the code as spent.
+            Some(owner) if owner == uid && !has_looked_again.swap(true, Ordering::Relaxed) => {
+                return Ok(Round::Lost);
+            }
+            Some(_) => return Err(Error::PhoneTaken),
+        }
+        match app.store.move_user(&user, to, &right.spend).await? {
+            MoveOutcome::Done => Ok(Round::Won(user.phone)),
+            MoveOutcome::Raced => Ok(Round::Lost),
+            MoveOutcome::PhoneTaken => Err(Error::PhoneTaken),
+        }
+    });
+    if let Some(from) = moved.await?
+        && app.config.sms.notify_old_number
+    {
+        app.defer(async move |app| notify(&app, &from, now).await);
+    }
+    Ok(())
+}
+
+/// Sends the notice to the old number. It cannot undo the move, so a failure is only logged.
+async fn notify(app: &App, from: &Phone, now: UnixMs) {
+    match send_notice(app, from, now).await {
+        Ok(()) => record::notice_sent(),
+        Err(reason) => tracing::warn!(phone = %from, reason, "the old number got no notice"),
+    }
+}
+
+async fn send_notice(app: &App, from: &Phone, now: UnixMs) -> Result<(), String> {
+    if app.config.test_numbers.code_of(from, now).is_some() {
+        return Err("test number".to_owned());
+    }
+    let in_words = |error: Error| format!("{error:?}");
+    let plan = app.config.sms.plan_moved(from).map_err(in_words)?;
+    let charge = app.config.budget.charge(from.country(), 0);
+    let mut reservation = Reservation::new(app, now);
+    reservation.reserve(app, charge).await.map_err(in_words)?;
+    let Err(not_sent) = app.sms.send_notice(&plan, from).await else {
+        return Ok(());
+    };
+    record::send_failed(not_sent.failure);
+    if !not_sent.may_have_gone_out {
+        reservation.release(app).await;
+    }
+    Err(not_sent.reason)
+}

@@ -1,0 +1,132 @@
+//! Registering: creating an account by SMS.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    race::Round,
+    redeem::{self, HashOnce, Redemption, anybody},
+    send, session,
+};
+use crate::{
+    app::App,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::Error,
+        password::Password,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, Token},
+        user::{Name, Uid, User},
+    },
+    random,
+    store::{Key, Seen, users::CreateOutcome},
+};
+
+/// Sends a code to a phone that no account has yet.
+///
+/// # Errors
+/// [`Error::LoginOff`], [`Error::Sms`], [`Error::PhoneTaken`], [`Error::TooFrequent`],
+/// [`Error::Internal`].
+pub async fn send(
+    app: &Arc<App>,
+    phone: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    let key = SlotKey::register(phone);
+    let target = |owner| match owner {
+        Some(_) => Err(Error::PhoneTaken),
+        None => Ok(None),
+    };
+    send::to_named(app, Purpose::Register, &key, phone, from, target, now).await
+}
+
+/// What an account is created from. `Debug` hides it.
+#[derive(Clone)]
+pub struct Registration {
+    /// Its name.
+    pub name: Name,
+    /// Its password.
+    pub password: Password,
+    /// The address that asked for it.
+    pub ip: String,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Registration(…)")
+    }
+}
+
+/// Redeems a code, creates the account and starts a session. A taken name does not spend the code:
+/// the client can pick another.
+///
+/// # Errors
+/// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
+/// [`Error::NameTaken`], [`Error::Internal`].
+pub async fn redeem(
+    app: &Arc<App>,
+    phone_info: &str,
+    guess: &Guess,
+    registration: &Registration,
+    now: UnixMs,
+) -> Result<(User, Token), Error> {
+    let info = token::read_phone_info(&app.config.keys, phone_info, Purpose::Register, now)?;
+    let Registration { name, password, ip } = registration;
+    let phone = &info.phone;
+    let redemption = Redemption {
+        purpose: Purpose::Register,
+        key: &SlotKey::register(phone),
+        challenge: Some(info.challenge),
+        guess,
+    };
+    let keys = [Key::phone_owner(phone), Key::name_owner(name)];
+    let hash = &HashOnce::default();
+    let created = redeem::redeem(app, &redemption, &keys, now, anybody, |right| async move {
+        must_be_free(&right.seen, phone, name)?;
+        let mut user = User::new(
+            Uid::from_random(random::bytes()?),
+            name.clone(),
+            Some(phone.clone()),
+            now,
+        );
+        user.created_ip.clone_from(ip);
+        user.password = Some(hash.of(app, password)?.clone());
+        match app.store.create_user(&user, Some(&right.spend)).await? {
+            CreateOutcome::Done => Ok(Round::Won(user)),
+            CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
+            CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),
+            CreateOutcome::NameTaken => Err(Error::NameTaken),
+        }
+    });
+    match created.await {
+        Ok(user) => session::start(app, user, now),
+        Err(expired @ Error::CodeExpired { .. }) if !app.config.hide_unknown_users => {
+            Err(why_expired(app, phone, expired).await?)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn must_be_free(seen: &Seen, phone: &Phone, name: &Name) -> Result<(), Error> {
+    if seen.phone_owner(phone)?.is_some() {
+        return Err(Error::PhoneTaken);
+    }
+    if seen.name_owner(name)?.is_some() {
+        return Err(Error::NameTaken);
+    }
+    Ok(())
+}
+
+/// The error for an expired code. A code that created an account is spent by that, and the account
+/// exists by the time its code is seen spent: then the phone is taken.
+async fn why_expired(app: &App, phone: &Phone, expired: Error) -> Result<Error, Error> {
+    let seen = app.store.read(&[Key::phone_owner(phone)]).await?;
+    Ok(match seen.phone_owner(phone)? {
+        Some(_) => Error::PhoneTaken,
+        None => expired,
+    })
+}

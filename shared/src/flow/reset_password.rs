@@ -1,0 +1,76 @@
+//! Changing a forgotten password by SMS, the account named by its phone.
+
+use std::sync::Arc;
+
+use super::{
+    race::Round,
+    redeem::{self, HashOnce, Redemption, anybody},
+    send,
+};
+use crate::{
+    app::App,
+    domain::{
+        client_address::Source,
+        code::Guess,
+        error::Error,
+        password::Password,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
+        token::{self, Token},
+        user::Uid,
+    },
+    store::{Key, transaction::Outcome},
+};
+
+/// Sends a code to the account with this phone. Returns the ticket that goes with the code.
+///
+/// # Errors
+/// [`Error::LoginOff`], [`Error::Sms`], [`Error::UserNotFound`], [`Error::UserDisabled`],
+/// [`Error::TooFrequent`], [`Error::Internal`].
+pub async fn send(
+    app: &Arc<App>,
+    phone: &Phone,
+    from: &Source,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    let key = SlotKey::reset_password(phone);
+    let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::UserNotFound);
+    send::to_named(app, Purpose::ResetPassword, &key, phone, from, target, now).await
+}
+
+/// Redeems a code and changes the password of the account it was sent for. Every session ends.
+///
+/// # Errors
+/// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`],
+/// [`Error::UserNotFound`], [`Error::UserDisabled`], [`Error::PhoneMismatch`], [`Error::Internal`].
+pub async fn redeem(
+    app: &Arc<App>,
+    phone_info: &str,
+    guess: &Guess,
+    new: &Password,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let keys = &app.config.keys;
+    let info = token::read_phone_info(keys, phone_info, Purpose::ResetPassword, now)?;
+    let uid = info.uid.ok_or(Error::PhoneInfoInvalid)?;
+    let redemption = Redemption {
+        purpose: Purpose::ResetPassword,
+        key: &SlotKey::reset_password(&info.phone),
+        challenge: Some(info.challenge),
+        guess,
+    };
+    let (keys, info) = ([Key::user(uid)], &info);
+    let hash = &HashOnce::default();
+    redeem::redeem(app, &redemption, &keys, now, anybody, |right| async move {
+        right.account(uid, info)?;
+        let (phone, hash) = (&info.phone, hash.of(app, new)?);
+        let reset = app.store.reset_password(uid, phone, hash, &right.spend);
+        Ok(match reset.await? {
+            Outcome::Done => Round::Won(()),
+            Outcome::Raced => Round::Lost,
+        })
+    })
+    .await
+}

@@ -1,0 +1,188 @@
+//! The decision on a send: pure, so it is tested without HTTP and without DynamoDB.
+
+use super::hiding::{Hiding, is_session_error, stand_in};
+use crate::{
+    domain::{
+        budget::Shard,
+        error::{Error, Limited},
+        fraud::SourceHistory,
+        keys::KeyRing,
+        phone::Phone,
+        purpose::Purpose,
+        slot::{Attribution, Challenge, ChallengeId, Fresh, Nonce, Policy},
+        slot_key::SlotKey,
+        time::UnixMs,
+        user::Uid,
+    },
+    sms::Plan,
+    store::{
+        slots::{SlotMove, StoredSlot},
+        sources::SourceOutcome,
+    },
+};
+
+/// The phone that a code is sent to, and the account that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::flow) struct Target {
+    pub phone: Phone,
+    /// It has to be active. None when an account is to be created.
+    pub uid: Option<Uid>,
+}
+
+/// What a send asks for, and the rules it is decided by.
+pub(super) struct Case<'a> {
+    pub purpose: Purpose,
+    pub key: &'a SlotKey,
+    /// The phone that the request names, if it names one.
+    pub named: Option<&'a Phone>,
+    pub policy: Policy,
+    pub hiding: Hiding,
+    pub keys: &'a KeyRing,
+    pub now: UnixMs,
+}
+
+/// What was read and counted.
+pub(super) struct Facts {
+    pub slot: StoredSlot,
+    pub target: Result<Target, Error>,
+    pub counted: SourceOutcome,
+}
+
+/// What a new challenge is made from.
+pub(super) struct Draw {
+    pub id: [u8; 16],
+    pub nonce: [u8; 16],
+    pub attribution: Attribution,
+}
+
+/// A send that is decided on and not written yet.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub target: Target,
+    pub plan: Plan,
+    pub step: SlotMove<'a>,
+    /// No message is sent.
+    pub is_decoy: bool,
+    /// What is known of the source.
+    pub history: SourceHistory,
+}
+
+/// A send that is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub error: Error,
+    /// An account whose own error comes first, if it is not active.
+    pub unless_inactive: Option<Uid>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            unless_inactive: None,
+        }
+    }
+}
+
+/// Decides on a send. `plan` plans the message to a phone.
+///
+/// The order of the refusals is the contract's: the session, the configuration, the source's limit,
+/// the account, the slot's limits.
+pub(super) fn decide<'a>(
+    case: &Case<'a>,
+    facts: Facts,
+    draw: Draw,
+    plan: impl FnOnce(&Phone) -> Result<Plan, Error>,
+) -> Result<Draft<'a>, Refusal> {
+    let phone = match (&facts.target, case.named) {
+        (Err(error), _) if is_session_error(case.purpose, error) => {
+            return Err(error.clone().into());
+        }
+        (Ok(target), _) => &target.phone,
+        (Err(_), Some(named)) => named,
+        (Err(error), None) => return Err(error.clone().into()),
+    };
+    let plan = plan(phone)?;
+    let history = match facts.counted {
+        SourceOutcome::Done(history) => history,
+        SourceOutcome::TooMany { retry_after } => {
+            let limit = Limited::Source;
+            return Err(Error::TooFrequent { retry_after, limit }.into());
+        }
+    };
+    let (target, is_decoy) = match (facts.target, case.named) {
+        (Ok(target), _) => (target, false),
+        (Err(error), Some(named)) if case.hiding.replaces(&error) => {
+            let decoy = Target {
+                phone: named.clone(),
+                uid: Some(stand_in(named, case.keys)),
+            };
+            (decoy, true)
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
+    let seen = readable(facts.slot, case.keys);
+    let fresh = Fresh {
+        id: ChallengeId(draw.id),
+        nonce: Nonce(draw.nonce),
+        kid: case.keys.active().to_owned(),
+        phone: target.phone.clone(),
+        attribution: draw.attribution,
+        decoy: is_decoy,
+    };
+    let next = match seen.slot.send(case.now, &case.policy, fresh) {
+        Ok(next) => next,
+        Err(refused) => {
+            return Err(Refusal {
+                error: Error::TooFrequent {
+                    retry_after: refused.retry_after,
+                    limit: refused.limit,
+                },
+                // Nothing is written that would check the account.
+                unless_inactive: case.hiding.account_to_check(target.uid),
+            });
+        }
+    };
+    Ok(Draft {
+        target,
+        plan,
+        step: SlotMove {
+            key: case.key,
+            seen,
+            useless_from: next.useless_from(&case.policy),
+            next,
+        },
+        is_decoy,
+        history,
+    })
+}
+
+/// A challenge whose key has left the ring has no code any more. It is as if there were none.
+fn readable(mut stored: StoredSlot, keys: &KeyRing) -> StoredSlot {
+    let challenge = stored.slot.challenge.take();
+    stored.slot.challenge = challenge.filter(|challenge| keys.has(&challenge.kid));
+    stored
+}
+
+impl Draft<'_> {
+    /// Attributes the send to another shard than the one it was drawn with.
+    pub(super) fn attribute_to(&mut self, shard: Shard) {
+        let challenge = self.step.next.challenge.as_mut();
+        let attribution = challenge.and_then(|challenge| challenge.attributions.last_mut());
+        if let Some(attribution) = attribution {
+            attribution.shard = shard;
+        }
+    }
+
+    /// The challenge to be sent.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], which [`Slot::send`](crate::domain::slot::Slot::send) rules out.
+    pub(super) fn challenge(&self) -> Result<Challenge, Error> {
+        let challenge = self.step.next.challenge.clone();
+        challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

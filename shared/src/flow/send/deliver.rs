@@ -1,0 +1,170 @@
+//! Delivering a recorded send: the message, at once or after the answer, and what a failure releases.
+
+use std::sync::Arc;
+
+use futures_util::future::join3;
+
+use super::{hiding::Hiding, reserve::Reservation};
+use crate::{
+    app::App,
+    domain::{
+        client_address::Source,
+        code::Code,
+        error::Error,
+        phone::Phone,
+        purpose::Purpose,
+        slot::{Challenge, Policy},
+        slot_key::{SlotKey, Tag},
+        time::UnixMs,
+        token::PhoneInfo,
+        user::{Uid, User},
+        window::Limit,
+    },
+    flow::race::{Round, until_won},
+    sms::Plan,
+    store::{Key, slots::SlotMove, transaction::Outcome},
+    telemetry::{context, record},
+};
+
+/// A send that has been recorded, or may have been.
+pub(super) struct Sent {
+    pub purpose: Purpose,
+    pub policy: Policy,
+    /// The limits it was counted by.
+    pub limits: Vec<Limit>,
+    pub key: SlotKey,
+    pub source: Source,
+    pub phone: Phone,
+    pub uid: Option<Uid>,
+    pub plan: Plan,
+    pub challenge: Challenge,
+    pub at: UnixMs,
+    pub hiding: Hiding,
+    pub reservation: Reservation,
+    /// The account, where it was read beside the write.
+    pub account: Option<User>,
+}
+
+/// What happens to a failed send's place in the phone's count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PhoneCount {
+    /// It is released.
+    Release,
+    /// It is kept: SNS may have sent the message, and will charge for it.
+    Keep,
+}
+
+impl Sent {
+    /// Sends the message. Where users are hidden it is sent after the answer, so that the time does not
+    /// show whether there is one.
+    pub(super) async fn deliver(mut self, app: &Arc<App>) -> Result<PhoneInfo, Error> {
+        let info = PhoneInfo {
+            purpose: self.purpose,
+            phone: self.phone.clone(),
+            // A registration has no account yet; a decoy of one has a stand-in.
+            uid: self.uid.filter(|_| self.purpose != Purpose::Register),
+            challenge: self.challenge.id,
+        };
+        if app
+            .config
+            .test_numbers
+            .code_of(&self.phone, self.at)
+            .is_some()
+        {
+            let (purpose, phone) = (self.purpose.name(), &self.phone);
+            tracing::info!(purpose, %phone, "test number, no SMS");
+            return Ok(info);
+        }
+        if !self.hiding.is_on() {
+            self.publish(app).await?;
+            return Ok(info);
+        }
+        let has_message = !self.challenge.decoy && self.hiding.reaches(self.account.as_ref());
+        app.defer(async move |app| {
+            if !has_message {
+                self.reservation.release(&app).await;
+            } else if let Err(error) = self.publish(&app).await {
+                record::send_failed_after_answer(&error);
+            }
+        });
+        Ok(info)
+    }
+
+    async fn publish(&mut self, app: &App) -> Result<(), Error> {
+        let code = Code::derive(&app.config.keys, self.key.as_str(), &self.challenge);
+        let code = code.ok_or_else(|| Error::Internal("no key for our own challenge".into()))?;
+        let valid_for = self.challenge.valid_until.after(self.at);
+        let sent = app.sms.send_code(&self.plan, &self.phone, &code, valid_for);
+        let Err(not_sent) = sent.await else {
+            record::sent(self.phone.country());
+            return Ok(());
+        };
+        context::not_sent(&not_sent.reason);
+        let count = if not_sent.may_have_gone_out {
+            PhoneCount::Keep
+        } else {
+            self.reservation.release(app).await;
+            PhoneCount::Release
+        };
+        // Where users are hidden, a cool-down that ends early would show that the phone has an account.
+        if !self.hiding.is_on() {
+            self.release_limits(app, count).await;
+        }
+        Err(Error::Sms(not_sent.failure))
+    }
+
+    /// Releases the cool-down, the phone's count and the source's count, so that the client can retry
+    /// at once. What cannot be released passes with time, so a failure is only logged.
+    pub(super) async fn release_limits(&self, app: &App, count: PhoneCount) {
+        let (store, limits) = (&app.store, &self.limits);
+        let phone = async {
+            match count {
+                PhoneCount::Release => store.release_send(&self.phone, self.at, limits).await,
+                PhoneCount::Keep if self.has_per_number_cool_down() => {
+                    store.back_date_send(&self.phone, self.at, limits).await
+                }
+                PhoneCount::Keep => Ok(()),
+            }
+        };
+        let tag = Tag::of(&self.key, &app.config.keys);
+        let of_source = &app.config.limits.sends_per_source;
+        let source = store.release_source(&self.source, tag, self.at, of_source);
+        let released = join3(self.release_cool_down(app), phone, source).await;
+        for failure in [released.0, released.1, released.2] {
+            if let Err(failure) = failure {
+                tracing::warn!(
+                    ?failure,
+                    "the limits of a failed send could not be released"
+                );
+            }
+        }
+    }
+
+    /// Whether a limit of the phone is a cool-down that holds for every account.
+    fn has_per_number_cool_down(&self) -> bool {
+        let cool_down = self.policy.cool_down;
+        let mut limits = self.limits.iter();
+        limits.any(|limit| limit.events == 1 && limit.span == cool_down)
+    }
+
+    async fn release_cool_down(&self, app: &App) -> Result<(), Error> {
+        let key = &self.key;
+        until_won(&app.store, &[Key::slot(key)], |seen| async move {
+            let stored = seen.slot(key)?;
+            let Some(next) = stored.slot.send_failed(self.challenge.id, self.at) else {
+                return Ok(Round::Won(()));
+            };
+            let step = SlotMove {
+                key,
+                seen: stored,
+                useless_from: next.useless_from(&self.policy),
+                next,
+            };
+            Ok(match app.store.move_slot(&step).await? {
+                Outcome::Done => Round::Won(()),
+                Outcome::Raced => Round::Lost,
+            })
+        })
+        .await
+    }
+}

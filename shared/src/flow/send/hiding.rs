@@ -1,0 +1,118 @@
+//! `HIDE_UNKNOWN_USERS`: whether a send may show that an account exists.
+//!
+//! A refusal that would show it becomes a *decoy*: a challenge of which no message is sent, with the
+//! same reads and the same writes as any other. Real messages are then sent after the answer, so the
+//! time shows nothing either.
+
+use crate::domain::{
+    error::Error,
+    keys::KeyRing,
+    phone::Phone,
+    purpose::Purpose,
+    user::{Uid, User},
+};
+
+/// What hiding does to one send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hiding {
+    purpose: Purpose,
+    is_on: bool,
+}
+
+impl Hiding {
+    /// For a send of this purpose. Only a send that names its phone can show anything.
+    pub(super) fn new(is_configured: bool, purpose: Purpose, names_phone: bool) -> Self {
+        Self {
+            purpose,
+            is_on: is_configured && names_phone,
+        }
+    }
+
+    /// Whether accounts are hidden. Then
+    /// - a refusal by a limit does not check the account first,
+    /// - the account is read beside the write that records the send, and not checked by it,
+    /// - the message is sent after the answer,
+    /// - a message that failed gives no cool-down back.
+    pub(super) fn is_on(self) -> bool {
+        self.is_on
+    }
+
+    /// Whether a decoy replaces a refusal with this error.
+    pub(super) fn replaces(self, error: &Error) -> bool {
+        self.is_on && reveals_account(self.purpose, error)
+    }
+
+    /// The account to read beside the write: the send's own, or a stand-in, so that every send reads
+    /// one.
+    pub(super) fn account_to_read(
+        self,
+        uid: Option<Uid>,
+        phone: &Phone,
+        keys: &KeyRing,
+    ) -> Option<Uid> {
+        self.is_on
+            .then(|| uid.unwrap_or_else(|| stand_in(phone, keys)))
+    }
+
+    /// The account that the write checks.
+    pub(super) fn account_to_check(self, uid: Option<Uid>) -> Option<Uid> {
+        uid.filter(|_| !self.is_on)
+    }
+
+    /// Whether the message is sent to the account that was read.
+    pub(super) fn reaches(self, account: Option<&User>) -> bool {
+        match self.purpose {
+            // No account has the phone yet.
+            Purpose::Register | Purpose::ChangePhone => true,
+            Purpose::Login
+            | Purpose::ChangePassword
+            | Purpose::ResetPassword
+            | Purpose::Recover => account.is_some_and(User::is_active),
+        }
+    }
+}
+
+/// A number for a phone without an account: the same each time, and no account's. So the path of a
+/// decoy reads the same key each time.
+pub(super) fn stand_in(phone: &Phone, keys: &KeyRing) -> Uid {
+    let pseudonym = keys.pseudonym(&format!("nobody#{}", phone.e164()));
+    Uid::from_random(pseudonym.number().to_be_bytes())
+}
+
+/// Whether a refusal is about the session that was presented. It comes before everything else.
+pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
+    let in_session = matches!(purpose, Purpose::ChangePassword | Purpose::ChangePhone);
+    in_session && *error != Error::PhoneTaken
+}
+
+/// Whether a refusal shows a stranger that an account exists, or that none does.
+fn reveals_account(purpose: Purpose, error: &Error) -> bool {
+    match error {
+        Error::PhoneTaken => true,
+        Error::PhoneUnknown
+        | Error::UserNotFound
+        | Error::UserDisabled
+        | Error::PhoneMismatch
+        | Error::NoPhone => !is_session_error(purpose, error),
+        // No send looks at names, codes, tickets or passwords of an account.
+        Error::NameTaken
+        | Error::CodeWrong
+        | Error::CodeExpired { .. }
+        | Error::PhoneInfoInvalid
+        | Error::ResetTokenInvalid
+        | Error::ResetTokenExpired
+        | Error::PasswordRefused(_)
+        | Error::LoginRefused { .. } => false,
+        // These do not depend on the account.
+        Error::BadRequest(_)
+        | Error::PhoneInvalid
+        | Error::CountryNotServed
+        | Error::TooFrequent { .. }
+        | Error::TokenMissing
+        | Error::TokenInvalid
+        | Error::TokenExpired
+        | Error::LoginOff
+        | Error::Sms(_)
+        | Error::Internal(_) => false,
+    }
+}

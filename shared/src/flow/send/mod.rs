@@ -1,0 +1,326 @@
+//! Sending a code: the one way of all purposes.
+//!
+//! - [`decide`]: the decision, pure
+//! - [`hiding`]: `HIDE_UNKNOWN_USERS`
+//! - [`reserve`]: the fraud guard and the money
+//! - [`deliver`]: the message, and what a failure releases
+
+mod decide;
+mod deliver;
+mod hiding;
+mod reserve;
+
+use std::sync::Arc;
+
+use futures_util::future::{join, join3};
+
+use super::race::{Race, Round};
+use crate::{
+    app::App,
+    domain::{
+        budget::Charge,
+        client_address::Source,
+        error::{Error, Limited},
+        fraud::SourceHistory,
+        phone::Phone,
+        purpose::Purpose,
+        slot::{Attribution, Policy},
+        slot_key::{SlotKey, Tag},
+        time::UnixMs,
+        token::{self, PhoneInfo, Token},
+        user::Uid,
+        window::Limit,
+    },
+    random,
+    sms::Plan,
+    store::{Key, Seen, sends::SendOutcome, sources::SourceOutcome},
+    telemetry::context,
+};
+pub(super) use decide::Target;
+use decide::{Case, Draft, Draw, Facts, Refusal, decide};
+use deliver::{PhoneCount, Sent};
+use hiding::Hiding;
+pub(super) use reserve::Reservation;
+
+/// A code to be sent.
+pub(super) struct Sending<'a> {
+    pub purpose: Purpose,
+    /// Its slot.
+    pub key: &'a SlotKey,
+    /// What has to be read, beside the slot, to find its target.
+    pub keys: &'a [Key],
+    /// Where the request comes from.
+    pub from: &'a Source,
+    /// The phone that the request names, if it names one. The code is sent there or nowhere.
+    pub named: Option<&'a Phone>,
+    /// The message, where it is planned before anything is read. Where a session comes first, it is
+    /// planned by the decision.
+    pub plan: Option<Plan>,
+}
+
+/// Plans the message to a phone. It is called before anything is stored.
+///
+/// # Errors
+/// [`Error::LoginOff`], [`Error::Sms`].
+pub(super) fn plan(app: &App, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
+    if app.config.login_enabled {
+        app.config.sms.plan(purpose, phone)
+    } else {
+        Err(Error::LoginOff)
+    }
+}
+
+/// Sends a code to the phone that a request names. Returns the ticket that goes with the code. `target`
+/// finds the account for the phone's owner, and may refuse.
+pub(super) async fn to_named(
+    app: &Arc<App>,
+    purpose: Purpose,
+    key: &SlotKey,
+    phone: &Phone,
+    from: &Source,
+    target: impl Fn(Option<Uid>) -> Result<Option<Uid>, Error>,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    let sending = Sending {
+        purpose,
+        key,
+        keys: &[Key::phone_owner(phone)],
+        from,
+        named: Some(phone),
+        plan: Some(plan(app, purpose, phone)?),
+    };
+    let target = |seen: &Seen| {
+        Ok(Target {
+            phone: phone.clone(),
+            uid: target(seen.phone_owner(phone)?)?,
+        })
+    };
+    let sent = send(app, &sending, target, now).await?;
+    token::phone_info(&app.config.keys, &sent, now)
+}
+
+/// Sends a code: counts the source and reads, decides, records and reserves the money, delivers.
+/// `target` finds the target in what was read, and may refuse.
+///
+/// Without a race these are two round trips to DynamoDB before the message.
+pub(super) async fn send(
+    app: &Arc<App>,
+    sending: &Sending<'_>,
+    target: impl Fn(&Seen) -> Result<Target, Error>,
+    now: UnixMs,
+) -> Result<PhoneInfo, Error> {
+    let mut sender = Sender::new(app, sending, now);
+    let (counted, first) = join(sender.count(), sender.read()).await;
+    let (counted, mut first) = (counted?, Some(first?));
+    let mut race = Race::default();
+    loop {
+        let seen = match first.take() {
+            Some(seen) => seen,
+            None => sender.read().await?,
+        };
+        let draft = match sender.draft(&seen, target(&seen), counted).await {
+            Ok(draft) => draft,
+            Err(refused) => {
+                // An earlier round may have reserved a price.
+                sender.reservation.release(app).await;
+                return Err(refused);
+            }
+        };
+        match sender.record(draft).await? {
+            Round::Won(sent) => return sent.deliver(app).await,
+            Round::Lost => race.lost().await,
+        }
+    }
+}
+
+/// A send under way.
+struct Sender<'a> {
+    app: &'a App,
+    sending: &'a Sending<'a>,
+    now: UnixMs,
+    policy: Policy,
+    limits: Vec<Limit>,
+    hiding: Hiding,
+    reservation: Reservation,
+}
+
+impl<'a> Sender<'a> {
+    fn new(app: &'a App, sending: &'a Sending<'a>, now: UnixMs) -> Self {
+        let (purpose, config) = (sending.purpose, &app.config);
+        let hides = config.hide_unknown_users;
+        Self {
+            app,
+            sending,
+            now,
+            policy: config.limits.policy(purpose),
+            limits: config.limits.sends(purpose),
+            hiding: Hiding::new(hides, purpose, sending.named.is_some()),
+            reservation: Reservation::new(app, now),
+        }
+    }
+
+    /// Counts the request against its source, whatever it will come to.
+    async fn count(&self) -> Result<SourceOutcome, Error> {
+        let config = &self.app.config;
+        let (source, limits) = (self.sending.from, &config.limits.sends_per_source);
+        if limits.is_empty() {
+            return Ok(SourceOutcome::Done(SourceHistory::default()));
+        }
+        let tag = Tag::of(self.sending.key, &config.keys);
+        let counted = self.app.store.count_source(source, tag, self.now, limits);
+        counted.await
+    }
+
+    async fn read(&self) -> Result<Seen, Error> {
+        let mut keys = self.sending.keys.to_vec();
+        keys.push(Key::slot(self.sending.key));
+        keys.extend(self.reservation.keys());
+        self.app.store.read(&keys).await
+    }
+
+    /// Decides by what was read, and finds room for the price.
+    async fn draft(
+        &mut self,
+        seen: &Seen,
+        target: Result<Target, Error>,
+        counted: SourceOutcome,
+    ) -> Result<Draft<'a>, Error> {
+        let (app, sending) = (self.app, self.sending);
+        if let Ok(target) = &target {
+            context::about(&target.phone);
+        }
+        let case = Case {
+            purpose: sending.purpose,
+            key: sending.key,
+            named: sending.named,
+            policy: self.policy,
+            hiding: self.hiding,
+            keys: &app.config.keys,
+            now: self.now,
+        };
+        let facts = Facts {
+            slot: seen.slot(sending.key)?,
+            target,
+            counted,
+        };
+        let draw = Draw {
+            id: random::bytes()?,
+            nonce: random::bytes()?,
+            attribution: Attribution {
+                source: sending.from.clone(),
+                shard: self.reservation.shard(),
+            },
+        };
+        let plan = |phone: &Phone| match &sending.plan {
+            Some(plan) => Ok(plan.clone()),
+            None => plan(app, sending.purpose, phone),
+        };
+        let mut draft = match decide(&case, facts, draw, plan) {
+            Ok(draft) => draft,
+            Err(refusal) => return Err(self.error_of(refusal).await),
+        };
+        if !self.is_test(&draft.target.phone) {
+            let country = draft.target.phone.country();
+            let (source, history) = (sending.from, &draft.history);
+            let admitted = self.reservation.admit(app, seen, country, source, history);
+            admitted.await?;
+            draft.attribute_to(self.reservation.shard());
+        }
+        Ok(draft)
+    }
+
+    async fn error_of(&self, refusal: Refusal) -> Error {
+        let Some(uid) = refusal.unless_inactive else {
+            return refusal.error;
+        };
+        match self.app.store.user(uid).await {
+            Ok(Some(user)) if user.is_active() => refusal.error,
+            Ok(Some(_)) => Error::UserDisabled,
+            Ok(None) => Error::UserNotFound,
+            Err(error) => error,
+        }
+    }
+
+    fn is_test(&self, phone: &Phone) -> bool {
+        let test_numbers = &self.app.config.test_numbers;
+        test_numbers.code_of(phone, self.now).is_some()
+    }
+
+    /// What a send costs: nothing for a test number. A decoy is charged zero, so that it writes what
+    /// any other send writes.
+    fn charge(&self, draft: &Draft<'_>) -> Option<Charge> {
+        let country = draft.target.phone.country();
+        if self.is_test(&draft.target.phone) {
+            None
+        } else if draft.is_decoy {
+            Some(Charge::nothing(country))
+        } else {
+            Some(self.app.config.budget.charge(country, 1))
+        }
+    }
+
+    /// Records the draft, and reserves its price at the same time.
+    async fn record(&mut self, draft: Draft<'_>) -> Result<Round<Sent>, Error> {
+        let (app, now, hiding) = (self.app, self.now, self.hiding);
+        let charge = self.charge(&draft);
+        let challenge = draft.challenge()?;
+        let Draft {
+            target: Target { phone, uid },
+            plan,
+            step,
+            ..
+        } = draft;
+        let checked = hiding.account_to_check(uid);
+        let read = hiding.account_to_read(uid, &phone, &app.config.keys);
+        let (recorded, reserved, account) = join3(
+            app.store
+                .record_send(&step, &phone, checked, now, &self.limits),
+            async {
+                match charge {
+                    Some(charge) => self.reservation.reserve(app, charge).await,
+                    None => Ok(()),
+                }
+            },
+            async {
+                match read {
+                    Some(uid) => app.store.user(uid).await,
+                    None => Ok(None),
+                }
+            },
+        )
+        .await;
+        let mut sent = Sent {
+            purpose: self.sending.purpose,
+            policy: self.policy,
+            limits: self.limits.clone(),
+            key: step.key.clone(),
+            source: self.sending.from.clone(),
+            phone,
+            uid,
+            plan,
+            challenge,
+            at: now,
+            hiding,
+            reservation: self.reservation,
+            account: account.as_ref().ok().cloned().flatten(),
+        };
+        let failure = match (recorded, reserved.and(account.map(drop))) {
+            (Ok(SendOutcome::Done), Ok(())) => return Ok(Round::Won(sent)),
+            (Ok(SendOutcome::Raced), Ok(())) => return Ok(Round::Lost),
+            // The send may be recorded all the same, and no message will follow.
+            (Ok(SendOutcome::Done), Err(error)) | (Err(error), _) => {
+                sent.release_limits(app, PhoneCount::Release).await;
+                error
+            }
+            (Ok(SendOutcome::Raced), Err(error)) => error,
+            (Ok(SendOutcome::TooFrequent { retry_after }), _) => Error::TooFrequent {
+                retry_after,
+                limit: Limited::Phone,
+            },
+            (Ok(SendOutcome::UserGone), _) => Error::UserNotFound,
+            (Ok(SendOutcome::UserDisabled), _) => Error::UserDisabled,
+        };
+        sent.reservation.release(app).await;
+        Err(failure)
+    }
+}

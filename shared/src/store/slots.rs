@@ -1,0 +1,266 @@
+//! Slots: all of one purpose and one phone, under the name of their [`SlotKey`].
+//!
+//! A slot is written on condition that its version has not moved since it was read.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Key, Seen, Store, TTL_MARGIN,
+    failure::{failed, is_condition, unbuildable},
+    item::{Item, number, parse, parse_phone, serialize},
+    transaction::Outcome,
+};
+use crate::{
+    domain::{
+        budget::Shard,
+        client_address::Source,
+        error::Error,
+        hex::Hex,
+        slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
+        slot_key::SlotKey,
+        time::UnixMs,
+        window::Window,
+    },
+    random,
+};
+
+/// A slot, and the version it was read at.
+#[derive(Debug, Clone, Default)]
+pub struct StoredSlot {
+    /// The slot; empty when there is none yet.
+    pub slot: Slot,
+    /// 0 when there is none yet.
+    version: u64,
+}
+
+/// A slot's step from the state that was read to the next.
+#[derive(Debug, Clone)]
+pub struct SlotMove<'a> {
+    /// The slot's name.
+    pub key: &'a SlotKey,
+    /// The slot as it was read.
+    pub seen: StoredSlot,
+    /// The slot as it will be.
+    pub next: Slot,
+    /// When `next` can no longer decide a request.
+    pub useless_from: UnixMs,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SlotItem {
+    pk: String,
+    /// Raised by every write; the condition of the next.
+    version: u64,
+    /// A random name of the write that made the item.
+    op: String,
+    /// Unix time in seconds. DynamoDB deletes the item some time later.
+    ttl: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<ChallengeItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cooling_since: Option<UnixMs>,
+    failures: Window,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChallengeItem {
+    id: String,
+    nonce: String,
+    kid: String,
+    country: String,
+    phone: String,
+    first_send: UnixMs,
+    last_send: UnixMs,
+    valid_until: UnixMs,
+    wrong_tries: u32,
+    spent: bool,
+    attributions: Vec<AttributionItem>,
+    decoy: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttributionItem {
+    source: String,
+    day: u64,
+    shard: u16,
+}
+
+impl Key {
+    /// A slot.
+    pub fn slot(key: &SlotKey) -> Self {
+        Self::of_codes(key.as_str().to_owned())
+    }
+}
+
+impl Seen {
+    /// A slot; an empty one when there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn slot(&self, key: &SlotKey) -> Result<StoredSlot, Error> {
+        match self.item(&Key::slot(key)) {
+            Some(item) => parse::<SlotItem>(item.clone())?.into_stored(),
+            None => Ok(StoredSlot::default()),
+        }
+    }
+}
+
+impl Store {
+    /// Writes a slot if it is still as it was read.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn move_slot(&self, step: &SlotMove<'_>) -> Result<Outcome, Error> {
+        let item = step.item()?;
+        let op = item.op.clone();
+        let (condition, values) = step.condition();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.codes)
+            .set_item(Some(serialize(&item)?))
+            .condition_expression(condition)
+            .set_expression_attribute_values(values);
+        match put.send().await {
+            Ok(_) => Ok(Outcome::Done),
+            Err(error) if is_condition(&error) => {
+                // The SDK repeats a write whose answer was lost. If the item there carries our `op`, the
+                // first attempt went through, and the repeat lost to that attempt.
+                let there = self.get(Key::slot(step.key)).await?;
+                let there = there.map(parse::<SlotItem>).transpose()?;
+                let is_ours = there.is_some_and(|there| there.op == op);
+                Ok(if is_ours {
+                    Outcome::Done
+                } else {
+                    Outcome::Raced
+                })
+            }
+            Err(error) => Err(failed("PutItem", &error)),
+        }
+    }
+
+    /// The same write, as a part of a transaction.
+    pub(super) fn put_slot(&self, step: &SlotMove<'_>) -> Result<TransactWriteItem, Error> {
+        let (condition, values) = step.condition();
+        let put = Put::builder()
+            .table_name(&self.codes)
+            .set_item(Some(serialize(&step.item()?)?))
+            .condition_expression(condition)
+            .set_expression_attribute_values(values);
+        let put = put.build().map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+impl SlotMove<'_> {
+    fn item(&self) -> Result<SlotItem, Error> {
+        let Slot {
+            challenge,
+            cooling_since,
+            failures,
+        } = &self.next;
+        Ok(SlotItem {
+            pk: self.key.as_str().to_owned(),
+            version: self.seen.version + 1,
+            op: Hex(&random::bytes::<8>()?).to_string(),
+            ttl: self.useless_from.plus(TTL_MARGIN).as_secs(),
+            challenge: challenge.as_ref().map(ChallengeItem::new),
+            cooling_since: *cooling_since,
+            failures: failures.clone(),
+        })
+    }
+
+    /// That the slot has not moved since it was read.
+    fn condition(&self) -> (&'static str, Option<Item>) {
+        match self.seen.version {
+            0 => ("attribute_not_exists(pk)", None),
+            version => {
+                let values = HashMap::from([(":seen".to_owned(), number(version))]);
+                ("version = :seen", Some(values))
+            }
+        }
+    }
+}
+
+impl SlotItem {
+    fn into_stored(self) -> Result<StoredSlot, Error> {
+        let challenge = self.challenge.map(ChallengeItem::into_challenge);
+        Ok(StoredSlot {
+            version: self.version,
+            slot: Slot {
+                challenge: challenge.transpose()?,
+                cooling_since: self.cooling_since,
+                failures: self.failures,
+            },
+        })
+    }
+}
+
+impl ChallengeItem {
+    fn new(challenge: &Challenge) -> Self {
+        let attributions = challenge.attributions.iter();
+        Self {
+            id: BASE64_STANDARD_NO_PAD.encode(challenge.id.0),
+            nonce: BASE64_STANDARD_NO_PAD.encode(challenge.nonce.0),
+            kid: challenge.kid.clone(),
+            country: challenge.phone.country().to_string(),
+            phone: challenge.phone.national().to_owned(),
+            first_send: challenge.first_send,
+            last_send: challenge.last_send,
+            valid_until: challenge.valid_until,
+            wrong_tries: challenge.wrong_tries,
+            spent: challenge.spent,
+            attributions: attributions.map(AttributionItem::new).collect(),
+            decoy: challenge.decoy,
+        }
+    }
+
+    fn into_challenge(self) -> Result<Challenge, Error> {
+        let attributions = self.attributions.into_iter();
+        Ok(Challenge {
+            id: ChallengeId(sixteen_bytes(&self.id)?),
+            nonce: Nonce(sixteen_bytes(&self.nonce)?),
+            kid: self.kid,
+            phone: parse_phone(&self.country, &self.phone)?,
+            first_send: self.first_send,
+            last_send: self.last_send,
+            valid_until: self.valid_until,
+            wrong_tries: self.wrong_tries,
+            spent: self.spent,
+            attributions: attributions
+                .map(AttributionItem::into_attribution)
+                .collect(),
+            decoy: self.decoy,
+        })
+    }
+}
+
+impl AttributionItem {
+    fn new(attribution: &Attribution) -> Self {
+        Self {
+            source: attribution.source.as_str().to_owned(),
+            day: attribution.shard.day,
+            shard: attribution.shard.number,
+        }
+    }
+
+    fn into_attribution(self) -> Attribution {
+        Attribution {
+            source: Source::from_stored(self.source),
+            shard: Shard {
+                day: self.day,
+                number: self.shard,
+            },
+        }
+    }
+}
+
+fn sixteen_bytes(encoded: &str) -> Result<[u8; 16], Error> {
+    let bytes = BASE64_STANDARD_NO_PAD.decode(encoded).ok();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| Error::Internal("item: not sixteen bytes".into()))
+}

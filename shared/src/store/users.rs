@@ -1,0 +1,440 @@
+//! Accounts: `user#<uid>`, and the items `phone#<e164>` and `name#<folded>` that name the owner of a
+//! phone and of a name and so make both unique.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{
+    ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Key, Seen, Store,
+    failure::{failed, is_condition, unbuildable},
+    item::{Item, number, parse, parse_phone, primary_key, serialize, text},
+    slots::SlotMove,
+    transaction::{Outcome, Transaction, WriteResult},
+};
+use crate::domain::{
+    error::Error,
+    password::PasswordHash,
+    phone::Phone,
+    time::UnixMs,
+    token::Session,
+    user::{Name, Uid, User},
+};
+
+/// How creating an account went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum CreateOutcome {
+    /// Written, all of it.
+    Done,
+    /// Another write moved the slot first: read and decide again.
+    Raced,
+    /// The number is taken: draw another.
+    UidTaken,
+    /// The phone is taken.
+    PhoneTaken,
+    /// The name is taken.
+    NameTaken,
+}
+
+/// How moving an account to another phone went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum MoveOutcome {
+    /// Written, all of it.
+    Done,
+    /// Another write came first: read and decide again.
+    Raced,
+    /// Another account has the phone.
+    PhoneTaken,
+}
+
+/// What must hold of an account when something is written for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AccountCondition<'a> {
+    /// It is active.
+    Active,
+    /// It is active and at this epoch.
+    ActiveAtEpoch { epoch: u64 },
+    /// It is active and has this phone.
+    ActiveAtPhone { phone: &'a Phone },
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserItem {
+    pk: String,
+    uid: Uid,
+    name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+    created_ms: UnixMs,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    created_ip: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    icon: String,
+    space_used: u64,
+    space_capacity: u64,
+    #[serde(rename = "type")]
+    kind: i64,
+    status: i64,
+    epoch: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OwnerItem {
+    pk: String,
+    uid: Uid,
+}
+
+impl UserItem {
+    fn new(user: &User) -> Self {
+        let phone = user.phone.as_ref();
+        Self {
+            pk: user_pk(user.uid),
+            uid: user.uid,
+            name: user.name.as_str().to_owned(),
+            email: user.email.clone(),
+            country: phone.map(|phone| phone.country().to_string()),
+            phone: phone.map(|phone| phone.national().to_owned()),
+            password: user.password.as_ref().map(|hash| hash.as_str().to_owned()),
+            created_ms: user.created_at,
+            created_ip: user.created_ip.clone(),
+            icon: user.icon.clone(),
+            space_used: user.space_used,
+            space_capacity: user.space_capacity,
+            kind: user.kind,
+            status: user.status,
+            epoch: user.epoch,
+        }
+    }
+
+    fn into_user(self) -> Result<User, Error> {
+        let phone = match (&self.country, &self.phone) {
+            (Some(country), Some(national)) => Some(parse_phone(country, national)?),
+            _ => None,
+        };
+        let name = Name::parse(&self.name);
+        Ok(User {
+            uid: self.uid,
+            name: name.ok_or_else(|| Error::Internal("item: not a name".into()))?,
+            password: self.password.map(PasswordHash::from_stored),
+            email: self.email,
+            phone,
+            created_at: self.created_ms,
+            created_ip: self.created_ip,
+            icon: self.icon,
+            space_used: self.space_used,
+            space_capacity: self.space_capacity,
+            kind: self.kind,
+            status: self.status,
+            epoch: self.epoch,
+        })
+    }
+}
+
+impl Key {
+    /// An account.
+    pub fn user(uid: Uid) -> Self {
+        Self::of_users(user_pk(uid))
+    }
+
+    /// The owner of a phone.
+    pub fn phone_owner(phone: &Phone) -> Self {
+        Self::of_users(phone_pk(phone))
+    }
+
+    /// The owner of a name.
+    pub fn name_owner(name: &Name) -> Self {
+        Self::of_users(name_pk(name))
+    }
+}
+
+impl Seen {
+    /// An account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn user(&self, uid: Uid) -> Result<Option<User>, Error> {
+        let item = self.item(&Key::user(uid));
+        item.map(|item| parse::<UserItem>(item.clone())?.into_user())
+            .transpose()
+    }
+
+    /// The account that has a phone.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn phone_owner(&self, phone: &Phone) -> Result<Option<Uid>, Error> {
+        self.owner(&Key::phone_owner(phone))
+    }
+
+    /// The account that has a name.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn name_owner(&self, name: &Name) -> Result<Option<Uid>, Error> {
+        self.owner(&Key::name_owner(name))
+    }
+
+    fn owner(&self, key: &Key) -> Result<Option<Uid>, Error> {
+        let item = self.item(key);
+        item.map(|item| Ok(parse::<OwnerItem>(item.clone())?.uid))
+            .transpose()
+    }
+}
+
+impl Store {
+    /// Reads one account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn user(&self, uid: Uid) -> Result<Option<User>, Error> {
+        let item = self.get(Key::user(uid)).await?;
+        item.map(|item| parse::<UserItem>(item)?.into_user())
+            .transpose()
+    }
+
+    /// Creates an account with its phone and its name, in one transaction that spends the code it was
+    /// asked for with.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn create_user(
+        &self,
+        user: &User,
+        spend: Option<&SlotMove<'_>>,
+    ) -> Result<CreateOutcome, Error> {
+        // What a failed condition of each write means.
+        let mut meanings = vec![CreateOutcome::UidTaken, CreateOutcome::NameTaken];
+        let mut writes = vec![
+            self.put_new(&UserItem::new(user))?,
+            self.put_owner(name_pk(&user.name), user.uid)?,
+        ];
+        if let Some(phone) = &user.phone {
+            meanings.push(CreateOutcome::PhoneTaken);
+            writes.push(self.put_owner(phone_pk(phone), user.uid)?);
+        }
+        if let Some(spend) = spend {
+            meanings.push(CreateOutcome::Raced);
+            writes.push(self.put_slot(spend)?);
+        }
+        match self.transact(writes).await? {
+            Transaction::Done => Ok(CreateOutcome::Done),
+            Transaction::Cancelled(results) => {
+                // The slot decides before the names: it says whether the code was good.
+                let mut last_first = meanings.iter().zip(&results).rev();
+                let failed = last_first
+                    .find(|(_, result)| matches!(result, WriteResult::ConditionFailed(_)));
+                Ok(failed.map_or(CreateOutcome::Raced, |(meaning, _)| *meaning))
+            }
+        }
+    }
+
+    /// Changes the password of the account that a session speaks for and raises its epoch, in one
+    /// transaction that spends the code.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn change_password(
+        &self,
+        session: Session,
+        hash: &PasswordHash,
+        spend: &SlotMove<'_>,
+    ) -> Result<Outcome, Error> {
+        let Session { uid, epoch } = session;
+        let condition = AccountCondition::ActiveAtEpoch { epoch };
+        let writes = vec![
+            self.put_slot(spend)?,
+            self.set_password(uid, hash, condition)?,
+        ];
+        self.transact(writes).await.map(Transaction::outcome)
+    }
+
+    /// Changes a forgotten password and raises the epoch, in one transaction that spends the code. The
+    /// account must still be at `phone`, where the code was sent.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn reset_password(
+        &self,
+        uid: Uid,
+        phone: &Phone,
+        hash: &PasswordHash,
+        spend: &SlotMove<'_>,
+    ) -> Result<Outcome, Error> {
+        let condition = AccountCondition::ActiveAtPhone { phone };
+        let writes = vec![
+            self.put_slot(spend)?,
+            self.set_password(uid, hash, condition)?,
+        ];
+        self.transact(writes).await.map(Transaction::outcome)
+    }
+
+    /// Moves an account to another phone, which must be free, in one transaction that spends the code.
+    /// Sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn move_user(
+        &self,
+        user: &User,
+        to: &Phone,
+        spend: &SlotMove<'_>,
+    ) -> Result<MoveOutcome, Error> {
+        let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
+        let (condition, mut values) = unchanged.expression();
+        values.insert(":country".to_owned(), text(to.country().to_string()));
+        values.insert(":phone".to_owned(), text(to.national()));
+        let update = Update::builder()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(user.uid))))
+            .update_expression("SET country = :country, phone = :phone")
+            .condition_expression(condition)
+            .expression_attribute_names("#status", "status")
+            .set_expression_attribute_values(Some(values));
+        let update = update.build().map_err(unbuildable)?;
+        let mut writes = vec![
+            self.put_owner(phone_pk(to), user.uid)?,
+            self.put_slot(spend)?,
+            TransactWriteItem::builder().update(update).build(),
+        ];
+        if let Some(from) = &user.phone {
+            let delete = Delete::builder()
+                .table_name(&self.users)
+                .set_key(Some(primary_key(phone_pk(from))))
+                .condition_expression("uid = :uid")
+                .expression_attribute_values(":uid", number(user.uid.0));
+            let delete = delete.build().map_err(unbuildable)?;
+            writes.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        Ok(match self.transact(writes).await? {
+            Transaction::Done => MoveOutcome::Done,
+            Transaction::Cancelled(results) => match results[..] {
+                [WriteResult::ConditionFailed(_), WriteResult::Passed, ..] => {
+                    MoveOutcome::PhoneTaken
+                }
+                _ => MoveOutcome::Raced,
+            },
+        })
+    }
+
+    /// Replaces a password hash by one of the same password at today's cost, if it is still there.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn upgrade_hash(
+        &self,
+        uid: Uid,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), Error> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression("SET password = :to")
+            .condition_expression("password = :from")
+            .expression_attribute_values(":to", text(to.as_str()))
+            .expression_attribute_values(":from", text(from.as_str()));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition(&error) => Ok(()),
+            Err(error) => Err(failed("UpdateItem", &error)),
+        }
+    }
+
+    fn put_owner(&self, pk: String, uid: Uid) -> Result<TransactWriteItem, Error> {
+        self.put_new(&OwnerItem { pk, uid })
+    }
+
+    fn put_new(&self, item: &impl Serialize) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder()
+            .table_name(&self.users)
+            .set_item(Some(serialize(item)?))
+            .condition_expression("attribute_not_exists(pk)");
+        let put = put.build().map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Checks an account, as a part of a transaction.
+    pub(super) fn check_account(
+        &self,
+        uid: Uid,
+        condition: AccountCondition<'_>,
+    ) -> Result<TransactWriteItem, Error> {
+        let (condition, values) = condition.expression();
+        let check = ConditionCheck::builder()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .condition_expression(condition)
+            .expression_attribute_names("#status", "status")
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let check = check.build().map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Sets an account's password and raises its epoch, as a part of a transaction.
+    pub(super) fn set_password(
+        &self,
+        uid: Uid,
+        hash: &PasswordHash,
+        condition: AccountCondition<'_>,
+    ) -> Result<TransactWriteItem, Error> {
+        let (condition, mut values) = condition.expression();
+        values.insert(":password".to_owned(), text(hash.as_str()));
+        values.insert(":one".to_owned(), number(1));
+        let update = Update::builder()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression("SET password = :password, epoch = epoch + :one")
+            .condition_expression(condition)
+            .expression_attribute_names("#status", "status")
+            .set_expression_attribute_values(Some(values));
+        let update = update.build().map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+impl AccountCondition<'_> {
+    /// The condition expression and its values. `#status` stands for the attribute `status`, which is a
+    /// reserved word.
+    fn expression(self) -> (&'static str, Item) {
+        let mut values = HashMap::from([(":active".to_owned(), number(0))]);
+        let condition = match self {
+            Self::Active => "#status = :active",
+            Self::ActiveAtEpoch { epoch } => {
+                values.insert(":epoch".to_owned(), number(epoch));
+                "#status = :active AND epoch = :epoch"
+            }
+            Self::ActiveAtPhone { phone } => {
+                values.insert(":country".to_owned(), text(phone.country().to_string()));
+                values.insert(":phone".to_owned(), text(phone.national()));
+                "#status = :active AND country = :country AND phone = :phone"
+            }
+        };
+        (condition, values)
+    }
+}
+
+fn user_pk(uid: Uid) -> String {
+    format!("user#{}", uid.0)
+}
+
+fn phone_pk(phone: &Phone) -> String {
+    format!("phone#{}", phone.e164())
+}
+
+fn name_pk(name: &Name) -> String {
+    format!("name#{}", name.folded())
+}
