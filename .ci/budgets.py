@@ -36,7 +36,7 @@ def newest_glibc(binary):
 def main():
     faults = []
     print(f"{'function':<32} {'MB':>6} {'zip MB':>7}  glibc")
-    functions = sorted(path.name for path in (root / "functions").iterdir())
+    functions = sorted(path.name for path in (root / "functions").iterdir() if path.is_dir())
     for function in functions:
         binary = root / "target/lambda" / function / "bootstrap"
         if not binary.exists():
