@@ -148,7 +148,10 @@ def readme(output):
         check(re.search(rf"^{command}\b", blocks(), re.M), f"README doesn't show `{command}`")
     code = log_in("127.0.0.1:9000", "sendLoginMessage", "loginByMessage")
     check(code in pathlib.Path(output).read_text(), "the local system didn't print the SMS")
-    for number, shell in enumerate(filter(shutil.which, SHELLS)):
+    for number, shell in enumerate(SHELLS):
+        if not shutil.which(shell):
+            print(f"no {shell} here")
+            continue
         life(shell, f"139001390{number}0", f"139001390{number}1", f"anna{number}")
 
 
