@@ -1,4 +1,4 @@
-"""Holds what `cargo lambda build --release` made to its budgets. MB are 10^6 bytes, as in the README.
+"""Holds what `cargo lambda build --release` made to its budgets. MB are 10^6 bytes, as in tests/bench/README.md.
 
 Size is start-up time: Lambda fetches and maps the binary before the first request. The newest glibc symbol
 decides whether it runs at all: provided.al2023 is Amazon Linux 2023, glibc 2.34.
@@ -36,7 +36,7 @@ def newest_glibc(binary):
 def main():
     faults = []
     print(f"{'function':<32} {'MB':>6} {'zip MB':>7}  glibc")
-    functions = sorted(path.name for path in (root / "functions").iterdir())
+    functions = sorted(path.name for path in (root / "functions").iterdir() if path.is_dir())
     for function in functions:
         binary = root / "target/lambda" / function / "bootstrap"
         if not binary.exists():

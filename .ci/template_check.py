@@ -228,7 +228,7 @@ def check_functions(template, resources, functions):
 def main():
     text = (ROOT / "template.yaml").read_text()
     template, resources = yaml_parse(text), transformed(yaml_parse(text))
-    functions = sorted(path.name for path in (ROOT / "functions").iterdir())
+    functions = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
     for where, statement in statements(resources):
         check_statement(where, statement)
     check_protection(resources)

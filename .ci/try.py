@@ -1,11 +1,13 @@
 """Uses a running local system as its users do.
 
-  try.py readme OUTPUT            README's login with curl, taken from README itself; OUTPUT is what
-                                  `cargo run -p local` has printed
-  try.py watch LOG...             every event in events/ with `cargo lambda invoke`, README's login with
-                                  curl, and a look at what the functions have logged
+  try.py readme OUTPUT            README's login with curl and its whole life, in every shell of SHELLS that
+                                  is installed; OUTPUT is what `cargo run -p local` has printed
+  try.py watch LOG...             every event in events/ with `cargo lambda invoke`, the login with curl of
+                                  events/README.md, and a look at what the functions have logged
   try.py sam ARGUMENT...          every event with `sam local invoke ARGUMENT...`
-  try.py start-api                README's login with curl on `sam local start-api`
+  try.py start-api                the login with curl of events/README.md on `sam local start-api`
+
+Commands are taken from the READMEs themselves.
 
 The inbox is the local system's at LATCHKEY_LOCAL, 127.0.0.1:9000 unless it says otherwise.
 """
@@ -14,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +26,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 INBOX = f"http://{os.environ.get('LATCHKEY_LOCAL', '127.0.0.1:9000')}/_local/messages"
 ERIC, MARY = "13800138001", "13627140483"  # the demo accounts
 NAMES = {ERIC: "eric", MARY: "mary"}
+READMES = ["README.md", "events/README.md", "tests/README.md"]
+SHELLS = ["bash", "zsh"]  # those that README's whole life is written for
 
 # What each event in events/ is answered with, on a system that has just started.
 NO_SESSION = {"status": 401, "code": "INVALID_TOKEN", "success": False}
@@ -66,32 +71,40 @@ def check_login(answer, phone):
     check(answer.get("token"), "no session token")
 
 
+def inbox():
+    with urllib.request.urlopen(INBOX, timeout=5) as response:
+        return json.load(response)
+
+
+def code_in(message):
+    return re.search(r"(?<!\d)\d{6}(?!\d)", message)[0]
+
+
 def sent_code(phone):
     """The code in the newest SMS to a phone."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        with urllib.request.urlopen(INBOX, timeout=5) as response:
-            messages = [sms["message"] for sms in json.load(response) if sms["phone"] == f"+86{phone}"]
+        messages = [sms["message"] for sms in inbox() if sms["phone"] == f"+86{phone}"]
         if messages:
-            return re.search(r"(?<!\d)\d{6}(?!\d)", messages[-1])[0]
+            return code_in(messages[-1])
         time.sleep(0.1)
     check(False, "no SMS came")
 
 
 def blocks():
-    """All that README tells people to type."""
-    text = (ROOT / "README.md").read_text()
+    """All that the READMEs tell people to type."""
+    text = "".join((ROOT / readme).read_text() for readme in READMES)
     return "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)).replace("\\\n", " ")
 
 
 def curl(host, path, values):
-    """README's request to this path of this host, with these values in its body."""
+    """The READMEs' request to this path of this host, with these values in its body."""
     found = re.search(rf"^(curl .*{host}\S*/{path}\b.*)$", blocks(), re.M)
-    check(found, f"README shows no curl for {path} on {host}")
+    check(found, f"no README shows a curl for {path} on {host}")
     command = found[1]
     for name, value in values.items():
         command, put = re.subn(rf'("{name}"\s*:\s*")[^"]*', rf"\g<1>{value}", command)
-        check(put == 1, f"README's curl for {path} has no {name}")
+        check(put == 1, f"the READMEs' curl for {path} has no {name}")
     print(f"$ {found[1][:160]}")
     out = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     check("{" in out.stdout, f"curl got {out.stdout!r} {out.stderr!r}")
@@ -99,7 +112,7 @@ def curl(host, path, values):
 
 
 def log_in(host, send, login):
-    """README's two requests, and the code that was sent between them."""
+    """The READMEs' two requests, and the code that was sent between them."""
     answer, command = curl(host, send, {})
     check_answer("send", answer, DONE)
     phone = re.search('"phone":"([0-9]+)"', command)[1]
@@ -109,16 +122,42 @@ def log_in(host, send, login):
     return code
 
 
+def life(shell, phone, new_phone, name):
+    """README's whole life, typed in order, with what the last answer or SMS said in place of each `…`."""
+    define, *requests = re.findall(r"^(post\b.*)$", blocks(), re.M)
+    check(len(requests) > 10, f"README's life has {len(requests)} requests")
+    ticket = token = None
+    for request in requests:
+        for shown, own in (("13900139000", phone), ("13900139001", new_phone), ("anna", name)):
+            request = request.replace(shown, own)
+        request = request.replace('"phoneInfo":"…"', f'"phoneInfo":"{ticket}"').replace("Bearer …", f"Bearer {token}")
+        if "…" in request:
+            code = code_in([sms["message"] for sms in inbox() if sms["phone"] in (f"+86{phone}", f"+86{new_phone}")][-1])
+            request = request.replace("…", code)
+        out = subprocess.run([shell, "-c", f"{define}\n{request}"], capture_output=True, text=True, timeout=60)
+        print(f"{shell} $ {request[:100]}")
+        check(out.stdout.startswith("{"), f"{shell} got {out.stdout!r} {out.stderr!r}")
+        answer = json.loads(out.stdout)
+        check(answer["code"] in ("OK", 200), f"{shell}: {request} answered {answer}")
+        ticket = answer["result"] if isinstance(answer.get("result"), str) else ticket
+        token = answer.get("token", token)
+
+
 def readme(output):
     for command in ("cargo run -p local", "cargo test"):
         check(re.search(rf"^{command}\b", blocks(), re.M), f"README doesn't show `{command}`")
     code = log_in("127.0.0.1:9000", "sendLoginMessage", "loginByMessage")
     check(code in pathlib.Path(output).read_text(), "the local system didn't print the SMS")
+    for number, shell in enumerate(SHELLS):
+        if not shutil.which(shell):
+            print(f"no {shell} here")
+            continue
+        life(shell, f"139001390{number}0", f"139001390{number}1", f"anna{number}")
 
 
 def events(invoke):
     """Every event, and a login with the code that one of them sent. What must be in no log."""
-    names = sorted(path.name for path in (ROOT / "functions").iterdir())
+    names = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
     check(names == sorted(ANSWERS), f"functions are {names}; ANSWERS has {sorted(ANSWERS)}")
 
     def answer_to(name, event):

@@ -39,7 +39,7 @@ pub struct Table {
 impl Table {
     /// The rows are ``| `a`, `b` | `Operation` ∥ `Operation` → `Operation` | requests | messages | after the answer |``.
     pub fn of_readme() -> Self {
-        let readme = fs::read_to_string(root().join("README.md")).unwrap();
+        let readme = fs::read_to_string(root().join("tests/bench/README.md")).unwrap();
         let header = "| function | DynamoDB | requests | SNS | after the answer |";
         let (_, table) = readme.split_once(header).expect("README has the table");
         let lines = table.lines().skip(2).take_while(|line| !line.is_empty());
