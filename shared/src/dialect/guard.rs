@@ -1,4 +1,4 @@
-//! The last line: whatever happens inside a request becomes one of our errors, in time.
+//! The guard around a request: a panic becomes an error, and so does a request that takes too long.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -6,12 +6,12 @@ use futures_util::FutureExt;
 
 use crate::domain::error::Error;
 
-/// When a request is given up: clients wait 10 s, the function's own time-out is 15 s.
+/// When a request is abandoned. Clients wait 10 s; Lambda's time-out is 15 s.
 const DEADLINE: Duration = Duration::from_secs(9);
 
-/// Runs a request to an answer: a panic and a passed deadline are internal errors.
+/// Runs a request's work. A panic and a passed deadline are internal errors.
 pub(super) async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    // Nothing a request leaves half-changed outlives it: all state is in the store.
+    // A panic can leave nothing half-changed behind: all state is in the store.
     let caught = AssertUnwindSafe(work).catch_unwind();
     match tokio::time::timeout(DEADLINE, caught).await {
         Ok(Ok(answer)) => answer,
@@ -25,13 +25,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_an_answer() {
+    async fn a_panic_is_an_internal_error() {
         let answer = guard::<()>(async { panic!("of the test") }).await;
         assert_eq!(answer, Err(Error::Internal("panic".into())));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_is_a_request_that_hangs() {
+    async fn a_request_that_hangs_is_an_internal_error_after_nine_seconds() {
         let answer = guard::<()>(std::future::pending()).await;
         assert_eq!(answer, Err(Error::Internal("deadline passed".into())));
     }

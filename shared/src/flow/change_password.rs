@@ -55,8 +55,9 @@ pub async fn send(
     token::phone_info(&app.config.keys, &sent, now)
 }
 
-/// A change of the password of the account that is logged in.
-#[derive(Debug, Clone, Copy)]
+/// A change of the password of the account that is logged in. It has no `Debug`: the ticket is a
+/// secret.
+#[derive(Clone, Copy)]
 pub struct Change<'a> {
     /// The ticket, unread.
     pub phone_info: &'a str,

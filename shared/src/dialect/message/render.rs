@@ -17,14 +17,13 @@ use crate::{
     },
 };
 
-/// A successful answer.
-#[derive(Debug)]
+/// A successful answer. It has no `Debug`: it can hold a whole account.
 pub struct Success {
     result: Outcome,
     token: Option<Token>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome {
     PhoneInfo(String),
@@ -198,8 +197,8 @@ pub(super) fn render(result: Result<Success, Error>, token: Option<Token>) -> Re
     response
 }
 
-/// An account as clients see it, exactly these keys (seed 003's sample).
-#[derive(Debug, Serialize)]
+/// An account as clients get it, with exactly these keys (seed 003's sample).
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct UserObject {
     uuid: u64,
@@ -209,7 +208,7 @@ struct UserObject {
     phone: String,
     create_time: u64,
     create_ip: String,
-    /// Linked accounts of other services; there are none.
+    /// Linked accounts of other services. Always empty.
     ssid: BTreeMap<String, String>,
     icon: String,
     space_used: u64,
