@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use shared::domain::{
-    time::UnixMs,
-    window::{Limit, Window},
-};
+use shared::domain::window::{Limit, Window};
 
 use crate::{
     login::wrong,
@@ -73,14 +70,13 @@ async fn the_stores_condition_is_the_window_of_the_core() {
                     window = window.with(now, 4);
                 }
                 Some(wait) => {
-                    let told = answer.retry_after().unwrap_or_default();
+                    let told = answer.assert_too_frequent();
                     assert!(
                         told.abs_diff(wait.as_secs()) <= 2,
                         "send {n}: {told}, not {wait:?}"
                     );
                 }
             }
-            let _: UnixMs = now;
         }
     })
     .await;
