@@ -18,6 +18,26 @@ use crate::{
 
 tokio::task_local! {
     static AT_HAND: RefCell<Noted>;
+    static NAMES: Names;
+}
+
+/// Whose lines are written: readable while the rest is being changed.
+struct Names {
+    function: String,
+    request_id: String,
+    namespace: String,
+}
+
+/// The metrics namespace of the request this task works for.
+pub fn namespace() -> Option<String> {
+    NAMES.try_with(|names| names.namespace.clone()).ok()
+}
+
+/// The function and the request this task works for.
+pub(crate) fn names() -> Option<(String, String)> {
+    NAMES
+        .try_with(|names| (names.function.clone(), names.request_id.clone()))
+        .ok()
 }
 
 /// What is known of a request.
@@ -68,7 +88,14 @@ pub async fn observed<T>(
         metrics::write(&origin, &measurements.unwrap_or_default());
         answer
     };
-    AT_HAND.scope(RefCell::new(noted), work).await
+    let names = Names {
+        function: function.to_owned(),
+        request_id: request_id.to_owned(),
+        namespace: app.metrics_namespace.clone(),
+    };
+    NAMES
+        .scope(names, AT_HAND.scope(RefCell::new(noted), work))
+        .await
 }
 
 /// Work that goes on after the request at hand is answered: what it measures is written when it ends,

@@ -14,7 +14,7 @@ use tracing::{
     span,
 };
 
-use crate::domain::time::UnixMs;
+use crate::{domain::time::UnixMs, telemetry::context};
 
 /// What is logged, as `LOG_LEVEL` says, given to `write` line by line: `timestamp` and `level` as Lambda
 /// reads them (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>),
@@ -51,6 +51,10 @@ impl<W: Fn(&str) + Send + Sync + 'static> Subscriber for Lines<W> {
         fields.put("level", name(metadata.level()));
         event.record(&mut fields);
         fields.put("target", metadata.target());
+        if let Some((function, request_id)) = context::names() {
+            fields.put("function", function);
+            fields.put("request_id", request_id);
+        }
         (self.write)(&Value::Object(fields.0).to_string());
     }
 
