@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use super::Answer;
+use super::answer::Answer;
 
 /// Whose turn it is, over and over: the first one's or not. What a request leaves behind, a warm cache
 /// or work that goes on, is felt by those after it, so both come equally often after any three (a de
