@@ -5,6 +5,7 @@ mod change_password;
 mod import_users;
 mod login;
 mod mobile;
+mod pairs;
 mod password_login;
 mod purposes;
 mod register;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{
     ERIC, ERIC_PASSWORD, MARY, eric,
     keys::{K1, K1_AND_K2, K2},
+    message::{LOGIN_FAILED, PHONE_REQUIRED, TOO_FREQUENT, USER_NOT_FOUND},
     scenario, scenario_with, wrong,
 };
 
@@ -160,11 +161,7 @@ async fn every_answer_that_saw_a_valid_session_carries_a_fresh_token_refusals_to
         let new = "second-password";
         let refused = post(SEND, &last, json!({"time": 1_532_526_039_883_u64})).await;
         assert!(refused.retry_after().is_some());
-        last = refused.assert_a_with_token(
-            400,
-            "SEND_MESSAGE_FREQUENTLY",
-            "Send message too frequently",
-        );
+        last = refused.assert_refused_in_session(TOO_FREQUENT);
         for (body, code, message) in [
             (
                 json!({}),
@@ -298,7 +295,7 @@ async fn a_disabled_or_deleted_account_has_no_session() {
             .await;
         for (path, body) in &bodies {
             let answer = app.post_in_session(path, &token, body.clone()).await;
-            answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+            answer.assert_refused(LOGIN_FAILED);
         }
         app.operator_sets(5, "status", AttributeValue::N("0".into()))
             .await;
@@ -306,7 +303,7 @@ async fn a_disabled_or_deleted_account_has_no_session() {
         app.operator_deletes(5).await;
         for (path, body) in &bodies {
             let answer = app.post_in_session(path, &token, body.clone()).await;
-            answer.assert_a(400, "USER_NOT_FOUND", "User not found");
+            answer.assert_refused(USER_NOT_FOUND);
         }
         assert_eq!(app.texts(ERIC).len(), 1);
     })
@@ -339,7 +336,7 @@ async fn what_needs_no_session_gives_no_token_for_one() {
             "/v1/user/sendChangePasswordMessage2",
         ] {
             let answer = app.post_in_session(path, &token, json!({})).await;
-            answer.assert_a(400, "{PHONE}_REQUIRED", "Phone required");
+            answer.assert_refused(PHONE_REQUIRED);
         }
         let path = "/v1/user/sendChangePasswordMessage2";
         let sent = app

@@ -1,6 +1,10 @@
 //! One account, three dialects: what is done in one is so in the others.
 
-use crate::support::{md5, scenario};
+use crate::support::{
+    md5,
+    message::{LOGIN_FAILED, PHONE_UNKNOWN},
+    scenario,
+};
 
 const OLD: &str = "13900139001";
 const NEW: &str = "18518768888";
@@ -39,7 +43,7 @@ async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_t
             assert_eq!(answer.body["result"]["uuid"], uid);
         }
         let old = app.log_in_with_password("小明", "forgettable-1").await;
-        old.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        old.assert_refused(LOGIN_FAILED);
 
         // C: another number.
         let session = app.session_of("小明", "Zugang2024x").await;
@@ -53,7 +57,7 @@ async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_t
 
         // A: logs in by SMS at the new number, while the old one is unknown; the session goes on.
         let old = app.send_login_code(OLD).await;
-        old.assert_a(400, "USER_PHONE_NOT_EXIST", "User phone not exists");
+        old.assert_refused(PHONE_UNKNOWN);
         let (ticket, code) = app.login_code(NEW).await;
         let answer = app.log_in(&ticket, &code).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -69,7 +73,7 @@ async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_t
         app.reset_token("小明", NEW).await;
         // A: by password, the old number is nobody's either.
         let old = app.log_in_with_password(OLD, "Zugang2024x").await;
-        old.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        old.assert_refused(LOGIN_FAILED);
         assert_eq!(app.log_in_with_password(NEW, md5).await.status, 200);
     })
     .await;

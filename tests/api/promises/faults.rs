@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp,
     fault::{Fault, dynamodb_error, sns_error},
+    message::{NOT_SENT, PHONE_EXISTS},
     scenario, scenario_with,
 };
 
@@ -15,11 +16,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 #[track_caller]
 fn assert_not_sent(answer: &Answer) {
-    answer.assert_a(
-        500,
-        "SEND_MESSAGE_ERROR",
-        "Cannot send message, try again later.",
-    );
+    answer.assert_refused(NOT_SENT);
     assert!(answer.took < WITHIN, "{:?}", answer.took);
 }
 
@@ -470,7 +467,7 @@ async fn a_registration_is_whole_or_nothing_wherever_dynamodb_fails() {
                 }
                 Became::Made | Became::MadeUnanswered => {
                     assert_eq!(keys, 9, "{fault:?}");
-                    again.assert_a(400, "USER_PHONE_EXIST", "User phone exists");
+                    again.assert_refused(PHONE_EXISTS);
                 }
             }
             app.session_of("anna", "anna-password").await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ANNA, md5, scenario};
+use crate::support::{ANNA, md5, message::LOGIN_FAILED, scenario};
 
 #[tokio::test]
 async fn a_whole_life() {
@@ -43,14 +43,14 @@ async fn a_whole_life() {
         }
         let goes_on = app.info(&goes_on).await.assert_ok_with_token(&anna);
         let answer = app.log_in_with_password(ANNA, FIRST).await;
-        answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        answer.assert_refused(LOGIN_FAILED);
         let answer = app.log_in_with_password(ANNA, SECOND).await;
         let second = answer.assert_ok_with_token(&anna);
 
         // Forgets it, and gets in again without it.
         app.wait(7 * 24 * 3600);
         let answer = app.log_in_with_password("Anna", "forgotten?").await;
-        answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        answer.assert_refused(LOGIN_FAILED);
         let sent = app.send_reset_code(ANNA).await;
         sent.assert_ok(&json!(sent.result()));
         let code = app.last_code(ANNA);
@@ -60,7 +60,7 @@ async fn a_whole_life() {
             app.info(ended).await.assert_invalid_token();
         }
         let answer = app.log_in_with_password("Anna", SECOND).await;
-        answer.assert_a(400, "USER_LOGIN_FAILED", "User login failed");
+        answer.assert_refused(LOGIN_FAILED);
         let answer = app.log_in_with_password("Anna", &md5(THIRD)).await;
         let third = answer.assert_ok_with_token(&anna);
 

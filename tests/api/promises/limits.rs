@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::domain::window::{Limit, Window};
 
-use crate::support::{ERIC, scenario, scenario_with, wrong};
+use crate::support::{ERIC, message::CODE_NOT_VALID, scenario, scenario_with, wrong};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -88,7 +88,7 @@ async fn how_many_wrong_codes_a_day_has_is_a_matter_of_configuration() {
             assert_eq!((refused.status, refused.retry_after()), (400, None));
         }
         let refused = app.log_in(&ticket, &code).await;
-        refused.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+        refused.assert_refused(CODE_NOT_VALID);
         assert!(refused.retry_after().is_some());
     })
     .await;
@@ -109,7 +109,7 @@ async fn ten_wrong_codes_a_day_then_neither_codes_nor_messages_until_it_passes()
         let wait = refused.assert_too_frequent();
         assert!((DAY - 242..=DAY - 238).contains(&wait), "{wait}");
         let refused = app.log_in(&last.0, &last.1).await;
-        refused.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+        refused.assert_refused(CODE_NOT_VALID);
         assert!(refused.retry_after().is_some());
         app.wait(wait);
         let (ticket, code) = app.login_code(ERIC).await;

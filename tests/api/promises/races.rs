@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, MARY, PATIENT, TestApp, batches_are_snapshots, eric, fault::Fault,
+    ANNA, Answer, ERIC, MARY, PATIENT, TestApp, batches_are_snapshots, eric,
+    fault::Fault,
+    message::{CODE_NOT_VALID, NAME_EXISTS, PHONE_EXISTS},
     scenario_with, wrong,
 };
 
@@ -52,7 +54,7 @@ async fn a_hundred_logins_with_the_right_code_give_one_session() {
         let answers = at_once_before(app, "PutItem", answers).await;
         assert_eq!(successes(&answers), 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
-            refused.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+            refused.assert_refused(CODE_NOT_VALID);
         }
     })
     .await;
@@ -70,7 +72,7 @@ async fn a_hundred_codes_at_once_evaluate_no_more_than_five() {
         let accepted = successes(&answers);
         assert!(accepted <= 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
-            refused.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+            refused.assert_refused(CODE_NOT_VALID);
         }
         // Every evaluation is a write that moves the version; the send was the first.
         let version = app.code_item(SLOT).await["version"].as_n().unwrap().clone();
@@ -81,7 +83,7 @@ async fn a_hundred_codes_at_once_evaluate_no_more_than_five() {
         }
         // Whatever came of it, the challenge is over.
         let late = app.log_in(&ticket, &code).await;
-        late.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+        late.assert_refused(CODE_NOT_VALID);
     })
     .await;
 }
@@ -130,7 +132,7 @@ async fn a_hundred_registrations_of_one_name_make_one_account_and_the_others_can
         let answers = at_once_before(app, "TransactWriteItems", answers).await;
         assert_eq!(successes(&answers), 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
-            refused.assert_a(400, "{NAME}_EXISTS", "User name exists");
+            refused.assert_refused(NAME_EXISTS);
         }
         let winner = answers.iter().position(|answer| answer.status == 200);
         let winner = winner.unwrap();
@@ -176,7 +178,7 @@ async fn a_hundred_registrations_of_one_phone_make_one_account() {
         let answers = at_once_before(app, "TransactWriteItems", answers).await;
         assert_eq!(successes(&answers), 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
-            refused.assert_a(400, "USER_PHONE_EXIST", "User phone exists");
+            refused.assert_refused(PHONE_EXISTS);
         }
         let winner = answers.iter().find(|answer| answer.status == 200).unwrap();
         let uid = &winner.body["result"]["uuid"];
@@ -207,9 +209,9 @@ async fn one_registration_sent_a_hundred_times_makes_one_account() {
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             // Whoever reads while the account is made can find its name before its phone.
             if refused.body["code"] == "{NAME}_EXISTS" && !batches_are_snapshots() {
-                refused.assert_a(400, "{NAME}_EXISTS", "User name exists");
+                refused.assert_refused(NAME_EXISTS);
             } else {
-                refused.assert_a(400, "USER_PHONE_EXIST", "User phone exists");
+                refused.assert_refused(PHONE_EXISTS);
             }
         }
         assert_eq!(app.user_keys().await.len(), 9);
@@ -237,7 +239,7 @@ async fn of_a_hundred_password_changes_with_one_code_one_is_made() {
                 }
                 // Whoever read the account before the change and its code after it.
                 Some("{CODE}_NOT_VALID") => {
-                    answer.assert_a_with_token(400, "{CODE}_NOT_VALID", "Code not valid");
+                    answer.assert_refused_in_session(CODE_NOT_VALID);
                 }
                 _ => answer.assert_invalid_token(),
             }
@@ -263,7 +265,7 @@ async fn of_a_hundred_password_resets_with_one_code_one_is_made() {
                     answer.assert_ok(&json!(true));
                     app.session_of("eric", password).await;
                 }
-                _ => answer.assert_a(400, "{CODE}_NOT_VALID", "Code not valid"),
+                _ => answer.assert_refused(CODE_NOT_VALID),
             }
         }
     })
@@ -280,7 +282,7 @@ async fn a_hundred_wrong_codes_for_a_password_evaluate_no_more_than_five() {
             .iter()
             .map(|guess| app.change_password(&token, &ticket, guess, "second-password"));
         for refused in at_once(answers).await {
-            refused.assert_a_with_token(400, "{CODE}_NOT_VALID", "Code not valid");
+            refused.assert_refused_in_session(CODE_NOT_VALID);
         }
         let item = app.code_item("change-password#5").await;
         // The send wrote first.
@@ -288,7 +290,7 @@ async fn a_hundred_wrong_codes_for_a_password_evaluate_no_more_than_five() {
         let late = app
             .change_password(&token, &ticket, &code, "second-password")
             .await;
-        late.assert_a_with_token(400, "{CODE}_NOT_VALID", "Code not valid");
+        late.assert_refused_in_session(CODE_NOT_VALID);
     })
     .await;
 }

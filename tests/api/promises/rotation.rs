@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     ANNA, ERIC, ERIC_PASSWORD, MARY, eric,
     keys::{K1, K1_AND_K2, K2},
+    message::CODE_NOT_VALID,
     mobile::MOBILE,
     scenario_with,
 };
@@ -62,7 +63,7 @@ async fn and_only_until_it_expires() {
         app.redeploy(&[("KEY_RING", K1_AND_K2)]).await;
         app.wait(300);
         let late = app.log_in(&ticket, &code).await;
-        late.assert_a(400, "{CODE}_NOT_VALID", "Code not valid");
+        late.assert_refused(CODE_NOT_VALID);
 
         app.wait(30 * DAY - 300 - 60);
         let fresh = app.info(&session).await.assert_ok_with_token(&eric());

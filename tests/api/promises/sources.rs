@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of, fault::Fault, scenario,
-    scenario_with,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of, fault::Fault,
+    message::PHONE_UNKNOWN, scenario, scenario_with,
 };
 
 const ADDRESS: &str = "203.0.113.7";
@@ -59,7 +59,7 @@ async fn the_defaults_are_thirty_an_hour_and_a_hundred_a_day() {
 async fn an_ipv6_subscriber_is_one_address() {
     scenario_with(THREE_AN_HOUR, async |app| {
         for n in 0..3 {
-            let address = format!("2001:db8:1:2::n");
+            let address = format!("2001:db8:1:2::{n}");
             assert_eq!(ask(app, &address, n).await.status, 200, "{n}");
         }
         ask(app, "2001:db8:1:2:ffff::", 3)
@@ -108,7 +108,7 @@ async fn a_refused_send_counts_too() {
             let unknown = app
                 .post_from(ADDRESS, path, json!({ "phone": phone }))
                 .await;
-            unknown.assert_a(400, "USER_PHONE_NOT_EXIST", "User phone not exists");
+            unknown.assert_refused(PHONE_UNKNOWN);
         }
         // Whether a number is known is not to be had any more, either.
         let path = "/v1/user/sendLoginMessage";

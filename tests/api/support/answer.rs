@@ -8,6 +8,8 @@ use serde_json::Value;
 /// A whole answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// What was requested, so that a row that fails names itself.
+    pub request: String,
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Value,
@@ -18,7 +20,8 @@ impl Answer {
     /// Asserts status and body whole, and the headers that every answer has.
     #[track_caller]
     pub fn assert(&self, status: u16, body: Value) {
-        assert_eq!((self.status, &self.body), (status, &body), "{self:?}");
+        let (answered, expected) = ((self.status, &self.body), (status, &body));
+        assert_eq!(answered, expected, "{}: {self:?}", self.request);
         let header = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap());
         assert_eq!(
             header("content-type"),

@@ -212,12 +212,16 @@ impl TestApp {
             request = request.header(name, HeaderValue::from_str(value).unwrap());
         }
         let begun = std::time::Instant::now();
-        let response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let sent = request.body().and_then(reqwest::Body::as_bytes);
+        let sent = String::from_utf8_lossy(sent.unwrap_or_default()).into_owned();
+        let response = self.http.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let took = begun.elapsed();
         self.settle().await;
         let answer = Answer {
+            request: format!("POST {path} {sent}"),
             status,
             headers,
             took,

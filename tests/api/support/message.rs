@@ -2,9 +2,56 @@
 
 use serde_json::{Value, json};
 
-use super::{answer::Answer, app::TestApp, people::ERIC, people::ERIC_PASSWORD};
+use super::{
+    answer::Answer,
+    app::TestApp,
+    people::{ERIC, ERIC_PASSWORD, eric},
+};
+
+/// A row of dialect A's error tables: status, `code` and `message`.
+pub type Refusal = (u16, &'static str, &'static str);
+
+pub const CODE_REQUIRED: Refusal = (400, "{CODE}_REQUIRED", "Code required");
+pub const PHONE_INFO_REQUIRED: Refusal = (400, "{PHONE_INFO}_REQUIRED", "Phone info required");
+pub const NAME_REQUIRED: Refusal = (400, "{NAME}_REQUIRED", "Name required");
+pub const PASSWORD_REQUIRED: Refusal = (400, "{PASSWORD}_REQUIRED", "Password required");
+pub const NEW_PASSWORD_REQUIRED: Refusal =
+    (400, "{NEW_PASSWORD}_REQUIRED", "New password required");
+pub const PHONE_REQUIRED: Refusal = (400, "{PHONE}_REQUIRED", "Phone required");
+pub const CODE_NOT_VALID: Refusal = (400, "{CODE}_NOT_VALID", "Code not valid");
+pub const PHONE_INFO_NOT_VALID: Refusal = (400, "{PHONE_INFO}_NOT_VALID", "Phone info not valid");
+pub const PASSWORD_NOT_VALID: Refusal = (400, "{PASSWORD}_NOT_VALID", "Password not valid");
+pub const NEW_PASSWORD_NOT_VALID: Refusal =
+    (400, "{NEW_PASSWORD}_NOT_VALID", "New password not valid");
+pub const OLD_PASSWORD_NOT_VALID: Refusal =
+    (400, "{OLD_PASSWORD}_NOT_VALID", "Old password not valid");
+pub const PHONE_NOT_VALID: Refusal = (400, "PHONE_NOT_VALIDATE", "Phone not validate");
+pub const PHONE_EXISTS: Refusal = (400, "USER_PHONE_EXIST", "User phone exists");
+pub const PHONE_UNKNOWN: Refusal = (400, "USER_PHONE_NOT_EXIST", "User phone not exists");
+pub const PHONE_MISMATCH: Refusal = (400, "USER_PHONE_NOT_MATCH", "User phone not match.");
+pub const NAME_EXISTS: Refusal = (400, "{NAME}_EXISTS", "User name exists");
+pub const USER_NOT_FOUND: Refusal = (400, "USER_NOT_FOUND", "User not found");
+pub const LOGIN_FAILED: Refusal = (400, "USER_LOGIN_FAILED", "User login failed");
+pub const TOO_FREQUENT: Refusal = (
+    400,
+    "SEND_MESSAGE_FREQUENTLY",
+    "Send message too frequently",
+);
+pub const NOT_SENT: Refusal = (
+    500,
+    "SEND_MESSAGE_ERROR",
+    "Cannot send message, try again later.",
+);
 
 impl TestApp {
+    /// Asserts that eric's password is this one, and not that.
+    pub async fn assert_password_of_eric(&self, right: &str, wrong: &str) {
+        let answer = self.log_in_with_password("eric", right).await;
+        answer.assert_ok_with_token(&eric());
+        let answer = self.log_in_with_password("eric", wrong).await;
+        answer.assert_refused(LOGIN_FAILED);
+    }
+
     /// `POST /v1/user/sendLoginMessage` for a phone.
     pub async fn send_login_code(&self, phone: &str) -> Answer {
         self.post("/v1/user/sendLoginMessage", json!({"phone": phone}))
@@ -139,6 +186,44 @@ impl TestApp {
 }
 
 impl Answer {
+    /// Asserts a row of an error table whole, without a token.
+    #[track_caller]
+    pub fn assert_refused(&self, (status, code, message): Refusal) {
+        self.assert_a(status, code, message);
+    }
+
+    /// Asserts a row of an error table whole, with the fresh token of a session; that token.
+    #[track_caller]
+    pub fn assert_refused_in_session(&self, (status, code, message): Refusal) -> String {
+        self.assert_a_with_token(status, code, message)
+    }
+
+    /// Asserts that this account has been made, with a session; the account and the token.
+    #[track_caller]
+    pub fn assert_registered(&self, name: &str, phone: &str) -> (Value, String) {
+        let number = |key: &str| self.body["result"][key].as_u64().unwrap_or_default();
+        let (uuid, created) = (number("uuid"), number("createTime"));
+        let user = json!({
+            "uuid": uuid,
+            "name": name,
+            "email": "",
+            "countryCode": "86",
+            "phone": phone,
+            "createTime": created,
+            "createIp": self.body["result"]["createIp"],
+            "ssid": {},
+            "icon": "default.jpg",
+            "spaceUsed": 0,
+            "spaceCapacity": 8192,
+            "type": 0,
+            "status": 0
+        });
+        let token = self.assert_ok_with_token(&user);
+        // A JSON number that every client can hold.
+        assert!((1..1 << 53).contains(&uuid), "{uuid}");
+        (user, token)
+    }
+
     /// Asserts a dialect-A error whole, without a token.
     #[track_caller]
     pub fn assert_a(&self, status: u16, code: &str, message: &str) {

@@ -1,6 +1,7 @@
 //! Each function is permitted the calls it makes, and no others. Every scenario checks that no call lacks
 //! its permission; here each permission is used.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
@@ -60,7 +61,14 @@ async fn use_every_function(app: &TestApp) {
     app.make_sure("mary", &wrong(&code, 0)).await;
     let taken = app.make_sure("mary", &code).await;
     let token = app.learn_reset_token(&taken).unwrap();
+    // Why it is refused to her while she is disabled is read apart.
+    app.operator_sets(6, "status", AttributeValue::N("1".into()))
+        .await;
     app.change_passwd("mary", &token, "Wachtwoord42").await;
+    app.operator_sets(6, "status", AttributeValue::N("0".into()))
+        .await;
+    let changed = app.change_passwd("mary", &token, "Wachtwoord42").await;
+    changed.assert_b_ok("密码修改成功");
 
     app.wait(3600);
     let session = app.session_of("eric", "third-password").await;
