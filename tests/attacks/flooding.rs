@@ -74,7 +74,7 @@ pub async fn from_one_address() -> Vec<Outcome> {
     vec![Outcome::new(
         "flooding a thousand phones for a day, from one address",
         "30 messages in any hour, 100 in any 24 h whose codes are not used",
-        // No more than promised, and no less: a limiter that let nobody through would keep a bound too.
+        // Exactly the promised numbers: a limiter that refused everything would keep an upper bound too.
         hour == 30 && day == 100,
         format!("{hour} in the first hour, {day} in 24 h and that hour"),
     )]

@@ -1,6 +1,6 @@
 //! The attack suite: `cargo test --test attacks`.
 //!
-//! What somebody would try who wants into an account or at the SMS bill, against the whole system over
+//! What an attacker would try against accounts and the SMS bill, on the whole system over
 //! HTTP, hours and months by a clock that is moved. Prints a table of attack, promise and result, and
 //! fails if a promise is broken.
 

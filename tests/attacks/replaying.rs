@@ -1,4 +1,4 @@
-//! Using again what was good once, and using it many times at once.
+//! Using again what is valid once, and using it many times at once.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ const VICTIM: &str = "13800138001";
 const E164: &str = "+8613800138001";
 const ME: &str = "192.0.2.1";
 
-/// Asks for a code to recover the password with, and has it turned into a reset token.
+/// Requests a recovery code and exchanges it for a reset token.
 async fn reset_token(world: &World) -> String {
     let body = json!({"username": "user-5", "mobile_phone": VICTIM});
     let path = "/Systems/sendVerificationCode";
@@ -119,9 +119,10 @@ pub async fn everything() -> Vec<Outcome> {
     let info = world.post(ME, "/v1/user/info", body).await;
     again("a session from before the password changed", &info);
 
-    let result = match worked.is_empty() {
-        true => format!("0 of {tried} ways worked"),
-        false => format!("{worked:?} worked"),
+    let result = if worked.is_empty() {
+        format!("0 of {tried} ways worked")
+    } else {
+        format!("{worked:?} worked")
     };
     vec![Outcome::new(
         "replaying codes, tickets, reset tokens, sessions",

@@ -157,7 +157,7 @@ async fn every_session_ends_with_the_change_but_the_one_that_made_it() {
         // So do sessions that begin later, until the next change.
         let later = app.session_of("eric", NEW).await;
         app.info(&later).await.assert_ok_with_token(&eric());
-        // Nobody else is concerned.
+        // Other accounts keep their sessions.
         let (ticket, code) = app.login_code(MARY).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
     })
@@ -287,7 +287,7 @@ async fn guesses_at_the_old_password_count_as_those_at_the_login_do() {
 }
 
 #[tokio::test]
-async fn ten_wrong_codes_a_day_then_the_wait_is_told() {
+async fn ten_wrong_codes_a_day_then_the_answer_has_the_wait() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
         let mut last = (String::new(), String::new());

@@ -1,4 +1,4 @@
-//! Bringing accounts over: what is made, what is there already, what can be no account.
+//! Importing accounts: what is created, what exists already, what is invalid.
 
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn a_password_comes_plain_as_md5_or_as_an_argon2id_hash() {
 }
 
 #[tokio::test]
-async fn what_can_be_no_account_is_reported_and_keeps_nobody_out() {
+async fn an_invalid_user_is_reported_and_the_others_are_imported() {
     scenario_with(&[("ALLOWED_COUNTRY_CODES", "86,44")], async |app| {
         let invalid = [
             (json!({}), "missing field `name`"),

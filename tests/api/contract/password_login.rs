@@ -86,7 +86,7 @@ async fn value_required_comes_before_password_required() {
 }
 
 #[tokio::test]
-async fn what_can_be_no_password_is_not_valid_for_anybody_and_counts_for_nobody() {
+async fn password_not_valid_for_any_user_and_not_counted() {
     scenario(async |app| {
         for value in ["eric", "nobody"] {
             for _ in 0..4 {
@@ -108,7 +108,7 @@ async fn what_can_be_no_password_is_not_valid_for_anybody_and_counts_for_nobody(
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_the_answer_is_the_same() {
+async fn every_wrong_login_gets_the_same_answer() {
     scenario(async |app| {
         app.create_user_with(7, "disabled", ANNA, Some("anna-password"))
             .await;
@@ -126,7 +126,7 @@ async fn whatever_is_wrong_the_answer_is_the_same() {
             ("eric", &md5("wrong-password")),
             ("nobody", ERIC_PASSWORD),
             ("13900139009", ERIC_PASSWORD),
-            // No phone number, and nobody's name.
+            // Neither a phone number nor a known name.
             ("1380013800", ERIC_PASSWORD),
             (&"x".repeat(65), ERIC_PASSWORD),
             ("\u{7f}", ERIC_PASSWORD),
@@ -150,7 +150,7 @@ async fn whatever_is_wrong_the_answer_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_somebody_elses_phone_does_not_get_in_his_way() {
+async fn a_name_equal_to_anothers_phone_does_not_shadow_the_phone() {
     scenario(async |app| {
         app.create_user_with(7, ERIC, ANNA, Some("anna-password"))
             .await;
@@ -218,7 +218,7 @@ async fn right_passwords_do_not_count_however_many_come_at_once() {
 }
 
 #[tokio::test]
-async fn a_name_nobody_has_is_limited_as_an_account_is() {
+async fn an_unknown_name_is_limited_like_an_account() {
     scenario(async |app| {
         for (value, known) in [("eric", true), ("nobody", false), ("13900139009", false)] {
             for _ in 0..10 {
@@ -242,7 +242,7 @@ async fn a_name_nobody_has_is_limited_as_an_account_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_hundred_guesses_at_once_ten_are_looked_at() {
+async fn of_a_hundred_guesses_at_once_ten_are_evaluated() {
     scenario_with(&[PATIENT], async |app| {
         let guesses = (0..100).map(|n| format!("wrong-password-{n}"));
         let guesses: Vec<String> = guesses.chain([ERIC_PASSWORD.to_owned()]).collect();
@@ -256,7 +256,7 @@ async fn of_a_hundred_guesses_at_once_ten_are_looked_at() {
         let (unseen, looked_at): (Vec<_>, Vec<_>) = refused
             .iter()
             .partition(|answer| answer.retry_after().is_some());
-        // A right guess among the first gives its place back, to one more if there is one.
+        // A right guess among the first releases its place for one more.
         assert!(accepted.len() <= 1);
         assert!((10 - accepted.len()..=10).contains(&looked_at.len()));
         assert_eq!(unseen.len(), 101 - accepted.len() - looked_at.len());
@@ -349,7 +349,7 @@ async fn an_unknown_name_takes_as_long_as_a_wrong_password() {
 }
 
 #[tokio::test]
-async fn the_cost_of_a_hash_is_configured_and_an_old_hash_is_made_anew_at_the_next_login() {
+async fn an_outdated_hash_is_replaced_at_the_next_login_by_one_of_the_configured_cost() {
     let environment = [("PASSWORD_MEMORY_KIB", "128"), ("PASSWORD_PASSES", "3")];
     let at_cost = |hash: &str| hash.starts_with("$argon2id$v=19$m=128,t=3,p=1$");
     scenario_with(&environment, async |app| {

@@ -1,4 +1,4 @@
-//! A phoneInfo is good for the endpoint it was made for, and for no other.
+//! A ticket is valid at the endpoint it was issued for, and at no other.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn a_phone_info_of_one_purpose_is_refused_by_every_other_endpoint() {
                 assert_eq!(answer.body["code"], "{CODE}_NOT_VALID", "{path}");
             }
         }
-        // All of them are still good where they belong. What the reset ends is begun anew.
+        // All of them are still valid where they belong. The reset ends the session, so a new one is begun.
         for (path, sent) in ENDPOINTS.iter().zip(&tickets).take(3) {
             let answer = redeem(app, path, &session, sent).await;
             assert_eq!(answer.status, 200, "{path}: {answer:?}");

@@ -165,7 +165,7 @@ async fn a_name_of_1_to_64_characters_is_kept_as_it_is_written() {
 }
 
 #[tokio::test]
-async fn user_phone_exist_when_somebody_was_quicker() {
+async fn user_phone_exist_when_another_account_took_the_phone_first() {
     scenario(async |app| {
         let (ticket, code) = app.register_code(ANNA).await;
         app.create_user(7, "quick", ANNA).await;
@@ -194,7 +194,7 @@ async fn a_registration_sent_twice_says_that_the_phone_has_its_account() {
 }
 
 #[tokio::test]
-async fn what_an_operator_disables_was_nevertheless_registered() {
+async fn an_account_disabled_after_register_stays_registered() {
     scenario(async |app| {
         let (ticket, code) = app.register_code(ANNA).await;
         let answer = app.register(&ticket, &code, "Anna", PASSWORD).await;

@@ -122,7 +122,7 @@ async fn an_account_without_a_password_gets_one() {
 }
 
 #[tokio::test]
-async fn whoever_is_locked_out_by_wrong_passwords_is_not_let_in_by_a_new_one_but_by_sms() {
+async fn a_reset_does_not_lift_the_lock_of_wrong_passwords_and_sms_still_logs_in() {
     scenario(async |app| {
         for _ in 0..10 {
             let answer = app.log_in_with_password("eric", "wrong-password").await;

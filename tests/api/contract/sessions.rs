@@ -51,7 +51,7 @@ async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
                 vec![("authorization", bearer(&his))],
                 json!({"token": ["x"]}),
             ),
-            // What holds no bearer token is as good as nothing.
+            // A header without a bearer token counts as missing.
             (
                 vec![
                     ("authorization", "Basic ZXJpYzp4".into()),

@@ -20,7 +20,7 @@ async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_t
         let first = registered.token().to_owned();
         app.wait(60);
 
-        // B: a new password, for whoever has the phone.
+        // B: a new password, proved by the phone.
         let code = app.verification_code("小明", OLD).await;
         let taken = app.make_sure("小明", &code).await;
         let token = app.learn_reset_token(&taken).unwrap();
@@ -71,7 +71,7 @@ async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_t
         answer.assert_b(8005, "手机号与绑定手机号不一致");
         app.wait(60);
         app.reset_token("小明", NEW).await;
-        // A: by password, the old number is nobody's either.
+        // A: by password, the old number is unknown too.
         let old = app.log_in_with_password(OLD, "Zugang2024x").await;
         old.assert_refused(LOGIN_FAILED);
         assert_eq!(app.log_in_with_password(NEW, md5).await.status, 200);

@@ -19,7 +19,7 @@ async fn ask(app: &TestApp, n: u32) -> Answer {
     app.send_register_code(&format!("139{n:08}")).await
 }
 
-/// What all shards hold, in millionths of a dollar.
+/// The sum of all shards, in millionths of a dollar.
 async fn spent(app: &TestApp) -> u64 {
     let (mut total, today) = (0, app.clock.now().0 / 1000 / DAY);
     for shard in 0..32 {
@@ -31,7 +31,7 @@ async fn spent(app: &TestApp) -> u64 {
 }
 
 #[tokio::test]
-async fn a_day_has_so_much_money_and_the_next_begins_anew() {
+async fn a_days_cap_refuses_sends_until_the_next_day() {
     scenario_with(THREE, async |app| {
         for n in 0..3 {
             assert_eq!(ask(app, n).await.status, 200, "{n}");
@@ -46,7 +46,7 @@ async fn a_day_has_so_much_money_and_the_next_begins_anew() {
 }
 
 #[tokio::test]
-async fn how_much_is_spent_is_told_as_it_is_spent() {
+async fn each_send_measures_how_much_is_spent() {
     scenario_with(THREE, async |app| {
         let told = || -> Vec<f64> {
             let lines = app.metrics();
@@ -65,7 +65,7 @@ async fn how_much_is_spent_is_told_as_it_is_spent() {
 }
 
 #[tokio::test]
-async fn a_country_can_have_less_than_all_together() {
+async fn a_country_can_have_a_lower_cap_of_its_own() {
     let environment = [
         ("ALLOWED_COUNTRY_CODES", "86,44"),
         ("SMS_PRICES_USD", r#"{"86":0.04,"44":0.04}"#),
@@ -106,7 +106,7 @@ async fn a_message_that_sns_refuses_costs_nothing() {
 }
 
 #[tokio::test]
-async fn what_it_would_have_cost_is_given_back_though_another_send_is_at_the_ledger() {
+async fn a_failed_send_is_released_although_another_send_writes_the_ledger() {
     scenario_with(THREE, async |app| {
         let conflict = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             "CancellationReasons":[{"Code":"TransactionConflict","Message":"ongoing"}]}"#;
@@ -156,7 +156,7 @@ async fn a_send_that_is_refused_otherwise_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_hundred_who_race_for_one_phone_the_one_that_is_sent_is_paid_for() {
+async fn of_a_hundred_sends_to_one_phone_only_the_one_sent_is_charged() {
     scenario_with(&[PATIENT], async |app| {
         let sends = (0..100).map(|_| app.send_login_code(ERIC));
         futures_util::future::join_all(sends).await;
@@ -179,7 +179,7 @@ async fn a_notice_is_paid_for_too() {
 }
 
 #[tokio::test]
-async fn without_money_codes_are_taken_and_passwords_too_and_a_move_is_made_untold() {
+async fn without_money_codes_and_passwords_are_accepted_and_a_move_sends_no_notice() {
     let two = [
         ("DAILY_SPEND_USD", "0.09"),
         ("SMS_PRICES_USD", r#"{"86":0.04}"#),

@@ -160,7 +160,7 @@ async fn dynamodb_throttles_fails_or_has_lost_its_tables() {
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_not_done_twice_nor_taken_for_anothers() {
+async fn a_login_write_whose_answer_is_lost_is_done_once_and_recognised() {
     scenario(async |app| {
         // The read's answer, then the write's: each is asked for again.
         app.dynamodb.break_it(Fault::LosesAnswers { times: 1 });
@@ -193,7 +193,7 @@ async fn the_answer_of_the_spending_write_is_lost_and_the_login_succeeds_all_the
 }
 
 #[tokio::test]
-async fn a_send_that_was_recorded_but_never_answered_gives_the_cool_down_back() {
+async fn a_send_recorded_but_unanswered_releases_its_cool_down() {
     scenario(async |app| {
         let operation = "TransactWriteItems";
         app.dynamodb.break_it(Fault::LosesAnswersOf {
@@ -286,9 +286,10 @@ async fn assert_a_change_is_whole(app: &TestApp, way: Way, fault: Fault) -> Beca
     let again = way
         .change(app, &again, &sent, (now, "third-password"))
         .await;
-    match new {
-        true => assert_eq!(again.body["code"], "{CODE}_NOT_VALID", "{told}: {again:?}"),
-        false => assert_eq!(again.status, 200, "{told}: {again:?}"),
+    if new {
+        assert_eq!(again.body["code"], "{CODE}_NOT_VALID", "{told}: {again:?}");
+    } else {
+        assert_eq!(again.status, 200, "{told}: {again:?}");
     }
     match answer.status {
         200 => {
@@ -339,10 +340,13 @@ async fn a_password_change_is_whole_or_nothing_wherever_dynamodb_begins_to_fail(
 #[tokio::test]
 async fn a_password_change_is_whole_or_nothing_wherever_answers_begin_to_get_lost() {
     let for_ever = Fault::LosesAnswers { times: usize::MAX };
-    assert_changes_are_whole(for_ever, |way, n| match n + 1 == way.requests() {
-        // The transaction comes last, and what it does it does.
-        true => Became::MadeUnanswered,
-        false => Became::Nothing,
+    assert_changes_are_whole(for_ever, |way, n| {
+        let is_transaction = n + 1 == way.requests();
+        if is_transaction {
+            Became::MadeUnanswered
+        } else {
+            Became::Nothing
+        }
     })
     .await;
 }
@@ -403,7 +407,7 @@ async fn a_password_change_is_whole_or_nothing_whichever_operation_fails() {
 }
 
 #[tokio::test]
-async fn a_failed_change_tells_the_dialects_error_with_a_fresh_token_where_the_session_was_seen() {
+async fn a_failed_change_password_answers_the_dialects_error_with_a_fresh_token() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         let sent = app.change_password_code(&session).await;
@@ -478,7 +482,7 @@ async fn a_registration_is_whole_or_nothing_wherever_dynamodb_fails() {
 }
 
 #[tokio::test]
-async fn a_code_for_a_password_or_an_account_whose_sms_fails_can_be_asked_for_again_at_once() {
+async fn a_failed_sms_of_register_change_or_reset_can_be_requested_again_at_once() {
     for fault in [
         Fault::Refuses,
         sns_error(500, "InternalError"),
@@ -532,7 +536,7 @@ async fn a_login_that_dynamodb_fails_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn an_old_hash_that_cannot_be_made_anew_is_no_reason_to_refuse_a_login() {
+async fn login_succeeds_although_an_outdated_hash_cannot_be_replaced() {
     let environment = [("PASSWORD_MEMORY_KIB", "128")];
     scenario_with(&environment, async |app| {
         let old = app.stored_hash(5).await;
@@ -588,7 +592,7 @@ impl Prepared {
         }
     }
 
-    /// Asserts that the `n`-th endpoint fails as its dialect has it: with HTTP status 200.
+    /// Asserts that the `n`-th endpoint fails as its dialect says: with HTTP status 200.
     async fn assert_fails(&self, app: &TestApp, n: usize) {
         let answer = self.ask(app, n).await;
         match n {
@@ -654,8 +658,7 @@ async fn dialects_b_and_c_answer_200_in_time_when_dynamodb_hangs() {
 }
 
 #[tokio::test]
-async fn in_dialects_b_and_c_a_write_whose_answer_is_lost_is_not_done_twice_nor_taken_for_anothers()
-{
+async fn in_dialects_b_and_c_a_write_whose_answer_is_lost_is_done_once_and_recognised() {
     scenario(async |app| {
         let prepared = Prepared::new(app).await;
         for n in 0..ENDPOINTS {
@@ -672,8 +675,7 @@ async fn in_dialects_b_and_c_a_write_whose_answer_is_lost_is_not_done_twice_nor_
 }
 
 #[tokio::test]
-async fn an_sms_of_dialect_b_or_c_whose_answer_is_lost_is_sent_once_and_the_retry_brings_the_same_code()
- {
+async fn in_dialects_b_and_c_an_sms_whose_answer_is_lost_is_sent_once() {
     scenario(async |app| {
         app.sns.break_it(Fault::LosesAnswers { times: 1 });
         let answer = app.send_verification_code("eric", ERIC).await;

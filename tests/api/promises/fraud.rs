@@ -1,4 +1,4 @@
-//! The toll-fraud guard: codes that nobody uses, against what is usual.
+//! The toll-fraud guard: codes that are not redeemed, compared with what is usual.
 
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
@@ -30,7 +30,7 @@ async fn join(app: &TestApp, address: &str, n: u32) {
 }
 
 #[tokio::test]
-async fn beyond_the_usual_an_address_that_answers_nothing_is_cut_off_and_others_are_not() {
+async fn beyond_the_usual_only_addresses_without_used_codes_are_refused() {
     scenario_with(FOUR, async |app| {
         for n in 0..4 {
             assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
@@ -49,7 +49,7 @@ async fn beyond_the_usual_an_address_that_answers_nothing_is_cut_off_and_others_
 }
 
 #[tokio::test]
-async fn whoever_answers_has_credit() {
+async fn an_address_whose_codes_are_used_has_credit() {
     scenario_with(FOUR, async |app| {
         let office = "198.51.100.1";
         for n in 100..106 {
@@ -84,7 +84,7 @@ async fn one_country_is_not_another() {
 }
 
 #[tokio::test]
-async fn observing_it_counts_and_lets_pass_and_off_it_does_neither() {
+async fn observe_counts_and_lets_pass_and_off_does_neither() {
     // The log is one for all, so each looks for an address that no other test comes from.
     for (mode, decision, pump) in [
         ("observe", Some("Observed"), "203.0.113.11"),

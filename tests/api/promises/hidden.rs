@@ -1,4 +1,4 @@
-//! `HIDE_UNKNOWN_USERS`: nobody who asks learns who has an account, by no answer and by no clock.
+//! `HIDE_UNKNOWN_USERS`: neither an answer nor its time reveals whether an account exists.
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
@@ -27,7 +27,7 @@ fn seen(answer: &Answer) -> Value {
     json!([answer.status, headers, answer.retry_after(), body])
 }
 
-/// The names and kinds of what a ticket holds.
+/// The names and types of a ticket's claims.
 fn shape(ticket: &str) -> Value {
     let payload = ticket.split('.').nth(1).unwrap();
     let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap();
@@ -43,7 +43,8 @@ fn shape(ticket: &str) -> Value {
     kinds.collect()
 }
 
-/// Asks, is told to wait, guesses six times, and asks again: by one of the endpoints of dialect A.
+/// Requests a code, requests again too early, guesses six times, and requests again, at one pair of
+/// dialect A.
 async fn history_in_a(app: &TestApp, send: &str, redeem: &str, phone: &str) -> Vec<Value> {
     let asked = json!({ "phone": phone });
     let sent = app.post(send, asked.clone()).await;
@@ -141,7 +142,7 @@ async fn in_dialect_c_a_number_in_use_and_a_free_one_have_the_same_history() {
 }
 
 #[tokio::test]
-async fn who_is_known_gets_in_as_ever() {
+async fn a_known_user_logs_in_as_usual() {
     scenario_with(HIDDEN, async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
@@ -156,7 +157,7 @@ async fn who_is_known_gets_in_as_ever() {
 }
 
 #[tokio::test]
-async fn whoever_registers_after_a_decoy_gets_a_code_that_works() {
+async fn register_after_a_decoy_sends_a_code_that_works() {
     scenario_with(HIDDEN, async |app| {
         app.send_login_code(ANNA).await;
         let (ticket, code) = app.register_code(ANNA).await;
@@ -170,7 +171,7 @@ async fn whoever_registers_after_a_decoy_gets_a_code_that_works() {
 }
 
 #[tokio::test]
-async fn a_message_that_fails_unseen_gives_no_cool_down_back_and_is_not_paid_for() {
+async fn a_message_that_fails_after_the_answer_keeps_its_cool_down_and_costs_nothing() {
     let environment = [HIDDEN, &[("DAILY_SPEND_USD", "0.05")]].concat();
     scenario_with(&environment, async |app| {
         app.sns.break_it(Fault::Refuses);

@@ -1,4 +1,4 @@
-//! A person's whole life, over HTTP.
+//! One account from its registration on, over HTTP.
 
 use serde_json::json;
 

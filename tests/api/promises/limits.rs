@@ -10,7 +10,7 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
 #[tokio::test]
-async fn five_messages_an_hour_ten_a_day_and_the_wait_is_told_exactly() {
+async fn sends_are_limited_to_five_an_hour_and_ten_a_day_with_the_exact_wait() {
     scenario(async |app| {
         for sent in 0..5 {
             assert_eq!(app.send_login_code(ERIC).await.status, 200, "{sent}");
@@ -80,7 +80,7 @@ async fn the_stores_condition_is_the_window_of_the_core() {
 }
 
 #[tokio::test]
-async fn how_many_wrong_codes_a_day_has_is_a_matter_of_configuration() {
+async fn wrong_codes_a_day_are_configured() {
     scenario_with(&[("WRONG_CODES_PER_DAY", "2")], async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         for n in 0..2 {

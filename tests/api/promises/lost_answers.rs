@@ -1,5 +1,5 @@
 //! A write whose answer is lost, at every endpoint that moves a slot: it is recognised as one's own
-//! when it is repeated, so a wrong code counts once and a failed send gives its cool-down back.
+//! when it is repeated, so a wrong code counts once and a failed send releases its cool-down.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ async fn assert_counted_once(app: &TestApp, slot: &str, answer: impl Future<Outp
 }
 
 #[tokio::test]
-async fn a_wrong_code_counts_once() {
+async fn every_endpoint_counts_a_wrong_code_once() {
     scenario(async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         let guess = wrong(&code, 0);
@@ -60,7 +60,7 @@ async fn a_wrong_code_counts_once() {
 }
 
 #[tokio::test]
-async fn a_failed_send_gives_its_cool_down_back() {
+async fn every_endpoint_releases_the_cool_down_of_a_failed_send() {
     scenario(async |app| {
         let session = app.session_of("eric", ERIC_PASSWORD).await;
         let session = session.as_str();

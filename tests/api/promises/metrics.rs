@@ -1,5 +1,4 @@
-//! What is told of a request when it is over: one log line, and one line of metrics that CloudWatch
-//! reads.
+//! What a request leaves behind: one log line, and one line of metrics that CloudWatch reads.
 
 use serde_json::{Value, json};
 use shared::telemetry::metrics::Metric;
@@ -167,7 +166,7 @@ async fn a_notice_is_no_code() {
 }
 
 #[tokio::test]
-async fn a_request_is_one_log_line_that_says_which_of_what_and_about_whom() {
+async fn each_request_logs_one_line_with_endpoint_outcome_and_phone() {
     // A phone of this test alone: all tests log into one place.
     const PHONE: &str = "13911223344";
     scenario(async |app| {
@@ -228,7 +227,7 @@ async fn a_request_is_one_log_line_that_says_which_of_what_and_about_whom() {
 }
 
 #[tokio::test]
-async fn countries_are_told_apart() {
+async fn sends_are_counted_by_country() {
     scenario_with(&[("ALLOWED_COUNTRY_CODES", "86,1")], async |app| {
         app.login_code(MARY).await;
         let body = json!({"countryCode": "1", "phone": "2025550143"});

@@ -207,7 +207,7 @@ async fn one_registration_sent_a_hundred_times_makes_one_account() {
         let answers = at_once_before(app, "TransactWriteItems", answers).await;
         assert_eq!(successes(&answers), 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
-            // Whoever reads while the account is made can find its name before its phone.
+            // A read while the account is created can find its name before its phone.
             if refused.body["code"] == "{NAME}_EXISTS" && !batches_are_snapshots() {
                 refused.assert_refused(NAME_EXISTS);
             } else {
@@ -237,7 +237,7 @@ async fn of_a_hundred_password_changes_with_one_code_one_is_made() {
                     app.info(&goes_on).await.assert_ok_with_token(&eric());
                     app.session_of("eric", password).await;
                 }
-                // Whoever read the account before the change and its code after it.
+                // A request that read the account before the change and its code after it.
                 Some("{CODE}_NOT_VALID") => {
                     answer.assert_refused_in_session(CODE_NOT_VALID);
                 }
@@ -340,9 +340,10 @@ async fn a_hundred_uses_of_a_reset_token_set_one_password() {
         let answers = at_once_before(app, "TransactWriteItems", uses).await;
         assert_eq!(saying(&answers, "msg", 2006), 1);
         for (answer, password) in answers.iter().zip(&passwords) {
-            match answer.body["msg"] == 2006 {
-                true => drop(app.session_of("eric", password).await),
-                false => answer.assert_b(8014, "令牌已过期"),
+            if answer.body["msg"] == 2006 {
+                app.session_of("eric", password).await;
+            } else {
+                answer.assert_b(8014, "令牌已过期");
             }
         }
         // Raised once, as the password was written once.
@@ -416,7 +417,7 @@ async fn a_hundred_sends_of_dialects_b_and_c_send_one_sms_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_moves_with_the_right_code_are_one_and_tell_the_old_number_once() {
+async fn of_a_hundred_moves_with_the_right_code_one_is_made_and_sends_one_notice() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, ANNA).await;
@@ -457,16 +458,17 @@ async fn of_two_who_race_for_a_number_one_wins_and_the_other_finds_it_in_use() {
             .await;
             let after = [phone_of(app, &eric).await, phone_of(app, &zoe).await];
             let eric_won = erics.body["code"] == 200;
-            let (won, lost) = match eric_won {
-                true => (erics, zoes),
-                false => (zoes, erics),
+            let (won, lost) = if eric_won {
+                (erics, zoes)
+            } else {
+                (zoes, erics)
             };
             won.assert_c_success();
             lost.assert_c(400_199, "mobile already in use");
             let (winner, loser) = (usize::from(!eric_won), usize::from(eric_won));
             assert_eq!(after[winner], number);
             assert_eq!(after[loser], before[loser]);
-            // One key per number that is somebody's, and no other.
+            // One key for each number that an account has, and no other.
             let keys = app.user_keys().await;
             let mut expected =
                 [&after[0], &after[1], MARY].map(|phone| format!("phone#+86{phone}"));

@@ -56,7 +56,7 @@ async fn what_was_issued_before_works_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn and_only_until_it_expires() {
+async fn what_was_issued_before_ends_when_it_expires() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         let session = app.session_of_eric().await;
         let (ticket, code) = app.login_code(ERIC).await;

@@ -16,7 +16,7 @@ const READ: &str = "BatchGetItem";
 const UPDATE: &str = "UpdateItem";
 
 #[tokio::test]
-async fn every_endpoint_asks_for_what_the_table_of_the_readme_says() {
+async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
     let table = Table::of_readme();
     scenario(async |app| dialect_a(app, &table).await).await;
     scenario(async |app| dialects_b_and_c(app, &table).await).await;
@@ -214,7 +214,7 @@ async fn dialects_b_and_c(app: &TestApp, table: &Table) {
     app.send_phone_change_code(&session, ANNA).await;
     counter.assert("verify_code, throttled", &[READ, UPDATE, "GetItem"], 2, 0);
     app.send_phone_change_code(&session, "1").await;
-    // To know that it is a session's to be told.
+    // Only a valid session may learn the reason.
     counter.assert("verify_code, no number", &[READ], 1, 0);
     app.send_phone_change_code("x", ANNA).await;
     counter.assert("verify_code, no session", &[], 0, 0);

@@ -1,4 +1,4 @@
-//! Limits by where requests come from: sends that were asked for and whose codes nobody used.
+//! Limits by source: sends whose codes were not redeemed.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_sends_an_hour_and_a_day_and_is_told_when_to_come_back() {
+async fn an_address_is_limited_by_hour_and_day_with_the_exact_wait() {
     scenario_with(THREE_AN_HOUR, async |app| {
         for n in 0..3 {
             assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
@@ -71,7 +71,7 @@ async fn an_ipv6_subscriber_is_one_address() {
 }
 
 #[tokio::test]
-async fn a_used_code_gives_its_send_back_and_what_was_refused_for_it() {
+async fn a_redeemed_code_removes_its_sends_and_refusals_from_the_address() {
     scenario_with(THREE_AN_HOUR, async |app| {
         // Ten people behind one address, each of them too quick once.
         for n in 0..10_u32 {
@@ -146,7 +146,7 @@ async fn a_refusal_takes_no_code_and_blocks_no_other_way_in() {
 }
 
 #[tokio::test]
-async fn a_send_that_failed_on_our_side_counts_against_nobody() {
+async fn a_send_that_failed_on_our_side_does_not_count() {
     scenario_with(THREE_AN_HOUR, async |app| {
         app.sns.break_it(Fault::Refuses);
         for n in 0..5 {

@@ -43,7 +43,7 @@ pub fn batches_are_snapshots() -> bool {
 
 /// One system with tables, inbox and clock of its own, and relays before DynamoDB and SNS.
 pub struct TestApp {
-    /// What its metrics are counted under, and its log is told apart by.
+    /// The namespace of its metrics, by which its log lines are found too.
     pub namespace: String,
     system: Mutex<System>,
     options: Options,
@@ -124,7 +124,7 @@ impl TestApp {
         }
     }
 
-    /// Deploys the functions anew, with changes to their environment; the tables stay.
+    /// Deploys the functions again with changes to their environment; the tables stay.
     pub async fn redeploy(&self, environment: &[(&str, &str)]) {
         let mut options = self.options.clone();
         for (name, value) in environment {
@@ -274,14 +274,14 @@ impl TestApp {
         }
     }
 
-    /// Remembers a secret: no log line and no table may hold it (a phone number, no log line).
+    /// Remembers a secret: no log line and no table may contain it (a phone number: no log line).
     pub fn learn(&self, secret: &str) {
         if secret.len() >= 6 {
             self.secrets.lock().unwrap().insert(secret.to_owned());
         }
     }
 
-    /// Remembers a password, in both its forms: no log line and no table may hold it.
+    /// Remembers a password in both its forms: no log line and no table may contain it.
     pub fn learn_password(&self, password: &str) {
         self.learn(password);
         self.learn(&md5(password));

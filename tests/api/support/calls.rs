@@ -13,7 +13,7 @@ pub struct Call {
     pub operation: String,
     /// What IAM would ask permission for: `dynamodb:PutItem users`.
     pub permissions: BTreeSet<String>,
-    /// The keys of the items that it writes, or holds a condition to.
+    /// The keys of the items that it writes or checks a condition on.
     pub writes: Vec<String>,
     /// When it came in, and when its answer left.
     pub during: (Instant, Instant),

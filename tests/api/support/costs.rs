@@ -8,7 +8,7 @@ use std::{
 
 use super::checkout::root;
 
-/// What a request asks for, as README has it.
+/// What a request costs, as documented.
 pub struct Cost {
     /// DynamoDB's operations: those of one round at once, one round after the other.
     pub rounds: Vec<Vec<String>>,

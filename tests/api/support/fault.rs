@@ -31,7 +31,7 @@ pub enum Fault {
     },
     /// Behaves for so many requests, and has this fault from then on.
     After { requests: usize, then: Box<Fault> },
-    /// Holds this operation back until so many have been asked for it, and then lets all of them go:
+    /// Delays this operation until so many requests for it have come, and then lets all of them pass:
     /// whatever they read before, they have all read by then.
     Gathers {
         operation: &'static str,

@@ -219,7 +219,7 @@ impl Answer {
             "status": 0
         });
         let token = self.assert_ok_with_token(&user);
-        // A JSON number that every client can hold.
+        // A JSON number that every client reads exactly.
         assert!((1..1 << 53).contains(&uuid), "{uuid}");
         (user, token)
     }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{answer::Answer, app::TestApp};
 
-/// Dialect C's document.
+/// The path that sends a code.
 pub const VERIFY_CODE: &str = "/v1/user/verify_code";
-/// What the code of it is good for.
+/// The path that redeems its code.
 pub const MOBILE: &str = "/v1/user/mobile";
 
 impl TestApp {
@@ -63,9 +63,9 @@ impl Answer {
     }
 }
 
-/// The number in the document's requests; nobody's here.
+/// The number in the document's requests; no account has it.
 pub const FREE: &str = "18518768888";
-/// Nobody's either.
+/// Another number that no account has.
 pub const OTHER: &str = "13900139000";
 /// Another account, whose password is her name and a bit.
 pub async fn zoe(app: &TestApp) -> String {

@@ -105,7 +105,7 @@ impl Pair {
     }
 }
 
-/// Somebody who uses a pair, in a session where it needs one.
+/// A client of a pair, in a session where the pair needs one.
 pub struct Client<'a> {
     pub app: &'a TestApp,
     pub pair: Pair,
@@ -219,7 +219,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// A ticket of somebody else's, for the same purpose.
+    /// A ticket of another user, for the same purpose.
     pub async fn ticket_of_another(&self) -> String {
         let app = self.app;
         let sent = match self.pair {

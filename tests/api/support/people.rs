@@ -9,7 +9,7 @@ pub const ERIC: &str = "13800138001";
 pub const ERIC_PASSWORD: &str = "eric-password";
 /// The phone of seed 000's sample, near enough: the second demo user's.
 pub const MARY: &str = "13627140483";
-/// A phone that nobody has yet.
+/// A phone that no account has.
 pub const ANNA: &str = "13900139001";
 
 /// Eric's account, as the document's sample answer prints it.

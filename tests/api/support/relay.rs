@@ -203,7 +203,7 @@ async fn relay(
     Ok(response)
 }
 
-/// Waits until nobody is missing, or for half a second: a function does not wait much longer.
+/// Waits until all requests have come, or for half a second: a function does not wait much longer.
 async fn gathered(state: &Mutex<State>) {
     let begun = Instant::now();
     let is_gathering = || state.lock().unwrap().is_gathering();

@@ -61,10 +61,10 @@ impl TestApp {
 
     /// The reset token of an answer to the second step, if it has one; a secret from here on.
     pub fn learn_reset_token(&self, answer: &Answer) -> Option<String> {
-        let token = match answer.body["msg"] == 2006 {
-            true => answer.body["info"].as_str()?.to_owned(),
-            false => return None,
-        };
+        if answer.body["msg"] != 2006 {
+            return None;
+        }
+        let token = answer.body["info"].as_str()?.to_owned();
         self.learn(&token);
         Some(token)
     }

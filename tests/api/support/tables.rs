@@ -15,6 +15,9 @@ use shared::{
 
 use super::app::TestApp;
 
+/// An item's attributes; none of an item that is not there.
+type Item = BTreeMap<String, AttributeValue>;
+
 impl TestApp {
     /// An account without a password, made in the store.
     pub async fn create_user(&self, uid: u64, name: &str, phone: &str) {
@@ -81,33 +84,20 @@ impl TestApp {
     }
 
     /// An account's item.
-    pub async fn user_item(&self, uid: u64) -> BTreeMap<String, AttributeValue> {
-        let get = self.tables().get_item().table_name(self.table("users"));
-        let got = get
-            .key("pk", AttributeValue::S(format!("user#{uid}")))
-            .consistent_read(true);
-        got.send()
-            .await
-            .unwrap()
-            .item
-            .unwrap_or_default()
-            .into_iter()
-            .collect()
+    pub async fn user_item(&self, uid: u64) -> Item {
+        self.item("users", &format!("user#{uid}")).await
     }
 
     /// An item of the codes table.
-    pub async fn code_item(&self, pk: &str) -> BTreeMap<String, AttributeValue> {
-        let get = self.tables().get_item().table_name(self.table("codes"));
-        let got = get
-            .key("pk", AttributeValue::S(pk.to_owned()))
-            .consistent_read(true);
-        got.send()
-            .await
-            .unwrap()
-            .item
-            .unwrap_or_default()
-            .into_iter()
-            .collect()
+    pub async fn code_item(&self, pk: &str) -> Item {
+        self.item("codes", pk).await
+    }
+
+    async fn item(&self, table: &str, pk: &str) -> Item {
+        let get = self.tables().get_item().table_name(self.table(table));
+        let get = get.key("pk", AttributeValue::S(pk.to_owned()));
+        let got = get.consistent_read(true).send().await.unwrap();
+        got.item.unwrap_or_default().into_iter().collect()
     }
 
     /// The hash an account's password is stored as.

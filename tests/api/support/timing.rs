@@ -13,7 +13,7 @@ const IN_TURN: [bool; 16] = {
     [A, A, A, A, B, A, A, B, B, A, B, A, B, B, B, B]
 };
 
-/// How often each of the two comes before all begins anew, with the first of them.
+/// How often each of the two comes before the sequence repeats.
 pub const ROUND: usize = IN_TURN.len() / 2;
 
 /// Asks two things so many times each, by turns, and says how long each answer took: what else the

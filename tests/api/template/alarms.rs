@@ -9,7 +9,7 @@ use shared::telemetry::metrics::Metric;
 
 use crate::support::template_yaml;
 
-/// Where the functions are told to put their metrics.
+/// The namespace that the functions write their metrics to.
 const NAMESPACE: &str = "Latchkey/${AWS::StackName}";
 
 /// A metric as CloudWatch knows it: its name and the names of its dimensions.

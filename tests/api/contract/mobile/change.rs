@@ -15,7 +15,7 @@ use crate::support::{
 async fn mobile_already_in_use() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
-        // Somebody else's, and one's own.
+        // Another account's, and the account's own.
         for taken in [MARY, ERIC] {
             let answer = app.send_phone_change_code(&session, taken).await;
             answer.assert_c(400_199, "mobile already in use");
@@ -96,7 +96,7 @@ async fn what_was_issued_for_the_old_number_is_dead() {
         answer.assert_b(8014, "验证码已过期");
         let answer = app.change_passwd("eric", &reset, "Wachtwoord42").await;
         answer.assert_b(8014, "令牌已过期");
-        // Nor does it help whoever has the number next.
+        // Nor does it help the number's next account.
         app.wait(60);
         app.move_to(&zoe(app).await, ERIC).await;
         let answer = app.make_sure("zoe", &recovery).await;
@@ -113,7 +113,7 @@ async fn what_was_issued_for_the_old_number_is_dead() {
 const MOVED: &str = "【Latchkey】您的账号已更换手机号，如非本人操作，请尽快联系我们";
 
 #[tokio::test]
-async fn the_old_number_is_told() {
+async fn the_old_number_gets_a_notice() {
     scenario(async |app| {
         app.move_to(&app.session_of_eric().await, FREE).await;
         assert_eq!(app.texts(ERIC), [MOVED]);
@@ -127,7 +127,7 @@ async fn the_old_number_is_told() {
 }
 
 #[tokio::test]
-async fn the_old_number_is_told_nothing_of_a_move_that_failed() {
+async fn a_failed_move_sends_no_notice() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         let code = app.phone_change_code(&session, FREE).await;
@@ -139,7 +139,7 @@ async fn the_old_number_is_told_nothing_of_a_move_that_failed() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_where_it_is_switched_off() {
+async fn no_notice_when_it_is_switched_off() {
     scenario_with(&[("NOTIFY_OLD_NUMBER", "false")], async |app| {
         let session = app.session_of_eric().await;
         app.move_to(&session, FREE).await;
@@ -150,7 +150,7 @@ async fn nobody_is_told_where_it_is_switched_off() {
 }
 
 #[tokio::test]
-async fn a_failure_to_tell_the_old_number_does_not_undo_the_move() {
+async fn a_failed_notice_does_not_undo_the_move() {
     for fault in [
         sns_error(400, "OptedOut"),
         sns_error(403, "AuthorizationError"),
@@ -183,7 +183,7 @@ async fn a_failure_to_tell_the_old_number_does_not_undo_the_move() {
 }
 
 #[tokio::test]
-async fn an_account_without_a_phone_moves_to_one_and_nobody_is_told() {
+async fn an_account_without_a_phone_moves_without_a_notice() {
     scenario(async |app| {
         app.create_user_with(7, "phoneless", "", Some("zoe-password"))
             .await;

@@ -149,7 +149,7 @@ async fn not_a_body() {
             for path in [VERIFY_CODE, MOBILE] {
                 let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
                 let msg = format!("Invalid Request: {problem}");
-                // Whoever asks: a body that cannot be read is looked at before the token.
+                // With and without a session: the body is checked before the token.
                 for headers in [
                     &[content_type][..],
                     &[content_type, ("authorization", &session)],

@@ -172,7 +172,7 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
                 assert_eq!(answer.body["code"], code, "{fault:?}");
                 answer.assert_c(code, msg);
                 assert!(answer.took < Duration::from_secs(10), "{fault:?}");
-                // A message that did not go out gives its cool-down back.
+                // A message that did not go out releases its cool-down.
                 app.sns.mend().await;
                 let code = app.phone_change_code(&session, &mobile).await;
                 assert_eq!(app.texts(&mobile).len(), 1, "{fault:?}");
@@ -185,7 +185,7 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
 }
 
 #[tokio::test]
-async fn a_number_is_sent_one_code_a_minute_whoever_asks() {
+async fn a_number_gets_one_code_a_minute_from_all_accounts_together() {
     scenario(async |app| {
         app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
             .await;
@@ -200,7 +200,7 @@ async fn a_number_is_sent_one_code_a_minute_whoever_asks() {
             .await
             .assert_c_success();
 
-        // A message whose fate is unknown counts, but keeps nobody from trying again at once.
+        // A message that may have gone out counts, but can be requested again at once.
         app.wait(60);
         app.sns.break_it(Fault::LosesAnswers { times: 1 });
         let lost = app.send_phone_change_code(&eric, FREE).await;

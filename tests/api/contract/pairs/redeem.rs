@@ -198,7 +198,7 @@ async fn a_password_not_valid_costs_no_try(pair: Pair) {
     .await;
 }
 
-/// The tickets of the documents' samples: somebody else's.
+/// The tickets of the documents' samples, which another system signed.
 const SAMPLES: [&str; 2] = [
     "T0RZLi5xenktc3AtdG9rZW5ANmNzOTJkLXRva2VuLk1UTTJNamN4TkRBME9ETS4ucXp5LXNwLXRva2VuQDZjczkyZC10b2tlbi5NakEuLnF6eS1zcC10b2tlbkA2Y3M5MmQtdG9rZW4uN2JjYWZkYjA1ZGEzNzM0ZTAxYWMzODVkNjFlYzRjMWE.",
     "T0RZLi5xenktc3AtdG9rZW5ANmNzOTJkLXRva2VuLk1UTTJNamN4TkRBME9ETS4ucXp5LXNwLXRva2VuQDZjczkyZC10b2tlbi5NekEuLnF6eS1zcC10b2tlbkA2Y3M5MmQtdG9rZW4uMzhiZTg4ZjMwZTEyYzU5ODc1MzgyNGE2MjQ3NDBkNDI.",

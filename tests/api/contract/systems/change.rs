@@ -156,7 +156,7 @@ async fn change_with_a_dead_token() {
             answer.assert_b(msg, info);
         };
         let token = app.reset_token("eric", ERIC).await;
-        // A user who is unknown, or can be nobody.
+        // An unknown user, and a string that is not a valid name.
         dead("nobody", &token).await;
         dead(&"e".repeat(65), &token).await;
         let body = json!({"username": true, "Verification_char": token, "new_password": NEW});
@@ -164,7 +164,7 @@ async fn change_with_a_dead_token() {
         // Ten minutes, to the second.
         app.wait(600);
         dead("eric", &token).await;
-        // Somebody else's is no more told of that than of any other.
+        // Another user gets the same answer as for any other token.
         let answer = app.change_passwd("mary", &token, NEW).await;
         answer.assert_b(WRONG_TOKEN.0, WRONG_TOKEN.1);
         let token = app.reset_token("eric", ERIC).await;

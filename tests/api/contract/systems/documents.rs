@@ -49,7 +49,7 @@ async fn the_documents_three_requests_set_a_password_that_logs_in_through_a() {
 }
 
 #[tokio::test]
-async fn so_do_three_forms() {
+async fn three_forms_set_a_password_too() {
     scenario(async |app| {
         app.learn_password(NEW);
         let form = format!("username=eric&mobile_phone={ERIC}");

@@ -75,13 +75,13 @@ async fn make_sure_of_a_dead_code() {
         let dead = async |username: &str, code: &str| {
             app.make_sure(username, code).await.assert_b(msg, info);
         };
-        // None was ever sent; the user is unknown, or can be nobody.
+        // No code was sent; the user is unknown, or the string is not a valid name.
         dead("eric", "123456").await;
         dead("nobody", "123456").await;
         dead(&"e".repeat(65), "123456").await;
         let body = json!({"username": ["eric"], "verification_code": "123456"});
         app.post(MAKE_SURE, body).await.assert_b(msg, info);
-        // Somebody else's.
+        // Another user's.
         let code = app.verification_code("eric", ERIC).await;
         dead("mary", &code).await;
         dead("nobody", &code).await;

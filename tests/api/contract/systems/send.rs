@@ -26,7 +26,7 @@ async fn send_without_username_or_mobile_phone() {
             json!({"username": "eric", "mobile_phone": null}),
             json!({"username": "eric", "mobile_phone": ""}),
             json!({"username": "eric", "mobile_phone": "  "}),
-            // Names are told apart by case.
+            // Names are case-sensitive here.
             json!({"userName": "eric", "mobile_phone": ERIC}),
             json!({"username": "eric", "phone": ERIC}),
         ];
@@ -110,7 +110,7 @@ async fn send_takes_usernames_and_phones_in_every_form() {
                 }),
                 "13900139007",
             ),
-            // A name may be a number, and look like a phone that is somebody else's.
+            // A name may be a number, even another account's phone.
             (
                 json!({"username": 20_240_101, "mobile_phone": "13900139008"}),
                 "13900139008",
@@ -166,7 +166,7 @@ async fn send_to_an_unknown_user() {
             assert_eq!(answer.body["msg"], msg, "{username}");
             answer.assert_b(msg, info);
         }
-        // A phone that is somebody's makes no difference.
+        // A phone that another account has makes no difference.
         let (msg, info) = NO_SUCH_USER;
         let answer = app.send_verification_code("nobody", ERIC).await;
         answer.assert_b(msg, info);
@@ -186,7 +186,7 @@ async fn send_to_a_phone_that_is_not_the_accounts_own() {
     let environment = [("ALLOWED_COUNTRY_CODES", "86,44")];
     scenario_with(&environment, async |app| {
         let (msg, info) = NOT_THE_PHONE;
-        // Somebody else's, nobody's, and the same digits in another country.
+        // Another account's, no account's, and the same digits in another country.
         for phone in [MARY, "13900139000", "+447400123456"] {
             let answer = app.send_verification_code("eric", phone).await;
             answer.assert_b(msg, info);
