@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{DAY, World, address},
 };
 

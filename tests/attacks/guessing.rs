@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{DAY, World, address, wrong},
 };
 

@@ -14,31 +14,12 @@
 mod flooding;
 mod guessing;
 mod money;
+mod outcome;
 mod pumping;
 mod replaying;
 mod world;
 
 use std::process::ExitCode;
-
-/// A line of the table.
-struct Outcome {
-    attack: &'static str,
-    promise: String,
-    result: String,
-    held: bool,
-}
-
-impl Outcome {
-    fn new(attack: &'static str, promise: impl Into<String>, held: bool, result: String) -> Self {
-        let promise = promise.into();
-        Self {
-            attack,
-            promise,
-            result,
-            held,
-        }
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {

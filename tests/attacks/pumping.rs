@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{Answer, HOUR, World, address},
 };
 

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{World, address},
 };
 

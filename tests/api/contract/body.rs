@@ -1,4 +1,4 @@
-//! Bodies: what every endpoint takes, and how it refuses the rest in its dialect.
+//! Bodies: what every endpoint accepts, and how it refuses the rest in its dialect.
 
 use std::collections::BTreeSet;
 

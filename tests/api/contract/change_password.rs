@@ -44,7 +44,7 @@ async fn the_documents_two_requests_change_the_password() {
 async fn the_text_goes_to_the_accounts_phone_and_says_that_the_code_changes_the_password() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
-        // Whatever the body says of phones.
+        // A phone in the body is ignored.
         let sent = app
             .post_in_session(
                 SEND,
@@ -154,7 +154,7 @@ async fn every_session_ends_with_the_change_but_the_one_that_made_it() {
         }
         let goes_on = app.info(&goes_on).await.assert_ok_with_token(&eric());
         app.info(&goes_on).await.assert_ok_with_token(&eric());
-        // So do sessions that begin later, until the next change.
+        // Sessions that begin later are valid too, until the next change.
         let later = app.session_of("eric", NEW).await;
         app.info(&later).await.assert_ok_with_token(&eric());
         // Other accounts keep their sessions.
@@ -236,7 +236,7 @@ async fn old_password_is_optional_and_if_it_is_wrong_the_code_stays_usable() {
             .change_password_from(ERIC_PASSWORD, &token, &change, NEW)
             .await;
         let token = answer.assert_ok_with_token(&json!(true));
-        // In either form; and blank is as good as absent.
+        // In either form; and a blank one counts as missing.
         app.wait(120);
         let change = app.change_password_code(&token).await;
         let answer = app
@@ -277,7 +277,7 @@ async fn guesses_at_the_old_password_count_as_those_at_the_login_do() {
             .change_password_from(ERIC_PASSWORD, &token, &change, NEW)
             .await;
         answer.assert_refused_in_session(OLD_PASSWORD_NOT_VALID);
-        // Who has a session and the code needs no old password.
+        // With a session and the code, no old password is needed.
         app.wait(120);
         change = app.change_password_code(&token).await;
         let answer = app.change_password(&token, &change.0, &change.1, NEW).await;
@@ -327,7 +327,7 @@ async fn user_phone_not_match_when_it_has_changed_since_the_send() {
         app.operator_removes(5, "phone").await;
         let answer = app.change_password(&token, &ticket, &code, NEW).await;
         answer.assert_refused_in_session(PHONE_REQUIRED);
-        // It was the account's fault, not the code's.
+        // The refusals were about the account, so the code is still valid.
         app.operator_sets(5, "phone", AttributeValue::S(ERIC.into()))
             .await;
         let answer = app.change_password(&token, &ticket, &code, NEW).await;

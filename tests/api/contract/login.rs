@@ -270,7 +270,7 @@ async fn login_code_not_valid_with_an_older_challenges_ticket_and_the_next_send_
         assert_ne!(ticket, next_ticket);
         let answer = app.log_in(&ticket, &next_code).await;
         answer.assert_refused(CODE_NOT_VALID);
-        // Four tries are left of that code; with them gone, the next one logs in.
+        // With the tries used up, the next send's code logs in.
         for n in 0..5 {
             app.log_in(&next_ticket, &wrong(&next_code, n)).await;
         }

@@ -1,4 +1,4 @@
-//! Logging in with a password: dialect A, beyond the seeds.
+//! Logging in with a password, dialect A; no document has it.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::{
 
 const LOGIN: &str = "/v1/user/login";
 const DAY: u64 = 24 * 3600;
-/// Dear enough that whether a password is hashed shows above everything else a login costs.
+/// A cost at which hashing takes longer than the rest of a login.
 const DEAR: [(&str, &str); 2] = [("PASSWORD_MEMORY_KIB", "16384"), ("PASSWORD_PASSES", "1")];
 
 #[track_caller]
@@ -181,11 +181,11 @@ async fn ten_wrong_passwords_a_day_then_not_even_the_right_one_until_it_passes()
             let wait = refused.retry_after().unwrap();
             assert!((DAY - 602..=DAY - 600).contains(&wait), "{wait}");
         }
-        // The way in that is left.
+        // The SMS login still works.
         let (ticket, code) = app.login_code(ERIC).await;
         let answer = app.log_in(&ticket, &code).await;
         answer.assert_ok_with_token(&eric());
-        // Who has the right password when the first of the ten is a day old is in again, and stays.
+        // The right password logs in again as soon as the first of the ten is a day old.
         app.wait(DAY - 600);
         for _ in 0..12 {
             app.session_of_eric().await;
@@ -231,10 +231,10 @@ async fn an_unknown_name_is_limited_like_an_account() {
             let wait = refused.retry_after().unwrap();
             assert!((DAY - 2..=DAY).contains(&wait), "{value} ({known}): {wait}");
         }
-        // Its case is no way around.
+        // Another case of the name does not help.
         let refused = app.log_in_with_password("NoBody", "wrong-password").await;
         assert!(refused.retry_after().is_some());
-        // Others are not concerned.
+        // Other users are not affected.
         let answer = app.log_in_with_password("mary", "wrong-password").await;
         assert_eq!(answer.retry_after(), None);
     })
@@ -277,7 +277,7 @@ async fn anna(app: &TestApp) -> Value {
     answer.body["result"].clone()
 }
 
-/// What one hash costs at [`DEAR`], while whatever else is going on is going on.
+/// How long one hash takes at [`DEAR`], under the machine's present load.
 fn cost_of_a_hash(app: &TestApp) -> Duration {
     let hasher = &app.function_app("login").password_hasher;
     let password = shared::domain::password::Password::parse("anna-password").unwrap();
@@ -355,7 +355,7 @@ async fn an_outdated_hash_is_replaced_at_the_next_login_by_one_of_the_configured
     scenario_with(&environment, async |app| {
         let old = app.stored_hash(5).await;
         assert!(old.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{old}");
-        // Not by a wrong password, and not by a login that needs none.
+        // Neither a wrong password nor an SMS login replaces it.
         assert_refused(&app.log_in_with_password("eric", "wrong-password").await);
         let (ticket, code) = app.login_code(ERIC).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
@@ -365,7 +365,7 @@ async fn an_outdated_hash_is_replaced_at_the_next_login_by_one_of_the_configured
         let new = app.stored_hash(5).await;
         assert!(at_cost(&new), "{new}");
         // Nothing else has changed: the session goes on, either form of the password logs in, and
-        // the hash is made anew once.
+        // the hash is replaced once.
         app.info(&session).await.assert_ok_with_token(&eric());
         for password in [ERIC_PASSWORD, &md5(ERIC_PASSWORD)] {
             let answer = app.log_in_with_password("eric", password).await;

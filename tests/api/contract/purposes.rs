@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{ANNA, Answer, ERIC, TestApp, eric, scenario};
 
-/// The endpoints that take a phoneInfo, each with its own purpose.
+/// The endpoints that accept a ticket, each of its own purpose.
 const ENDPOINTS: [&str; 4] = [
     "/v1/user/loginByMessage",
     "/v1/user/register",
@@ -12,7 +12,7 @@ const ENDPOINTS: [&str; 4] = [
     "/v1/user/changePasswordByMessage",
 ];
 
-/// Everything that any of them asks for, with this ticket and this code.
+/// Every field that any of them requires, with this ticket and this code.
 async fn redeem(app: &TestApp, path: &str, session: &str, sent: &(String, String)) -> Answer {
     app.learn_password("second-password");
     let body = json!({
@@ -44,7 +44,7 @@ async fn a_phone_info_of_one_purpose_is_refused_by_every_other_endpoint() {
                 }
             }
         }
-        // With another purpose's code, a ticket is worth nothing either.
+        // A ticket is not valid with another purpose's code either.
         for (n, path) in ENDPOINTS.iter().enumerate() {
             let other = &tickets[(n + 1) % ENDPOINTS.len()].1;
             if *other != tickets[n].1 {

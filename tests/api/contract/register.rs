@@ -1,4 +1,4 @@
-//! Registering by SMS: dialect A, beyond the seeds. Answers and errors are those of seeds 003 and 000.
+//! Registering by SMS, dialect A; no document has it. Answers and errors are those of seeds 003 and 000.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
@@ -171,7 +171,7 @@ async fn user_phone_exist_when_another_account_took_the_phone_first() {
         app.create_user(7, "quick", ANNA).await;
         let answer = app.register(&ticket, &code, "Anna", PASSWORD).await;
         answer.assert_refused(PHONE_EXISTS);
-        // The phone decides before the name.
+        // The phone is checked before the name.
         let answer = app.register(&ticket, &code, "quick", PASSWORD).await;
         answer.assert_refused(PHONE_EXISTS);
     })

@@ -80,7 +80,7 @@ async fn the_request_may_be_a_form_and_the_code_a_number_and_the_password_in_eit
         let body = json!({"phoneInfo": ticket, "code": number, "newPassword": upper});
         app.post(CHANGE, body).await.assert_ok(&json!(true));
         app.assert_password_of_eric("third-password", NEW).await;
-        // It needs no old password and looks at none.
+        // It needs no old password and ignores one.
         app.wait(120);
         let (ticket, code) = app.reset_code(ERIC).await;
         let body = json!({

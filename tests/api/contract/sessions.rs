@@ -1,5 +1,5 @@
-//! Sessions of dialect A: where a token is looked for, how long it lives, and that every answer which
-//! saw a valid one carries a fresh one.
+//! Sessions of dialect A: where the token is read from, how long it lives, and that every answer in a
+//! valid session carries a fresh token.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -41,7 +41,7 @@ async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
             (vec![("token", his.clone())], nothing.clone()),
             (vec![("Token", his.clone())], nothing.clone()),
             (vec![], json!({"token": his})),
-            // The first that is there is the one.
+            // The first place with a token decides.
             (
                 vec![("authorization", bearer(&his)), ("token", hers.clone())],
                 json!({"token": hers}),
@@ -77,7 +77,7 @@ async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
             let answer = app.post_raw(INFO, &[FORM], form).await;
             answer.assert_ok_with_token(&eric());
         }
-        // An invalid one is not passed over for one further down.
+        // An invalid token is not skipped for one in a later place.
         for headers in [
             [("authorization", "Bearer x"), ("token", &his)],
             [("authorization", "Bearer x.y.z"), ("token", &his)],
@@ -145,7 +145,7 @@ async fn an_endpoint_that_needs_no_field_needs_no_body() {
 async fn every_answer_that_saw_a_valid_session_carries_a_fresh_token_refusals_too() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
-        // So that a fresh token is another one.
+        // The fresh token then differs.
         app.wait(2);
         let fresh = app.info(&token).await.assert_ok_with_token(&eric());
         assert_ne!(fresh, token);

@@ -1,4 +1,4 @@
-//! Numbers for app review: no SMS, a code known beforehand, and every rule that others have.
+//! Test numbers for app review: no SMS, a code known beforehand, and the same limits as any number.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! One account, three dialects: what is done in one is so in the others.
+//! One account, three dialects: a change in one is visible in the others.
 
 use crate::support::{
     md5,
@@ -66,7 +66,7 @@ async fn registers_through_a_recovers_through_b_moves_through_c_and_logs_in_at_t
         let info = app.info(&session).await;
         assert_eq!(info.body["result"], answer.body["result"]);
 
-        // B: knows the new number, and the old one no more.
+        // B: knows the new number, and no longer the old one.
         let answer = app.send_verification_code("小明", OLD).await;
         answer.assert_b(8005, "手机号与绑定手机号不一致");
         app.wait(60);

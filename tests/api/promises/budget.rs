@@ -111,7 +111,7 @@ async fn a_failed_send_is_released_although_another_send_writes_the_ledger() {
         let conflict = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             "CancellationReasons":[{"Code":"TransactionConflict","Message":"ongoing"}]}"#;
         app.sns.break_it(Fault::Refuses);
-        // Two reads and writes of the request go before; the fifth gives back.
+        // Four calls of the request come before; the fifth releases.
         app.dynamodb.break_it(Fault::After {
             requests: 4,
             then: Box::new(Fault::AnswersTo {

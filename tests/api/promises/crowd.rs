@@ -1,4 +1,4 @@
-//! A thousand people at once, who have nothing to do with each other.
+//! A thousand independent users at once.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use crate::support::{PATIENT, TestApp, costs::Table, scenario_with};
 
 const CROWD: u32 = 1_000;
 
-/// How many of their requests are under way at any moment. Each of them would have a processor of its
-/// own in Lambda; here they share one, and a function waits 900 ms for DynamoDB before it asks again.
-/// That it makes no difference how many there are is what the keys they write show.
+/// How many of their requests run at any moment. In Lambda each would have an environment of its own;
+/// here they share one machine, and a function repeats a DynamoDB request after 900 ms. That more of
+/// them would not meet either is shown by the keys that they write.
 const AT_ONCE: usize = 25;
 
 fn phone(n: u32) -> String {
@@ -29,7 +29,7 @@ async fn create_users(app: &TestApp) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_sends_to_different_numbers_do_not_meet() {
-    // With little money left, a part of the ledger may be used up and the next one asked for.
+    // With little money left, a shard may be used up and the next one read.
     let environment = [("DAILY_SPEND_USD", "100000"), PATIENT];
     scenario_with(&environment, async |app| {
         create_users(app).await;
@@ -39,7 +39,7 @@ async fn a_thousand_sends_to_different_numbers_do_not_meet() {
         let statuses: Vec<u16> = sent.collect().await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
 
-        // Nothing was asked for twice: no time-out, no lost race, no cancelled transaction.
+        // No request was repeated: no time-out, no lost race, no cancelled transaction.
         let (dynamodb, sns) = app.calls();
         let calls = &dynamodb[before..];
         let mut asked: HashMap<&str, u32> = HashMap::new();
@@ -47,7 +47,7 @@ async fn a_thousand_sends_to_different_numbers_do_not_meet() {
             *asked.entry(&call.operation).or_default() += 1;
         }
         let mut expected: HashMap<&str, u32> = HashMap::new();
-        let table = Table::of_readme();
+        let table = Table::documented();
         for operation in table.operations("send-login-message") {
             *expected.entry(operation).or_default() += CROWD;
         }
@@ -55,7 +55,7 @@ async fn a_thousand_sends_to_different_numbers_do_not_meet() {
         assert_eq!(sns.len(), usize::try_from(CROWD).unwrap());
 
         // Two transactions at one item would be a conflict. A single write waits its turn, as long as
-        // not everybody waits at the same item.
+        // not all requests write the same item.
         let mut transactions: HashMap<&str, u32> = HashMap::new();
         let mut single: HashMap<&str, u32> = HashMap::new();
         for call in calls {

@@ -252,7 +252,7 @@ impl Way {
     }
 }
 
-/// What became of a change that met a fault.
+/// The result of a change that met a fault.
 #[derive(Debug, PartialEq)]
 enum Became {
     /// It was answered with success, and made.
@@ -308,7 +308,7 @@ async fn assert_a_change_is_whole(app: &TestApp, way: Way, fault: Fault) -> Beca
     }
 }
 
-/// Runs a fault from each request of each way on, all at once: most of it is waiting.
+/// Runs each way with the fault beginning at each of its requests. All at once, as most of it is waiting.
 async fn assert_changes_are_whole(fault: Fault, expected: impl Fn(Way, usize) -> Became) {
     let places = Way::ALL
         .into_iter()
@@ -397,7 +397,7 @@ async fn a_password_change_is_whole_or_nothing_whichever_operation_fails() {
             })
             .await;
         }
-        // Losing a race to another transaction is no failure: it is decided again.
+        // A lost race to another transaction is no failure: the request is decided again.
         scenario(async |app| {
             let became = assert_a_change_is_whole(app, way, conflicts(3)).await;
             assert_eq!(became, Became::Made, "{way:?}");
@@ -540,7 +540,7 @@ async fn login_succeeds_although_an_outdated_hash_cannot_be_replaced() {
     let environment = [("PASSWORD_MEMORY_KIB", "128")];
     scenario_with(&environment, async |app| {
         let old = app.stored_hash(5).await;
-        // Counting the attempt and taking it off again come first.
+        // The attempt is counted and removed first.
         let then = Box::new(fails("UpdateItem"));
         let fault = Fault::After { requests: 4, then };
         app.dynamodb.break_it(fault);
@@ -553,8 +553,7 @@ async fn login_succeeds_although_an_outdated_hash_cannot_be_replaced() {
     .await;
 }
 
-/// Everything that a request to each endpoint of dialects B and C needs, so that only a fault can
-/// keep it from success.
+/// All that a request to each endpoint of dialects B and C needs to succeed.
 struct Prepared {
     session: String,
     recovery: String,
@@ -578,7 +577,7 @@ impl Prepared {
         }
     }
 
-    /// A good request to the `n`-th endpoint.
+    /// A valid request to the `n`-th endpoint.
     async fn ask(&self, app: &TestApp, n: usize) -> Answer {
         match n {
             0 => app.send_verification_code("mary", MARY).await,

@@ -6,8 +6,8 @@ use shared::telemetry::metrics::Metric;
 use crate::support::{Answer, TestApp, metrics::counted, scenario_with};
 
 const PUMP: &str = "203.0.113.7";
-/// Four unused codes a day are usual. So little money has one shard, so that the first look is the
-/// whole; with 32, an attack has one more message in each.
+/// Four unredeemed codes a day are usual. So low a cap has one shard, so that the first shard read is the
+/// whole ledger; with 32, an attack gets one more message from each.
 const FOUR: &[(&str, &str)] = &[("FRAUD_UNVERIFIED_A_DAY", "4"), ("DAILY_SPEND_USD", "1.50")];
 
 async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
@@ -37,7 +37,7 @@ async fn beyond_the_usual_only_addresses_without_used_codes_are_refused() {
         }
         let wait = ask(app, PUMP, 4).await.assert_too_frequent();
         assert!(wait <= 24 * 3600, "{wait}");
-        // A newcomer's first code goes out all the same, and so it does the second time.
+        // A new address's first code goes out all the same, and so does its second.
         let newcomer = "203.0.113.8";
         assert_eq!(ask(app, newcomer, 5).await.status, 200);
         assert_eq!(ask(app, newcomer, 6).await.status, 200);
@@ -55,7 +55,7 @@ async fn an_address_whose_codes_are_used_has_credit() {
         for n in 100..106 {
             join(app, office, n).await;
         }
-        // Six used codes make six unused ones usual; the pump uses them up.
+        // Six redeemed codes make six unredeemed ones usual; the attack uses them up.
         for n in 0..6 {
             assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
         }
@@ -85,7 +85,6 @@ async fn one_country_is_not_another() {
 
 #[tokio::test]
 async fn observe_counts_and_lets_pass_and_off_does_neither() {
-    // The log is one for all, so each looks for an address that no other test comes from.
     for (mode, decision, pump) in [
         ("observe", Some("Observed"), "203.0.113.11"),
         ("enforce", Some("Refused"), "203.0.113.12"),

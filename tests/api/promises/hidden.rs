@@ -16,7 +16,7 @@ use crate::support::{
 const HIDDEN: &[(&str, &str)] = &[("HIDE_UNKNOWN_USERS", "true")];
 const UNKNOWN: &str = "13911112222";
 
-/// What there is to see in an answer: all of it, but for what is random in a ticket.
+/// All that an answer shows, but for the random parts of a ticket.
 fn seen(answer: &Answer) -> Value {
     let mut body = answer.body.clone();
     if let Some(ticket) = body["result"].as_str().filter(|text| text.contains('.')) {
@@ -185,14 +185,13 @@ async fn a_message_that_fails_after_the_answer_keeps_its_cool_down_and_costs_not
     .await;
 }
 
-/// Times are compared by how often a known one takes longer than an unknown one: a half if nobody can
-/// tell. An item that is there costs the store a little more to read than one that is not, so that it
-/// is 0.6 at the most; with so many of each, chance strays from that by as much as is left to [`STRAY`]
-/// for once in 9,000 endpoints (its standard deviation is 0.046 here).
+/// How many requests of each kind are timed. The share of pairs in which the known one takes longer is
+/// 0.5 if the times are equal, and 0.6 with the cost of reading an item that exists. Its standard
+/// deviation is 0.046 here; chance exceeds the bound of 0.5 ± [`STRAY`] once in 9,000 endpoints.
 const TIMED: usize = 80;
 const STRAY: f64 = 0.27;
 
-/// An endpoint, and how often it takes longer for those who are known.
+/// An endpoint, and the share of pairs in which a known phone takes longer.
 type Told = (&'static str, f64);
 
 /// Times an endpoint.
@@ -225,7 +224,7 @@ async fn with_users(environment: &[(&str, &str)], test: impl AsyncFn(&TestApp)) 
     .await;
 }
 
-/// The endpoints of dialect A that send to phones, and those that take their codes.
+/// The endpoints of dialect A that send to phones, and those that redeem their codes.
 async fn told_by_time_in_a(app: &TestApp) -> Vec<Told> {
     let mut all = Vec::new();
     for (send, redeem) in [
@@ -268,7 +267,7 @@ async fn told_by_time_in_a(app: &TestApp) -> Vec<Told> {
     all
 }
 
-/// Every endpoint that could tell.
+/// Every endpoint whose time could reveal an account.
 async fn told_by_time(app: &TestApp) -> Vec<Told> {
     let mut all = told_by_time_in_a(app).await;
     app.wait(24 * 3600);
@@ -319,7 +318,7 @@ async fn told_by_time(app: &TestApp) -> Vec<Told> {
     all
 }
 
-/// Money for all of it.
+/// A cap above all that the test sends.
 const RICH: (&str, &str) = ("DAILY_SPEND_USD", "1000");
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ async fn a_whole_life() {
     const SECOND: &str = "second-password";
     const THIRD: &str = "third-password";
     scenario(async |app| {
-        // Registers by SMS, and is logged in by that.
+        // Registers by SMS, which logs in too.
         let (ticket, code) = app.register_code(ANNA).await;
         let answer = app.register(&ticket, &code, "Anna", FIRST).await;
         let anna = answer.body["result"].clone();
@@ -20,17 +20,17 @@ async fn a_whole_life() {
             (&json!("Anna"), &json!(ANNA))
         );
 
-        // Asks who she is.
+        // Requests the account.
         let registered = app.info(&registered).await.assert_ok_with_token(&anna);
 
-        // Logs in with the password on two other devices, by phone and by name, one of which sends
-        // passwords as they are and one of which sends their MD5.
+        // Logs in with the password on two other devices, by phone and by name. One sends the password
+        // as it is, the other its MD5.
         let answer = app.log_in_with_password(ANNA, FIRST).await;
         let plain = answer.assert_ok_with_token(&anna);
         let answer = app.log_in_with_password("anna", &md5(FIRST)).await;
         let hashed = answer.assert_ok_with_token(&anna);
 
-        // Changes it on one of them, and is logged out everywhere else by that.
+        // Changes the password on one of them, which ends all other sessions.
         let sent = app.send_change_password_code(&hashed).await;
         let hashed = sent.assert_ok_with_token(&json!(sent.result()));
         let change = (sent.result().to_owned(), app.last_code(ANNA));
@@ -47,7 +47,7 @@ async fn a_whole_life() {
         let answer = app.log_in_with_password(ANNA, SECOND).await;
         let second = answer.assert_ok_with_token(&anna);
 
-        // Forgets it, and gets in again without it.
+        // Resets the forgotten password.
         app.wait(7 * 24 * 3600);
         let answer = app.log_in_with_password("Anna", "forgotten?").await;
         answer.assert_refused(LOGIN_FAILED);

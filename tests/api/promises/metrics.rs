@@ -26,7 +26,7 @@ async fn a_login_is_one_sent_one_verified_and_what_it_took() {
 
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
         let all = app.metrics();
-        // What goes on after the answer has a line of its own.
+        // Deferred work has a line of its own.
         let [_, verified, _] = all.as_slice() else {
             panic!("{all:?}")
         };
@@ -167,7 +167,6 @@ async fn a_notice_is_no_code() {
 
 #[tokio::test]
 async fn each_request_logs_one_line_with_endpoint_outcome_and_phone() {
-    // A phone of this test alone: all tests log into one place.
     const PHONE: &str = "13911223344";
     scenario(async |app| {
         app.create_user(7, "lena", PHONE).await;

@@ -25,8 +25,8 @@ async fn at_once(requests: impl Iterator<Item = impl Future<Output = Answer>>) -
 /// How many of a crowd have read before the first of them writes.
 const READ_FIRST: usize = 5;
 
-/// All of these at once, of which at least so many read what was there before any of them does this:
-/// left to themselves, on a small machine, they might as well come one after the other.
+/// All of these at once. At least [`READ_FIRST`] of them reach this operation before any performs it; on
+/// a small machine they might otherwise run one after the other.
 async fn at_once_before(
     app: &TestApp,
     operation: &'static str,
@@ -81,7 +81,7 @@ async fn a_hundred_codes_at_once_evaluate_no_more_than_five() {
         if accepted == 0 {
             assert_eq!(app.wrong_tries(SLOT).await, "5");
         }
-        // Whatever came of it, the challenge is over.
+        // Either way the challenge is over.
         let late = app.log_in(&ticket, &code).await;
         late.assert_refused(CODE_NOT_VALID);
     })
@@ -96,7 +96,7 @@ async fn a_hundred_sends_send_one_sms() {
         assert_eq!(app.texts(ERIC).len(), 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             let wait = refused.assert_too_frequent();
-            // A request that came in just before the one that won has 120 s and a little to wait.
+            // A request that came just before the winner waits a little more than 120 s.
             assert!((100..=121).contains(&wait), "{wait}");
         }
     })
@@ -323,7 +323,7 @@ async fn a_change_and_a_reset_at_once_leave_the_password_of_one_that_was_made() 
     .await;
 }
 
-/// How many answers of dialect B or C say this is what became of it.
+/// How many answers of dialect B or C have this code.
 fn saying(answers: &[Answer], key: &str, value: u32) -> usize {
     let says = |answer: &&Answer| answer.body[key] == value;
     answers.iter().filter(says).count()
@@ -498,7 +498,7 @@ async fn one_who_moves_to_two_numbers_at_once_is_at_one_of_them_and_at_no_other(
             app.change_phone(&session, numbers[1], &codes[1]),
         )
         .await;
-        // Both codes are good, so he goes to one number and on to the other.
+        // Both codes are right, so he moves to one number and then to the other.
         first.assert_c_success();
         second.assert_c_success();
         let phone = phone_of(app, &session).await;
@@ -514,7 +514,7 @@ async fn one_who_moves_to_two_numbers_at_once_is_at_one_of_them_and_at_no_other(
     .await;
 }
 
-/// An account's phone, as it tells it to a session.
+/// An account's phone, as its session reads it.
 async fn phone_of(app: &TestApp, session: &str) -> String {
     let answer = app.info(session).await;
     answer.body["result"]["phone"].as_str().unwrap().to_owned()

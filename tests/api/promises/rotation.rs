@@ -1,5 +1,5 @@
-//! A new key ring is deployed while people are on their way: what the old key made works until it
-//! expires, what is made from then on is the new key's, and the old key can go when all it made has.
+//! A new key ring is deployed while codes and tokens are out. What the old key issued works until it
+//! expires; what is issued afterwards is the new key's; then the old key can be removed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ async fn what_was_issued_before_ends_when_it_expires() {
         app.wait(60);
         app.info(&session).await.assert_invalid_token();
 
-        // Now all that the old key made has expired, and it goes.
+        // All that the old key issued has expired now, and the key is removed.
         app.redeploy(&[("KEY_RING", K2)]).await;
         app.info(&fresh).await.assert_ok_with_token(&eric());
     })
@@ -88,7 +88,7 @@ async fn what_is_issued_after_is_the_new_keys() {
         assert_eq!(key_of(&session), "k2");
         let move_code = app.phone_change_code(&session, ANNA).await;
 
-        // None of it needs the old one.
+        // Nothing of it needs the old key.
         app.redeploy(&[("KEY_RING", K2)]).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
         let body = json!({"mcode": "+86", "mobile": ANNA, "verify_code": move_code});

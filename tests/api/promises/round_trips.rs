@@ -1,6 +1,5 @@
-//! What a request costs: DynamoDB requests and how many of them wait for each other, counted at the
-//! endpoint. The documented table says it of
-//! requests that succeed; what refusals cost is here.
+//! What a request costs: its DynamoDB requests, and how many of them wait for each other, counted at the
+//! endpoint. The documented table has the requests that succeed; refusals are listed here.
 
 use local::template::Template;
 use serde_json::json;
@@ -17,14 +16,14 @@ const UPDATE: &str = "UpdateItem";
 
 #[tokio::test]
 async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
-    let table = Table::of_readme();
+    let table = Table::documented();
     scenario(async |app| dialect_a(app, &table).await).await;
     scenario(async |app| dialects_b_and_c(app, &table).await).await;
 
     assert_eq!(
-        table.held(),
+        table.compared(),
         table.names(),
-        "every row was held against a request"
+        "every row was compared with a request"
     );
     let template = Template::read(&root().join("template.yaml"), "").unwrap();
     for function in template.routed() {
@@ -36,7 +35,7 @@ async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
     }
 }
 
-/// Counts what each request has asked for.
+/// Counts the calls of each request.
 struct Counter<'a> {
     app: &'a TestApp,
     table: &'a Table,
@@ -50,23 +49,23 @@ impl<'a> Counter<'a> {
         Self { app, table, before }
     }
 
-    /// Asserts that what was asked for since the last time is what the table says.
+    /// Asserts that the calls since the last time are those of a row.
     #[track_caller]
     fn row(&mut self, name: &str) {
-        let cost = self.table.hold(name);
+        let cost = self.table.compare(name);
         let operations: Vec<&str> = cost.rounds.iter().flatten().map(String::as_str).collect();
         let after: Vec<&str> = cost.after.iter().map(String::as_str).collect();
         self.assert_with(name, &operations, cost.rounds.len(), cost.messages, &after);
     }
 
-    /// Asserts that DynamoDB was asked for these since the last time, how many of them waited for
-    /// each other, and that so many messages were sent.
+    /// Asserts these DynamoDB operations since the last time, how many of them waited for each
+    /// other, and the number of messages.
     #[track_caller]
     fn assert(&mut self, what: &str, operations: &[&str], depth: usize, messages: usize) {
         self.assert_with(what, operations, depth, messages, &[]);
     }
 
-    /// The same, and what goes on after the answer.
+    /// The same, with the operations after the answer.
     #[track_caller]
     fn assert_with(
         &mut self,
@@ -82,7 +81,7 @@ impl<'a> Counter<'a> {
         for (asked, expected) in [(before_answer, operations), (after_answer, after)] {
             let mut asked: Vec<&str> = asked.iter().map(|call| call.operation.as_str()).collect();
             let mut expected = expected.to_vec();
-            // What is asked for at once comes in as it likes.
+            // Concurrent requests arrive in any order.
             asked.sort_unstable();
             expected.sort_unstable();
             assert_eq!(asked, expected, "{what}");
@@ -106,7 +105,7 @@ async fn dialect_a(app: &TestApp, table: &Table) {
     counter.assert("loginByMessage, wrong code", &[READ, "PutItem"], 2, 0);
     ok(app.log_in(&ticket, &code).await);
     counter.row("login-by-message");
-    // A spent code is read about; a throttled send reads the account too.
+    // A spent code costs a read; a throttled send reads the account too.
     assert_eq!(app.log_in(&ticket, &code).await.status, 400);
     counter.assert("loginByMessage, spent code", &[READ], 1, 0);
     assert_eq!(app.send_login_code(ERIC).await.status, 400);
@@ -143,7 +142,7 @@ async fn dialect_a(app: &TestApp, table: &Table) {
     let path = "/v1/user/changePasswordByMessage";
     let refused = app.post_in_session(path, token, json!({})).await;
     assert_eq!(refused.status, 400);
-    // Not for the refusal: for the fresh token.
+    // The read is for the fresh token, not for the refusal.
     counter.assert("changePasswordByMessage, no field", &[READ], 1, 0);
     let guess = wrong(&code, 0);
     let refused = app
@@ -192,7 +191,7 @@ async fn dialects_b_and_c(app: &TestApp, table: &Table) {
         0,
     );
     app.send_verification_code("eric", ANNA).await;
-    // One more round to say what is the matter with the account.
+    // One more round for the reason why the account is refused.
     let why = [READ, UPDATE, READ, "GetItem"];
     counter.assert("sendVerificationCode, not his", &why, 3, 0);
 
@@ -230,6 +229,6 @@ async fn dialects_b_and_c(app: &TestApp, table: &Table) {
     counter.assert("mobile, wrong", &[READ, "PutItem"], 2, 0);
     let moved = app.change_phone(&session, ANNA, &code).await;
     moved.assert_c_success();
-    // The message tells the old number, at the ledger's expense.
+    // The notice to the old number is charged to the ledger.
     counter.row("mobile");
 }

@@ -15,7 +15,7 @@ const THREE_AN_HOUR: &[(&str, &str)] = &[
     ("SENDS_PER_ADDRESS_DAY", "5"),
 ];
 
-/// Asks for a code to register the `n`-th new number with.
+/// Requests a code to register the `n`-th new number with.
 async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
     let phone = format!("139{n:08}");
     let path = "/v1/user/sendRegisterMessage";
@@ -73,7 +73,7 @@ async fn an_ipv6_subscriber_is_one_address() {
 #[tokio::test]
 async fn a_redeemed_code_removes_its_sends_and_refusals_from_the_address() {
     scenario_with(THREE_AN_HOUR, async |app| {
-        // Ten people behind one address, each of them too quick once.
+        // Ten people behind one address, each of whom requests once too early.
         for n in 0..10_u32 {
             let phone = format!("138{n:08}");
             app.create_user(100 + u64::from(n), &format!("user-{n}"), &phone)
@@ -87,11 +87,11 @@ async fn a_redeemed_code_removes_its_sends_and_refusals_from_the_address() {
                 .assert_too_frequent();
             let code = app.last_code(&phone);
             let body = json!({"phoneInfo": sent.result(), "code": code});
-            // The code is typed in somewhere else.
+            // The code is redeemed from another address.
             let path = "/v1/user/loginByMessage";
             assert_eq!(app.post_from(OTHER, path, body).await.status, 200, "{n}");
         }
-        // A flooder uses none, and has three.
+        // A flooder redeems none, and gets three.
         for n in 0..3 {
             assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
         }
@@ -110,7 +110,7 @@ async fn a_refused_send_counts_too() {
                 .await;
             unknown.assert_refused(PHONE_UNKNOWN);
         }
-        // Whether a number is known is not to be had any more, either.
+        // Nor does a refusal reveal any more whether a number is known.
         let path = "/v1/user/sendLoginMessage";
         let fourth = app
             .post_from(ADDRESS, path, json!({"phone": "13900139003"}))
@@ -175,7 +175,7 @@ async fn proxies_are_believed_as_far_as_they_are_declared() {
             app.post_raw(path, &headers, body).await
         };
         for n in 0..3 {
-            // What stands before the proxy's own word is the client's claim.
+            // What precedes the proxy's own entry is the client's claim.
             let claimed = format!("198.51.100.{n}, 192.0.2.1");
             assert_eq!(through_proxy(&claimed, n).await.status, 200, "{n}");
         }

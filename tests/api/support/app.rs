@@ -29,14 +29,14 @@ use super::{
 /// The content type of a form.
 pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-/// Lets DynamoDB take its time, where nothing is said about that: a small machine that does much at once
-/// takes longer than the functions wait by default.
+/// A longer time-out for DynamoDB, for tests that are not about time: a small machine under load takes
+/// longer than the functions wait by default.
 pub const PATIENT: (&str, &str) = ("DYNAMODB_ATTEMPT_MS", "2500");
 
 /// A DynamoDB to run the tests on in place of the embedded one: AWS's DynamoDB Local, say.
 const EXTERNAL_DYNAMODB: &str = "LATCHKEY_TEST_DYNAMODB";
 
-/// Whether what is read in a batch is of one moment: DynamoDB doesn't promise it, the embedded one does so.
+/// Whether a batch is read at one moment: the embedded DynamoDB does so, AWS's does not promise it.
 pub fn batches_are_snapshots() -> bool {
     std::env::var_os(EXTERNAL_DYNAMODB).is_none()
 }

@@ -8,6 +8,9 @@ use std::{
 
 use super::checkout::root;
 
+/// Where the table is.
+const DOCUMENT: &str = "README.md";
+
 /// What a request costs, as documented.
 pub struct Cost {
     /// DynamoDB's operations: those of one round at once, one round after the other.
@@ -17,18 +20,18 @@ pub struct Cost {
     pub messages: usize,
 }
 
-/// README's table, and which of its rows have been held against a request.
+/// The documented table, and which of its rows have been compared with a request.
 pub struct Table {
     rows: BTreeMap<String, Cost>,
-    held: RefCell<BTreeSet<String>>,
+    compared: RefCell<BTreeSet<String>>,
 }
 
 impl Table {
     /// The rows are ``| `a`, `b` | `Operation` ∥ `Operation` → `Operation` | requests | messages | after the answer |``.
-    pub fn of_readme() -> Self {
-        let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    pub fn documented() -> Self {
+        let text = fs::read_to_string(root().join(DOCUMENT)).unwrap();
         let header = "| function | DynamoDB | requests | SNS | after the answer |";
-        let (_, table) = readme.split_once(header).expect("README has the table");
+        let (_, table) = text.split_once(header).expect("the document has the table");
         let lines = table.lines().skip(2).take_while(|line| !line.is_empty());
         let mut rows = BTreeMap::new();
         for line in lines {
@@ -53,7 +56,7 @@ impl Table {
         }
         Self {
             rows,
-            held: RefCell::default(),
+            compared: RefCell::default(),
         }
     }
 
@@ -62,14 +65,14 @@ impl Table {
         self.rows.keys().cloned().collect()
     }
 
-    /// The rows that have been held against a request.
-    pub fn held(&self) -> BTreeSet<String> {
-        self.held.borrow().clone()
+    /// The rows that have been compared with a request.
+    pub fn compared(&self) -> BTreeSet<String> {
+        self.compared.borrow().clone()
     }
 
-    /// A row, to hold it against a request.
-    pub fn hold(&self, name: &str) -> &Cost {
-        self.held.borrow_mut().insert(name.to_owned());
+    /// A row, to compare it with a request.
+    pub fn compare(&self, name: &str) -> &Cost {
+        self.compared.borrow_mut().insert(name.to_owned());
         self.row(name)
     }
 

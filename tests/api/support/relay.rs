@@ -1,4 +1,4 @@
-//! A relay in front of DynamoDB or SNS: it records what passes, and breaks on demand.
+//! A relay in front of DynamoDB or SNS: it records each call, and injects faults.
 
 use std::{
     net::SocketAddr,

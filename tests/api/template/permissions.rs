@@ -27,7 +27,7 @@ async fn no_function_has_a_permission_that_it_does_not_use() {
         used.extend(listed(&needed(&app.calls())));
     })
     .await;
-    // Hidden users: who is known is read as who is not.
+    // With hidden users, unknown ones cost the same reads.
     scenario_with(&[("HIDE_UNKNOWN_USERS", "true")], async |app| {
         let session = app.session_of_eric().await;
         send_every_code(app, &session).await;

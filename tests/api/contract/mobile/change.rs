@@ -21,7 +21,7 @@ async fn mobile_already_in_use() {
             answer.assert_c(400_199, "mobile already in use");
         }
         assert!(app.inbox().messages().is_empty());
-        // Taken while the code was on its way, and free again before it has expired.
+        // Taken after the code was sent, and free again before it expires.
         let zoe = zoe(app).await;
         let code = app.phone_change_code(&session, FREE).await;
         app.wait(60);
@@ -82,7 +82,7 @@ async fn what_was_issued_for_the_old_number_is_dead() {
         });
         let path = "/v1/user/changePasswordByMessage";
         let mut answer = app.post_in_session(path, &session, change).await;
-        // The session is honoured, so the answer carries a fresh token.
+        // The session is valid, so the answer carries a fresh token.
         assert!(
             answer
                 .body
@@ -221,7 +221,7 @@ async fn to_another_country_and_back() {
             phone_of(app, &session).await,
             (json!("44"), json!("7400123456"))
         );
-        // Dialect B knows the number by its plus only.
+        // Dialect B needs the plus to know the country.
         let answer = app.send_verification_code("eric", "7400123456").await;
         answer.assert_b(8011, "手机号格式错误");
         let answer = app.send_verification_code("eric", "+8613800138001").await;

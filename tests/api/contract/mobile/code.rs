@@ -94,7 +94,7 @@ async fn how_long_a_code_is_valid_is_configured() {
             app.wait(minutes * 60 - 2);
             let moved = app.change_phone(&session, FREE, &code).await;
             moved.assert_c_success();
-            // It is this dialect's alone.
+            // It is configured for this dialect alone.
             let code = app.verification_code("mary", MARY).await;
             app.wait(298);
             assert_eq!(app.make_sure("mary", &code).await.body["msg"], 2006);

@@ -9,10 +9,10 @@ use crate::support::{
     scenario,
 };
 
-/// The document's JSON, with the comma after the last field that makes it none.
+/// The document's JSON, which a comma after the last field makes invalid.
 const DOCUMENT: &str = "{\n  \"mcode\": \"+86\",\n  \"mobile\": \"18518768888\",\n}";
 
-/// What both of the document's curl commands send beside the content type and the token.
+/// The headers of the document's curl commands, without content type and token.
 const CURL: [(&str, &str); 4] = [
     ("User-Agent", "Apifox/1.0.0 (https://apifox.com)"),
     ("Accept", "*/*"),
@@ -101,7 +101,7 @@ async fn the_code_moves_the_account_in_json_and_in_a_form_and_its_session_goes_o
         moved.assert_c_success();
         assert_eq!(phone_of(app, &session).await, (json!("86"), json!(OTHER)));
 
-        // The numbers go where the account goes: the newest logs in, the others are free.
+        // The newest number logs in, the earlier ones are free.
         let (ticket, code) = app.login_code(OTHER).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
         for left in [ERIC, FREE] {

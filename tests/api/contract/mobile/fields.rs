@@ -8,7 +8,7 @@ use crate::support::{
     scenario,
 };
 
-/// Posts each of these as a field of a body that is good otherwise, to both endpoints.
+/// Posts each of these as one field of an otherwise valid body, to both endpoints.
 async fn field_gets(app: &TestApp, field: &str, values: &[Value], code: &str, msg: &str) {
     let session = app.session_of_eric().await;
     for path in [VERIFY_CODE, MOBILE] {
@@ -26,7 +26,7 @@ async fn field_gets(app: &TestApp, field: &str, values: &[Value], code: &str, ms
     let read = read
         .iter()
         .filter(|call| ["verify-code", "mobile"].contains(&call.caller.as_str()));
-    // Once each, for whom the token speaks.
+    // One read each, for the token's account.
     assert_eq!(read.count(), 2 * values.len());
 }
 
@@ -67,7 +67,7 @@ async fn mcode_must_be_valid() {
         json!("-86"),
         json!("+８６"),
         json!("中国"),
-        // Of the right form, and no country or not served.
+        // The form is right, but it is no country or not served.
         json!("+0"),
         json!("+086"),
         json!("+44"),
@@ -176,7 +176,7 @@ async fn verify_code_must_be_a_string_of_at_most_six_characters() {
             let msg = "verify_code must be at most 6 characters";
             refused(json!(long), "400110", msg).await;
         }
-        // None of it was a try.
+        // Nothing of it counted as a try.
         let slot = format!("change-phone#5#+86{FREE}");
         assert_eq!(app.wrong_tries(&slot).await, "0");
         let moved = app.change_phone(&session, FREE, &format!(" {code} ")).await;

@@ -17,7 +17,7 @@ async fn too_many_requests_within_a_minute_says_when_and_then_the_same_code() {
         app.wait(20);
         let refused = app.send_phone_change_code(&session, FREE).await;
         refused.assert_c_for_now(429, "Too Many Requests", 38..=40);
-        // Another number is another matter.
+        // Another number has a cool-down of its own.
         app.phone_change_code(&session, OTHER).await;
         app.wait(refused.retry_after().unwrap());
         assert_eq!(app.phone_change_code(&session, FREE).await, code);
@@ -143,7 +143,7 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
             vec![
                 sns_error(400, "OptedOut"),
                 sns_error(400, "InvalidParameter"),
-                // The spend limit, or whatever else SNS has against this message.
+                // The spend limit, or any other refusal of SNS.
                 sns_error(400, "MonthlySpendLimitReached"),
             ],
         ),

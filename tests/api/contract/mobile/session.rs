@@ -1,4 +1,4 @@
-//! Whose session it is: the rows about the token and its account.
+//! The session: the rows about the token and its account.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn token_is_required() {
                 &[("authorization", "Bearer")],
                 &[("authorization", "Bearer ")],
                 &[("authorization", "bearer  ")],
-                // Dialect A's other places are not this dialect's.
+                // Dialect A's other places for a token do not count here.
                 &[("token", &session)],
             ] {
                 let answer = app.post_raw(path, headers, body.to_string()).await;
@@ -47,7 +47,7 @@ async fn unauthorized_is_a_token_that_is_not_ours_or_not_honoured_any_more() {
         let good = json!({"mcode": "+86", "mobile": FREE, "verify_code": "123456"});
         let unauthorized = async |token: &str| {
             for path in [VERIFY_CODE, MOBILE] {
-                // Nothing is said of the parameters, good or bad.
+                // The parameters are not checked, valid or not.
                 for body in [&good, &json!({})] {
                     let answer = app.post_in_session(path, token, body.clone()).await;
                     answer.assert_c(401, "Unauthorized");

@@ -28,7 +28,7 @@ pairs! {
         Login as login, ResetPassword as reset_password;
 }
 
-/// The rows of the fields that are required, in the order in which they are.
+/// The rows about required fields, in the order in which the fields are checked.
 fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
     match pair {
         Pair::Login => vec![
@@ -188,7 +188,7 @@ async fn a_password_not_valid_costs_no_try(pair: Pair) {
                 client.assert_refused(&client.redeem_with(body).await, refusal);
             }
             if pair == Pair::Register {
-                // It comes before the ticket.
+                // The password is checked before the ticket.
                 let body = pair.body(&json!("x"), &json!("026129"), &password);
                 client.assert_refused(&client.redeem_with(body).await, refusal);
             }
@@ -272,7 +272,7 @@ async fn code_not_valid_when_it_is_wrong_spent_expired_or_its_tries_are_used_up(
             refused(&ticket, &wrong(&code, n)).await;
         }
         refused(&ticket, &code).await;
-        // What is no code is a wrong one.
+        // A string that is no code counts as a wrong code.
         app.wait(120);
         let (ticket, code) = client.code().await;
         refused(&ticket, "abc").await;

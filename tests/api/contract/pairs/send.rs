@@ -66,7 +66,7 @@ async fn phone_not_validate(pair: Pair) {
             json!({"phone": {"number": phone}}),
             json!({"phone": 1.38e10}),
             json!({"phone": -1}),
-            // A country that is not served, and what is no country.
+            // A country that is not served, and strings that are no country.
             json!({"phone": "7911123456", "countryCode": "44"}),
             json!({"phon": phone, "contryCode": "44"}),
             json!({"phone": phone, "countryCode": "0"}),
@@ -188,7 +188,7 @@ async fn send_message_error_when_switched_off_or_not_configured(pair: Pair) {
                 "nothing stored"
             );
             if pair == Pair::ChangePassword {
-                // Who is not logged in learns nothing of it.
+                // Without a session the refusal is about the session.
                 let answer = app.post(pair.send(), json!({})).await;
                 answer.assert_invalid_token();
             }

@@ -28,7 +28,7 @@ async fn change_without_username_token_or_password() {
                 bodies.push(empty);
             }
         }
-        // The document writes it with a capital.
+        // The document writes the field with a capital.
         bodies.push(json!({"username": "eric", "verification_char": "x", "new_password": NEW}));
         all_get(app, CHANGE_PASSWD, EMPTY, bodies).await;
         let (msg, info) = EMPTY;
@@ -127,7 +127,7 @@ async fn change_with_a_wrong_token() {
             // Other tokens of ours.
             ("eric", json!(session)),
             ("eric", json!(ticket)),
-            // Useless for another user name.
+            // Not valid for another user name.
             ("mary", json!(token)),
             ("zoe", json!(token)),
         ] {
@@ -237,7 +237,7 @@ async fn a_reset_token_is_256_random_bits_of_which_a_hash_is_stored() {
             let token = app.reset_token("eric", ERIC).await;
             let bytes = BASE64_URL_SAFE_NO_PAD.decode(&token).unwrap();
             assert_eq!(bytes.len(), 32);
-            // That the token itself is in no table, the scenario's end sees to.
+            // That the token itself is in no table is checked at the scenario's end.
             let hash = shared::domain::token::ResetHash::of(&token);
             let item = app.code_item(&format!("reset#{}", hash.as_str())).await;
             assert_eq!(item["uid"], AttributeValue::N("5".into()));

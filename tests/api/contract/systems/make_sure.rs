@@ -48,7 +48,7 @@ async fn make_sure_of_a_wrong_code_then_of_the_right_one_in_every_form() {
             let body = json!({"username": "eric", "verification_code": guess});
             app.post(MAKE_SURE, body).await.assert_b(msg, info);
         }
-        // The right one is still good.
+        // The right one is still valid.
         assert_eq!(app.make_sure("eric", &code).await.body["msg"], 2006);
         for round in 0..3 {
             app.wait(60);
@@ -101,7 +101,7 @@ async fn make_sure_of_a_dead_code() {
         }
         dead("eric", &code).await;
         dead("eric", &wrong(&code, 0)).await;
-        // The way is open again with the next send.
+        // The next send's code works again.
         app.wait(60);
         app.reset_token("eric", ERIC).await;
         // The account has gone since.
@@ -144,7 +144,7 @@ async fn ten_wrong_codes_a_day_then_neither_codes_nor_messages_until_it_passes()
         let (msg, info) = DEAD_CODE;
         let dead = app.make_sure("eric", "123456").await;
         dead.assert_b_for_now(msg, info, DAY - 125..=DAY - 115);
-        // The account is not locked: other ways in keep working, and another user is not concerned.
+        // The account is not locked: other ways to log in keep working, and so do other users.
         app.session_of_eric().await;
         app.login_code(ERIC).await;
         app.reset_token("mary", MARY).await;

@@ -71,7 +71,7 @@ async fn send_to_what_is_no_phone_of_a_country_that_is_served() {
         let bodies = phones.map(|phone| json!({"username": "eric", "mobile_phone": phone}));
         all_get(app, SEND_VERIFICATION_CODE, NOT_A_PHONE, bodies.to_vec()).await;
         let (msg, info) = NOT_A_PHONE;
-        // A plus in a form is a space, and so what follows is a national number.
+        // A plus in a form is a space, so what follows is a national number.
         let form = "username=eric&mobile_phone=+8613800138001";
         let answer = app.post_form(SEND_VERIFICATION_CODE, form).await;
         answer.assert_b(msg, info);
@@ -200,7 +200,7 @@ async fn send_to_a_phone_that_is_not_the_accounts_own() {
 #[tokio::test]
 async fn send_to_an_account_without_a_phone() {
     scenario(async |app| {
-        // No phone is what no number makes.
+        // Without a number there is no phone.
         app.create_user(7, "phoneless", "").await;
         for phone in [ERIC, "13900139000"] {
             let answer = app.send_verification_code("phoneless", phone).await;
@@ -217,7 +217,7 @@ async fn send_to_a_disabled_account_throttled_or_not() {
         let (msg, info) = DISABLED;
         let disabled = || AttributeValue::N("1".into());
         app.operator_sets(5, "status", disabled()).await;
-        // With another phone too: what is wrong with the account comes before what is wrong with it.
+        // With another phone too: the account is checked before the phone.
         for phone in [ERIC, MARY] {
             let answer = app.send_verification_code("eric", phone).await;
             answer.assert_b(msg, info);
