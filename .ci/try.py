@@ -29,28 +29,9 @@ NAMES = {ERIC: "eric", MARY: "mary"}
 READMES = ["README.md", "events/README.md", "tests/README.md"]
 SHELLS = ["bash", "zsh"]  # those that README's whole life is written for
 
-# What each event in events/ is answered with, on a system that has just started.
-NO_SESSION = {"status": 401, "code": "INVALID_TOKEN", "success": False}
-FORGED = {"status": 400, "code": "{PHONE_INFO}_NOT_VALID", "success": False}  # signed by somebody else
-DONE = {"status": 200, "code": "OK", "success": True}
-ANSWERS = {
-    "send-login-message": DONE,
-    "login-by-message": FORGED,
-    "send-change-password-message": NO_SESSION,
-    "change-password-by-message": NO_SESSION,
-    "send-change-password-message2": {"status": 400, "code": "USER_NOT_FOUND", "success": False},
-    "change-password-by-message2": FORGED,
-    "send-register-message": DONE,
-    "register": FORGED,
-    "login": DONE,
-    "info": NO_SESSION,
-    "send-verification-code": {"code": 0, "msg": 2006, "info": "已发送短信"},
-    "make-sure-verification-code": {"code": 1, "msg": 8013, "info": "验证码错误"},
-    "changepasswd": {"code": 1, "msg": 8013, "info": "令牌无效"},
-    "verify-code": {"code": 401, "msg": "Unauthorized"},
-    "mobile": {"code": 401, "msg": "Unauthorized"},
-    "import-users": {"created": 2, "exists": 0, "invalid": 0},
-}
+# What each event in events/ is answered with, on a system that has just started. `cargo test` reads it too,
+# and knows that it has every function.
+ANSWERS = {row["function"]: row["answer"] for row in json.loads((ROOT / "tests/api/template/answers.json").read_text())}
 
 
 def check(holds, message):
@@ -65,7 +46,7 @@ def check_answer(what, answer, expected):
 
 
 def check_login(answer, phone):
-    check_answer("login", answer, {"status": 200, "code": "OK", "success": True})
+    check_answer("login", answer, ANSWERS["login"])
     user = answer["result"]
     check((user["name"], user["countryCode"], user["phone"]) == (NAMES[phone], "86", phone), f"logged in {user}")
     check(answer.get("token"), "no session token")
@@ -114,7 +95,7 @@ def curl(host, path, values):
 def log_in(host, send, login):
     """The READMEs' two requests, and the code that was sent between them."""
     answer, command = curl(host, send, {})
-    check_answer("send", answer, DONE)
+    check_answer("send", answer, ANSWERS["send-login-message"])
     phone = re.search('"phone":"([0-9]+)"', command)[1]
     code = sent_code(phone)
     answer, _ = curl(host, login, {"phoneInfo": answer["result"], "code": code})
@@ -157,9 +138,6 @@ def readme(output):
 
 def events(invoke):
     """Every event, and a login with the code that one of them sent. What must be in no log."""
-    names = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
-    check(names == sorted(ANSWERS), f"functions are {names}; ANSWERS has {sorted(ANSWERS)}")
-
     def answer_to(name, event):
         out = subprocess.run(invoke(name, str(event)), capture_output=True, text=True, timeout=300, cwd=ROOT)
         check(out.returncode == 0 and out.stdout.strip(), f"{name} failed: {out.stdout}{out.stderr}")

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{DAY, World, address},
 };
 
@@ -46,7 +46,7 @@ pub async fn one_phone() -> Vec<Outcome> {
     vec![Outcome::new(
         "flooding one phone for a day, from 480 addresses, by four endpoints",
         "5 messages in any hour, 10 in any 24 h, over all purposes",
-        hour <= 5 && day <= 10 && day > 0,
+        hour == 5 && day == 10,
         format!("{asked} asked for; at most {hour} in an hour, {day} in the day"),
     )]
 }
@@ -74,7 +74,8 @@ pub async fn from_one_address() -> Vec<Outcome> {
     vec![Outcome::new(
         "flooding a thousand phones for a day, from one address",
         "30 messages in any hour, 100 in any 24 h whose codes are not used",
-        hour == 30 && day <= 130,
+        // Exactly the promised numbers: a limiter that refused everything would keep an upper bound too.
+        hour == 30 && day == 100,
         format!("{hour} in the first hour, {day} in 24 h and that hour"),
     )]
 }

@@ -1,6 +1,6 @@
 //! The attack suite: `cargo test --test attacks`.
 //!
-//! What somebody would try who wants into an account or at the SMS bill, against the whole system over
+//! What an attacker would try against accounts and the SMS bill, on the whole system over
 //! HTTP, hours and months by a clock that is moved. Prints a table of attack, promise and result, and
 //! fails if a promise is broken.
 
@@ -14,31 +14,12 @@
 mod flooding;
 mod guessing;
 mod money;
+mod outcome;
 mod pumping;
 mod replaying;
 mod world;
 
 use std::process::ExitCode;
-
-/// A line of the table.
-struct Outcome {
-    attack: &'static str,
-    promise: String,
-    result: String,
-    held: bool,
-}
-
-impl Outcome {
-    fn new(attack: &'static str, promise: impl Into<String>, held: bool, result: String) -> Self {
-        let promise = promise.into();
-        Self {
-            attack,
-            promise,
-            result,
-            held,
-        }
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::App;
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{World, address, options},
 };
 

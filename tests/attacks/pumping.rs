@@ -1,10 +1,10 @@
-//! Toll fraud: messages to numbers that pay whoever has them sent.
+//! Toll fraud: messages to numbers that pay the attacker.
 
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{Answer, HOUR, World, address},
 };
 

@@ -1,10 +1,10 @@
-//! Using again what was good once, and using it many times at once.
+//! Using again what is valid once, and using it many times at once.
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    Outcome,
+    outcome::Outcome,
     world::{World, address},
 };
 
@@ -12,7 +12,7 @@ const VICTIM: &str = "13800138001";
 const E164: &str = "+8613800138001";
 const ME: &str = "192.0.2.1";
 
-/// Asks for a code to recover the password with, and has it turned into a reset token.
+/// Requests a recovery code and exchanges it for a reset token.
 async fn reset_token(world: &World) -> String {
     let body = json!({"username": "user-5", "mobile_phone": VICTIM});
     let path = "/Systems/sendVerificationCode";
@@ -21,6 +21,16 @@ async fn reset_token(world: &World) -> String {
     let path = "/Systems/makeSureVerificationCode";
     let taken = world.post(ME, path, body).await;
     taken.body["info"].as_str().unwrap().to_owned()
+}
+
+/// Asks for a code to move an account to this number; the request that does it.
+async fn phone_change(world: &World, session: &str, mobile: &str) -> Value {
+    let path = "/v1/user/verify_code";
+    let body = json!({"mcode": "+86", "mobile": mobile});
+    let sent = world.post_in_session(ME, session, path, body).await;
+    assert!(sent.is_ok(), "{}", sent.body);
+    let code = world.code(&format!("+86{mobile}"));
+    json!({"mcode": "+86", "mobile": mobile, "verify_code": code})
 }
 
 /// Codes, tickets, reset tokens and sessions, each used again after it was used or has ended.
@@ -53,19 +63,41 @@ pub async fn everything() -> Vec<Outcome> {
     let others = world.ask(ME, "13627140483").await;
     let crossed = world.log_in(ME, others.result(), &code).await;
     again("a code with another's ticket", &crossed);
+    let hers = world.code("+8613627140483");
+    let mary = world.log_in(ME, others.result(), &hers).await;
+    assert!(mary.is_ok());
     let logged_in = world.log_in(ME, sent.result(), &code).await;
     assert!(logged_in.is_ok());
     let spent = world.log_in(ME, sent.result(), &code).await;
     again("a spent code", &spent);
     world.wait(120);
-    world.ask(ME, VICTIM).await;
+    let newer = world.ask(ME, VICTIM).await;
+    assert!(newer.is_ok());
     let old = world.log_in(ME, sent.result(), &world.code(E164)).await;
     again("an old ticket with a new code", &old);
-    world.wait(301);
+    // The new ticket is good with it, until the last second but one.
+    world.wait(299);
+    let in_time = world.log_in(ME, newer.result(), &world.code(E164)).await;
+    assert!(in_time.is_ok());
     let fresh = world.ask(ME, VICTIM).await;
+    assert!(fresh.is_ok());
     world.wait(301);
     let late = world.log_in(ME, fresh.result(), &world.code(E164)).await;
     again("a code after five minutes", &late);
+    world.wait(3600);
+
+    // Dialect C has no ticket: with a session, a code moves the account to the number it was sent to.
+    let session = mary.body["token"].as_str().unwrap();
+    let move_to = async |body: &Value| {
+        let path = "/v1/user/mobile";
+        world.post_in_session(ME, session, path, body.clone()).await
+    };
+    let first = phone_change(&world, session, "13900139001").await;
+    assert!(move_to(&first).await.is_ok());
+    let second = phone_change(&world, session, "13900139002").await;
+    assert!(move_to(&second).await.is_ok());
+    let back = move_to(&first).await;
+    again("a spent code of a phone change", &back);
     world.wait(3600);
 
     let token = reset_token(&world).await;
@@ -75,6 +107,7 @@ pub async fn everything() -> Vec<Outcome> {
         });
         world.post(ME, "/Systems/changepasswd", body).await
     };
+    world.wait(599);
     assert!(change(&token).await.is_ok());
     again("a spent reset token", &change(&token).await);
     world.wait(3600);
@@ -86,9 +119,10 @@ pub async fn everything() -> Vec<Outcome> {
     let info = world.post(ME, "/v1/user/info", body).await;
     again("a session from before the password changed", &info);
 
-    let result = match worked.is_empty() {
-        true => format!("0 of {tried} ways worked"),
-        false => format!("{worked:?} worked"),
+    let result = if worked.is_empty() {
+        format!("0 of {tried} ways worked")
+    } else {
+        format!("{worked:?} worked")
     };
     vec![Outcome::new(
         "replaying codes, tickets, reset tokens, sessions",

@@ -26,8 +26,20 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether it is a success, in whichever dialect it is.
+    ///
+    /// # Panics
+    /// When it is of no dialect: no attack should meet such an answer.
     pub fn is_ok(&self) -> bool {
-        self.status == 200 && self.body["success"] != false && self.body["code"] != 1
+        match (&self.body["success"], &self.body["code"]) {
+            // Dialect A has `success`, dialect B codes 0 and 1, dialect C 200 and errors.
+            (Value::Bool(success), _) => *success && self.status == 200,
+            (Value::Null, Value::Number(code)) => {
+                code.as_u64().is_some_and(|code| code == 0 || code == 200)
+            }
+            (Value::Null, Value::String(_)) => false,
+            _ => panic!("an answer of no dialect: {} {}", self.status, self.body),
+        }
     }
 
     /// The ticket or token in it.
@@ -71,8 +83,24 @@ impl World {
     }
 
     pub async fn post(&self, from: &str, path: &str, body: Value) -> Answer {
+        self.post_in_session(from, "", path, body).await
+    }
+
+    /// Posts with a session's token.
+    pub async fn post_in_session(
+        &self,
+        from: &str,
+        session: &str,
+        path: &str,
+        body: Value,
+    ) -> Answer {
         let url = format!("{}{path}", self.system.gateway_url);
         let request = self.http.post(url).header(SOURCE_IP_HEADER, from);
+        let request = if session.is_empty() {
+            request
+        } else {
+            request.bearer_auth(session)
+        };
         let request = request.header("content-type", "application/json");
         let response = request.body(body.to_string()).send().await.unwrap();
         let retry_after = response.headers().get("retry-after");

@@ -1,222 +1,38 @@
-//! What people do beyond logging in by SMS: register, log in with a password, change it, ask who they
-//! are.
+//! The people of the tests.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
-use super::{Answer, ERIC, ERIC_PASSWORD, TestApp};
-
-/// A phone that nobody has yet.
+/// The user of seed 003's sample.
+pub const ERIC: &str = "13800138001";
+/// His password.
+pub const ERIC_PASSWORD: &str = "eric-password";
+/// The phone of seed 000's sample, near enough: the second demo user's.
+pub const MARY: &str = "13627140483";
+/// A phone that no account has.
 pub const ANNA: &str = "13900139001";
+
+/// Eric's account, as the document's sample answer prints it.
+pub fn eric() -> Value {
+    json!({
+        "uuid": 5,
+        "name": "eric",
+        "email": "",
+        "countryCode": "86",
+        "phone": "13800138001",
+        "createTime": 1_532_526_039_883_u64,
+        "createIp": "::ffff:123.59.101.208",
+        "ssid": {},
+        "icon": "default.jpg",
+        "spaceUsed": 0,
+        "spaceCapacity": 8192,
+        "type": 0,
+        "status": 0
+    })
+}
 
 /// The lower-case hex MD5 of a password, as clients of dialect A send it.
 pub fn md5(password: &str) -> String {
     let digest = Md5::digest(password.as_bytes());
     digest.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-impl TestApp {
-    /// Remembers a password, in both its forms: no log line and no table may hold it.
-    pub fn learn_password(&self, password: &str) {
-        self.learn(password);
-        self.learn(&md5(password));
-    }
-
-    /// `POST /v1/user/sendRegisterMessage`.
-    pub async fn send_register_code(&self, phone: &str) -> Answer {
-        self.post("/v1/user/sendRegisterMessage", json!({"phone": phone}))
-            .await
-    }
-
-    /// Sends a register code that must go out; its ticket and its digits.
-    pub async fn register_code(&self, phone: &str) -> (String, String) {
-        let sent = self.send_register_code(phone).await;
-        self.sent(&sent, phone)
-    }
-
-    /// `POST /v1/user/register`.
-    pub async fn register(&self, ticket: &str, code: &str, name: &str, password: &str) -> Answer {
-        self.learn_password(password);
-        let body = json!({"phoneInfo": ticket, "code": code, "name": name, "password": password});
-        self.post("/v1/user/register", body).await
-    }
-
-    /// `POST /v1/user/login`.
-    pub async fn log_in_with_password(&self, value: &str, password: &str) -> Answer {
-        self.learn_password(password);
-        let body = json!({"value": value, "password": password});
-        self.post("/v1/user/login", body).await
-    }
-
-    /// A session of eric's.
-    pub async fn session_of_eric(&self) -> String {
-        self.session_of("eric", ERIC_PASSWORD).await
-    }
-
-    /// A session of anybody's.
-    pub async fn session_of(&self, value: &str, password: &str) -> String {
-        let answer = self.log_in_with_password(value, password).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.token().to_owned()
-    }
-
-    /// `POST /v1/user/info`.
-    pub async fn info(&self, token: &str) -> Answer {
-        self.post_in_session("/v1/user/info", token, json!({}))
-            .await
-    }
-
-    /// `POST /v1/user/sendChangePasswordMessage`.
-    pub async fn send_change_password_code(&self, token: &str) -> Answer {
-        let path = "/v1/user/sendChangePasswordMessage";
-        self.post_in_session(path, token, json!({})).await
-    }
-
-    /// Sends eric a code to change his password with; its ticket and its digits.
-    pub async fn change_password_code(&self, token: &str) -> (String, String) {
-        let sent = self.send_change_password_code(token).await;
-        self.sent(&sent, ERIC)
-    }
-
-    /// `POST /v1/user/changePasswordByMessage`.
-    pub async fn change_password(
-        &self,
-        token: &str,
-        ticket: &str,
-        code: &str,
-        new: &str,
-    ) -> Answer {
-        self.learn_password(new);
-        let body = json!({"phoneInfo": ticket, "code": code, "newPassword": new});
-        self.post_in_session("/v1/user/changePasswordByMessage", token, body)
-            .await
-    }
-
-    /// The same, with the password so far.
-    pub async fn change_password_from(
-        &self,
-        old: &str,
-        token: &str,
-        (ticket, code): &(String, String),
-        new: &str,
-    ) -> Answer {
-        self.learn_password(new);
-        self.learn_password(old);
-        let body = json!({
-            "phoneInfo": ticket, "code": code, "newPassword": new, "oldPassword": old
-        });
-        self.post_in_session("/v1/user/changePasswordByMessage", token, body)
-            .await
-    }
-
-    /// `POST /v1/user/sendChangePasswordMessage2`.
-    pub async fn send_reset_code(&self, phone: &str) -> Answer {
-        let path = "/v1/user/sendChangePasswordMessage2";
-        self.post(path, json!({"phone": phone})).await
-    }
-
-    /// Sends a code to change a forgotten password with; its ticket and its digits.
-    pub async fn reset_code(&self, phone: &str) -> (String, String) {
-        let sent = self.send_reset_code(phone).await;
-        self.sent(&sent, phone)
-    }
-
-    /// `POST /v1/user/changePasswordByMessage2`.
-    pub async fn reset_password(&self, ticket: &str, code: &str, new: &str) -> Answer {
-        self.learn_password(new);
-        let body = json!({"phoneInfo": ticket, "code": code, "newPassword": new});
-        self.post("/v1/user/changePasswordByMessage2", body).await
-    }
-
-    /// The ticket of a send that must have gone out, and the code that has come.
-    fn sent(&self, answer: &Answer, phone: &str) -> (String, String) {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        (answer.result().to_owned(), self.last_code(phone))
-    }
-
-    /// Removes one attribute of an account, as an operator would in the console.
-    pub async fn operator_removes(&self, uid: u64, attribute: &str) {
-        let update = self.tables().update_item();
-        update
-            .table_name(self.table("users"))
-            .key("pk", AttributeValue::S(format!("user#{uid}")))
-            .update_expression("REMOVE #a")
-            .expression_attribute_names("#a", attribute)
-            .send()
-            .await
-            .unwrap();
-    }
-
-    /// The hash an account's password is stored as.
-    pub async fn stored_hash(&self, uid: u64) -> String {
-        let item = self.user_item(uid).await;
-        item["password"].as_s().unwrap().clone()
-    }
-
-    /// The keys of the users table, sorted.
-    pub async fn user_keys(&self) -> Vec<String> {
-        let scan = self.tables().scan().table_name(self.table("users"));
-        let items = scan.consistent_read(true).send().await.unwrap().items;
-        let key = |pk: &AttributeValue| pk.as_s().unwrap().clone();
-        let items = items.unwrap_or_default();
-        let mut keys: Vec<String> = items.iter().map(|item| key(&item["pk"])).collect();
-        keys.sort();
-        keys
-    }
-}
-
-impl Answer {
-    /// The session token it carries; empty without one.
-    pub fn token(&self) -> &str {
-        self.body["token"].as_str().unwrap_or_default()
-    }
-
-    /// Asserts a dialect-A success whole, without a token.
-    #[track_caller]
-    pub fn assert_ok(&self, result: &Value) {
-        self.assert(
-            200,
-            json!({"status": 200, "result": result, "code": "OK", "success": true}),
-        );
-        assert!(!self.headers.contains_key("authorization"), "{self:?}");
-    }
-
-    /// Asserts a dialect-A success whole, with a token in the body and the same in the header.
-    #[track_caller]
-    pub fn assert_ok_with_token(&self, result: &Value) -> String {
-        let token = self.header_token();
-        let body = json!({
-            "status": 200, "result": result, "code": "OK", "success": true, "token": token
-        });
-        self.assert(200, body);
-        token
-    }
-
-    /// Asserts a dialect-A error whole, with a token in the body and the same in the header.
-    #[track_caller]
-    pub fn assert_a_with_token(&self, status: u16, code: &str, message: &str) -> String {
-        let token = self.header_token();
-        let body = json!({
-            "success": false, "message": message, "code": code, "status": status, "token": token
-        });
-        self.assert(status, body);
-        token
-    }
-
-    /// Asserts 401 `INVALID_TOKEN` whole.
-    #[track_caller]
-    pub fn assert_invalid_token(&self) {
-        self.assert_a(401, "INVALID_TOKEN", "Invalid token");
-    }
-
-    #[track_caller]
-    fn header_token(&self) -> String {
-        let header = self.headers.get("authorization");
-        let header = header.and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.unwrap_or_else(|| panic!("no token: {self:?}"));
-        assert!(!token.is_empty(), "{self:?}");
-        token.to_owned()
-    }
 }

@@ -1,7 +1,6 @@
-//! A relay in front of DynamoDB or SNS: it records what passes, and breaks on demand.
+//! A relay in front of DynamoDB or SNS: it records each call, and injects faults.
 
 use std::{
-    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -10,58 +9,12 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// How the service behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Refuses connections and drops those it has.
-    Refuses,
-    /// Takes requests and never answers.
-    Hangs,
-    /// Answers only after so long.
-    IsSlow(Duration),
-    /// Does what it is asked and loses the answer, `times` times.
-    LosesAnswers { times: usize },
-    /// The same, for one operation only.
-    LosesAnswersOf {
-        operation: &'static str,
-        times: usize,
-    },
-    /// Answers so, without doing anything.
-    Answers { status: u16, body: String },
-    /// The same, to one operation only, `times` times.
-    AnswersTo {
-        operation: &'static str,
-        times: usize,
-        status: u16,
-        body: String,
-    },
-    /// Behaves for so many requests, and has this fault from then on.
-    After { requests: usize, then: Box<Fault> },
-    /// Holds this operation back until so many have been asked for it, and then lets all of them go:
-    /// whatever they read before, they have all read by then.
-    Gathers {
-        operation: &'static str,
-        requests: usize,
-    },
-}
-
-/// One request that passed.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// Whose credentials it was signed with: the function's that made it.
-    pub caller: String,
-    /// `PutItem`, `Publish`, …
-    pub operation: String,
-    /// What IAM would ask permission for: `dynamodb:PutItem users`.
-    pub permissions: BTreeSet<String>,
-    /// The keys of the items that it writes, or holds a condition to.
-    pub writes: Vec<String>,
-    /// When it came in, and when its answer left.
-    pub during: (Instant, Instant),
-}
+use super::{
+    calls::{Call, describe, signer, writes},
+    fault::Fault,
+};
 
 #[derive(Default)]
 struct State {
@@ -250,80 +203,11 @@ async fn relay(
     Ok(response)
 }
 
-/// The access key of a request: `AWS4-HMAC-SHA256 Credential=KEY/20261120/…`.
-fn signer(headers: &hyper::HeaderMap) -> String {
-    let signature = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok());
-    let credential = signature.and_then(|signature| signature.split("Credential=").nth(1));
-    let key = credential.and_then(|credential| credential.split('/').next());
-    key.unwrap_or_default().to_owned()
-}
-
-/// Waits until nobody is missing, or for half a second: a function does not wait much longer.
+/// Waits until all requests have come, or for half a second: a function does not wait much longer.
 async fn gathered(state: &Mutex<State>) {
     let begun = Instant::now();
     let is_gathering = || state.lock().unwrap().is_gathering();
     while is_gathering() && begun.elapsed() < Duration::from_millis(500) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-/// The keys of what a `PutItem`, an `UpdateItem`, a `DeleteItem` or a transaction of them writes.
-fn writes(body: &[u8]) -> Vec<String> {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let transaction = body["TransactItems"].as_array().into_iter().flatten();
-    let parts = transaction.flat_map(|item| item.as_object().into_iter().flatten());
-    let parts = parts.map(|(_, part)| part);
-    let keys = parts.chain([&body]).filter_map(|write| {
-        let is_write = !write["Item"].is_null()
-            || !write["UpdateExpression"].is_null()
-            || !write["ConditionExpression"].is_null();
-        let key = write["Item"]["pk"]["S"].as_str();
-        let key = key.or_else(|| write["Key"]["pk"]["S"].as_str());
-        key.filter(|_| is_write).map(str::to_owned)
-    });
-    keys.collect()
-}
-
-/// The operation, and the permissions it needs: those of its parts, for a transaction.
-fn describe(headers: &hyper::HeaderMap, body: &[u8]) -> (String, BTreeSet<String>) {
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok());
-    let Some((_, operation)) = target.and_then(|target| target.split_once('.')) else {
-        return ("Publish".into(), BTreeSet::from(["sns:Publish".into()]));
-    };
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let on = |action: &str, table: &str| {
-        let table = table.rsplit('-').next().unwrap_or_default();
-        format!("dynamodb:{action} {table}")
-    };
-    let permissions = match operation {
-        "BatchGetItem" => {
-            let tables = body["RequestItems"].as_object().into_iter().flatten();
-            tables.map(|(table, _)| on(operation, table)).collect()
-        }
-        "TransactWriteItems" => {
-            let items = body["TransactItems"].as_array().into_iter().flatten();
-            let parts = items.flat_map(|item| item.as_object().into_iter().flatten());
-            parts
-                .map(|(part, of)| {
-                    let action = match part.as_str() {
-                        "ConditionCheck" => "ConditionCheckItem",
-                        "Put" => "PutItem",
-                        "Update" => "UpdateItem",
-                        "Delete" => "DeleteItem",
-                        other => panic!("a transaction with {other}"),
-                    };
-                    on(action, of["TableName"].as_str().unwrap_or_default())
-                })
-                .collect()
-        }
-        _ => BTreeSet::from([on(
-            operation,
-            body["TableName"].as_str().unwrap_or_default(),
-        )]),
-    };
-    (operation.to_owned(), permissions)
 }

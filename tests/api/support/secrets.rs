@@ -1,64 +1,12 @@
-//! No log line, at any level, and no table may give a secret away: every scenario ends with a look.
+//! No log line, at any level, and no table may contain a secret: every scenario ends with a search.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, Once},
-};
+use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
-use tracing::level_filters::LevelFilter;
 
-use super::TestApp;
-
-static LOG: Mutex<String> = Mutex::new(String::new());
-
-fn to_log(line: &str) {
-    let mut log = LOG.lock().unwrap();
-    log.push_str(line);
-    log.push('\n');
-}
-
-/// Logs as the functions do, but at every level and into memory.
-pub fn capture_logs() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let subscriber = shared::telemetry::log::subscriber(LevelFilter::TRACE, to_log);
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        shared::telemetry::emf::write_to(to_log);
-    });
-}
-
-/// What has been logged so far, by all tests.
-pub fn log() -> String {
-    LOG.lock().unwrap().clone()
-}
-
-/// The same, line by line.
-pub fn log_lines() -> Vec<Value> {
-    let log = log();
-    log.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
-}
-
-/// Shows the end of the log when a test fails.
-pub struct ShownOnFailure;
-
-impl Drop for ShownOnFailure {
-    #[expect(
-        clippy::print_stderr,
-        reason = "the test runner shows it with the failure"
-    )]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = log();
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!("{}", lines[lines.len().saturating_sub(4000)..].join("\n"));
-        }
-    }
-}
+use super::{app::TestApp, log};
 
 /// Secrets, looked for all at once: there are thousands, and megabytes to look through.
 struct Search {
@@ -104,13 +52,15 @@ impl Search {
     }
 }
 
+/// Searches all that this system has logged and stored.
+///
 /// # Panics
-/// When a log line or an item holds what it must not.
+/// When a log line or an item contains a secret.
 pub async fn assert_kept(app: &TestApp) {
-    let secrets = app.secrets.lock().unwrap().clone();
+    let secrets = app.secrets();
     let in_log = Search::new(secrets.clone());
-    for line in log().lines() {
-        assert_eq!(in_log.found_in_line(line), None, "the log: {line}");
+    for line in log::lines_of(&app.namespace) {
+        assert_eq!(in_log.found_in_line(&line), None, "the log: {line}");
     }
     // Phone numbers are what the tables are about.
     let in_tables = Search::new(secrets.into_iter().filter(|secret| !is_phone(secret)));

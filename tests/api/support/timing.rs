@@ -1,23 +1,22 @@
-//! Which of two takes longer, on a machine that does other things besides.
+//! Which of two requests takes longer, on a machine under load.
 
 use std::{cmp::Ordering, time::Duration};
 
-use super::Answer;
+use super::answer::Answer;
 
-/// Whose turn it is, over and over: the first one's or not. What a request leaves behind, a warm cache
-/// or work that goes on, is felt by those after it, so both come equally often after any three (a de
-/// Bruijn sequence).
+/// The order of the two, repeated: `true` is the first. A request affects those after it, by a warm cache
+/// or by deferred work, so each of the two comes equally often after any three (a de Bruijn sequence).
 const IN_TURN: [bool; 16] = {
     const A: bool = true;
     const B: bool = false;
     [A, A, A, A, B, A, A, B, B, A, B, A, B, B, B, B]
 };
 
-/// How often each of the two comes before all begins anew, with the first of them.
+/// How often each of the two comes before the sequence repeats.
 pub const ROUND: usize = IN_TURN.len() / 2;
 
-/// Asks two things so many times each, by turns, and says how long each answer took: what else the
-/// machine does meets both.
+/// Makes two requests so many times each, by turns, and returns how long each answer took. Other load on
+/// the machine affects both alike.
 ///
 /// # Panics
 /// When they don't come in whole rounds of [`ROUND`].
@@ -38,8 +37,8 @@ pub async fn by_turns(
     [of_a, of_b]
 }
 
-/// How often `a` takes longer than `b` (Mann and Whitney's U, as a share): 0.5 when nothing tells them
-/// apart, 0 or 1 when one look does. Its standard deviation is √((2n+1)/12n²) for n of each.
+/// The share of pairs in which `a` takes longer than `b` (Mann and Whitney's U): 0.5 when they take
+/// equally long, 0 or 1 when every pair differs. Its standard deviation is √((2n+1)/12n²) for n of each.
 pub fn share_of_longer(a: &[Duration], b: &[Duration]) -> f64 {
     let pairs = a.iter().flat_map(|a| b.iter().map(move |b| a.cmp(b)));
     let scores = pairs.map(|order| match order {

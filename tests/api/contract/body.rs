@@ -1,0 +1,139 @@
+//! Bodies: what every endpoint accepts, and how it refuses the rest in its dialect.
+
+use std::collections::BTreeSet;
+
+use local::template::Template;
+use serde_json::json;
+
+use crate::support::{ERIC, message::PHONE_REQUIRED, root, scenario};
+
+const SEND: &str = "/v1/user/sendLoginMessage";
+/// The paths of dialect A, and whether they can be called without a body.
+const DIALECT_A: [(&str, bool); 10] = [
+    (SEND, false),
+    ("/v1/user/loginByMessage", false),
+    ("/v1/user/sendChangePasswordMessage", true),
+    ("/v1/user/changePasswordByMessage", false),
+    ("/v1/user/sendChangePasswordMessage2", false),
+    ("/v1/user/changePasswordByMessage2", false),
+    ("/v1/user/sendRegisterMessage", false),
+    ("/v1/user/register", false),
+    ("/v1/user/login", false),
+    ("/v1/user/info", true),
+];
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+#[test]
+fn dialect_a_is_what_the_template_has_beside_the_other_two() {
+    let template = Template::read(&root().join("template.yaml"), "").unwrap();
+    let routes = template.functions.iter().flat_map(|f| &f.routes);
+    let paths: BTreeSet<&str> = routes.map(|route| route.path.as_str()).collect();
+    let others = |path: &&str| {
+        path.starts_with("/Systems/") || ["/v1/user/verify_code", "/v1/user/mobile"].contains(path)
+    };
+    let (_, of_a): (BTreeSet<&str>, BTreeSet<&str>) = paths.into_iter().partition(others);
+    assert_eq!(of_a, DIALECT_A.iter().map(|(path, _)| *path).collect());
+}
+
+#[tokio::test]
+async fn body_not_valid() {
+    scenario(async |app| {
+        let large = format!(
+            r#"{{"phone":"13800138001","padding":"{}"}}"#,
+            "x".repeat(16 * 1024)
+        );
+        let deep = "[".repeat(2_000);
+        let deep_object = format!(r#"{{"phone":{}"#, r#"{"a":"#.repeat(2_000));
+        let bodies: Vec<Vec<u8>> = [
+            "",
+            " ",
+            "{",
+            "}",
+            "null",
+            "true",
+            "5",
+            "\"13800138001\"",
+            "[]",
+            r#"[{"phone":"13800138001"}]"#,
+            r#"{"phone":"13800138001",}"#,
+            "{'phone':'1'}",
+            r#"{"phone":"\ud800"}"#,
+            "phone=13800138001",
+            &large,
+            &deep,
+            &deep_object,
+        ]
+        .iter()
+        .map(|text| text.as_bytes().to_vec())
+        .chain([vec![0xff, 0xfe], b"{\"phone\":\"\xff\"}".to_vec(), vec![0]])
+        .collect();
+        for (path, may_be_absent) in DIALECT_A {
+            for body in bodies
+                .iter()
+                .filter(|body| !(may_be_absent && body.is_empty()))
+            {
+                for headers in [&[][..], &[JSON], &[("content-type", "text/plain")]] {
+                    let answer = app.post_raw(path, headers, body.clone()).await;
+                    let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
+                    assert_eq!(answer.body["code"], "{BODY}_NOT_VALID", "{path}: {shown}");
+                    answer.assert_a(400, "{BODY}_NOT_VALID", "Body not valid");
+                }
+            }
+            let large_form = format!("phone=13800138001&padding={}", "x".repeat(16 * 1024));
+            for body in [
+                b"phone=%ff".to_vec(),
+                b"phone=\xff".to_vec(),
+                large_form.into_bytes(),
+            ] {
+                let answer = app.post_raw(path, &[FORM], body).await;
+                answer.assert_a(400, "{BODY}_NOT_VALID", "Body not valid");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_16_kib_is_read() {
+    scenario(async |app| {
+        let frame = r#"{"phone":"13800138001","padding":""}"#.len();
+        let padding = "x".repeat(16 * 1024 - frame);
+        let body = format!(r#"{{"phone":"13800138001","padding":"{padding}"}}"#);
+        assert_eq!(app.post_raw(SEND, &[JSON], body).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_the_gateway_encodes_in_base64_is_read_as_it_was() {
+    scenario(async |app| {
+        // Neither type is text to API Gateway, so both arrive encoded.
+        for content_type in [
+            "application/octet-stream",
+            "application/x-www-form-urlencoded",
+        ] {
+            let body = match content_type {
+                "application/octet-stream" => json!({"phone": ERIC}).to_string(),
+                _ => format!("phone={ERIC}"),
+            };
+            let answer = app
+                .post_raw(SEND, &[("Content-Type", content_type)], body)
+                .await;
+            assert_eq!(answer.status, 200, "{content_type}: {answer:?}");
+            app.wait(3600);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_form_has_no_fields() {
+    scenario(async |app| {
+        for body in ["&&&", "=x", "phone", "phone=", "phone=+"] {
+            let answer = app.post_raw(SEND, &[FORM], body).await;
+            answer.assert_refused(PHONE_REQUIRED);
+        }
+    })
+    .await;
+}

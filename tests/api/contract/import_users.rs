@@ -1,0 +1,147 @@
+//! Importing accounts: what is created, what exists already, what is invalid.
+
+use serde_json::{Value, json};
+
+use crate::support::{ERIC, TestApp, scenario, scenario_with};
+
+/// Invokes the function as Lambda would.
+async fn import(app: &TestApp, users: Value) -> Value {
+    let event = serde_json::from_value(json!({ "users": users })).unwrap();
+    let (function, now) = (app.function_app("import-users"), app.clock.now());
+    let work = import_users::handle(function, event, now);
+    let report = app.observed("import-users", work).await.unwrap();
+    serde_json::to_value(report).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_new_is_made_and_the_second_time_changes_nothing() {
+    scenario(async |app| {
+        app.learn("carol-password");
+        let users = json!([
+            {"name": "carol", "countryCode": "86", "phone": "13700137000", "password": "carol-password",
+             "uuid": 77, "createTime": 1_532_526_039_883_u64, "createIp": "::1", "email": "c@example.com",
+             "icon": "c.jpg", "spaceUsed": 1, "spaceCapacity": 2, "type": 3, "status": 0},
+            {"name": "dave", "phone": "13700137001"},
+            {"name": "eric2", "phone": ERIC},
+            {"name": "ERIC"},
+            {"name": "frank", "uuid": 5},
+        ]);
+        let report = import(app, users.clone()).await;
+        let dave = report["users"][1]["uuid"].as_u64().unwrap();
+        let exists = |index: u64, why: &str| json!({"index": index, "outcome": "exists", "why": why});
+        assert_eq!(
+            report,
+            json!({"created": 2, "exists": 3, "invalid": 0, "users": [
+                {"index": 0, "outcome": "created", "uuid": 77},
+                {"index": 1, "outcome": "created", "uuid": dave},
+                exists(2, "phone taken"),
+                exists(3, "name taken"),
+                exists(4, "uuid taken"),
+            ]})
+        );
+
+        let again = import(app, users).await;
+        assert_eq!((&again["created"], &again["exists"]), (&json!(0), &json!(5)));
+
+        let carol = json!({
+            "uuid": 77, "name": "carol", "email": "c@example.com", "countryCode": "86",
+            "phone": "13700137000", "createTime": 1_532_526_039_883_u64, "createIp": "::1", "ssid": {},
+            "icon": "c.jpg", "spaceUsed": 1, "spaceCapacity": 2, "type": 3, "status": 0
+        });
+        let login = json!({"value": "carol", "password": "carol-password"});
+        assert_eq!(app.post("/v1/user/login", login).await.body["result"], carol);
+        let (ticket, code) = app.login_code("13700137001").await;
+        assert_eq!(app.log_in(&ticket, &code).await.body["result"]["uuid"], dave);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_comes_plain_as_md5_or_as_an_argon2id_hash() {
+    scenario(async |app| {
+        // The MD5 of "hello1", and Argon2id over that MD5 (m=64 KiB, t=1, p=1).
+        let md5 = "203ad5ffa1d7c650ad681fdff3965cd2";
+        let made_here = import(app, json!([{"name": "plain", "password": "hello1"}])).await;
+        assert_eq!(made_here["created"], 1);
+        let hash = app
+            .user_item(made_here["users"][0]["uuid"].as_u64().unwrap())
+            .await;
+        let hash = hash["password"].as_s().unwrap().clone();
+        let report = import(
+            app,
+            json!([{"name": "md5", "passwordMd5": md5}, {"name": "hashed", "passwordHash": hash}]),
+        );
+        assert_eq!(report.await["created"], 2);
+        for name in ["plain", "md5", "hashed"] {
+            let login = json!({"value": name, "password": "hello1"});
+            assert_eq!(
+                app.post("/v1/user/login", login).await.status,
+                200,
+                "{name}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invalid_user_is_reported_and_the_others_are_imported() {
+    scenario_with(&[("ALLOWED_COUNTRY_CODES", "86,44")], async |app| {
+        let invalid = [
+            (json!({}), "missing field `name`"),
+            (
+                json!({"name": " "}),
+                "name: 1 to 64 characters, no control characters",
+            ),
+            (
+                json!({"name": "a", "phone": "123"}),
+                "phone: not a number of its country",
+            ),
+            (
+                json!({"name": "a", "phone": "123", "countryCode": "1"}),
+                "countryCode: not served",
+            ),
+            (json!({"name": "a", "uuid": 0}), "uuid: 1 to 2^53-1"),
+            (
+                json!({"name": "a", "uuid": 9_007_199_254_740_992_u64}),
+                "uuid: 1 to 2^53-1",
+            ),
+            (
+                json!({"name": "a", "password": "short"}),
+                "password: 6 to 64 characters",
+            ),
+            (
+                json!({"name": "a", "passwordMd5": "xyz"}),
+                "passwordMd5: 32 hex digits",
+            ),
+            (
+                json!({"name": "a", "passwordHash": "$2b$12$x"}),
+                "passwordHash: an Argon2id PHC string",
+            ),
+            (
+                json!({"name": "a", "password": "secret1", "passwordMd5": "x"}),
+                "password, passwordMd5, passwordHash: one of them",
+            ),
+            (
+                json!({"name": "a", "phone": 13_700_137_000_u64}),
+                "a field of the wrong type",
+            ),
+            (json!("a"), "a field of the wrong type"),
+        ];
+        let mut users: Vec<Value> = invalid.iter().map(|(user, _)| user.clone()).collect();
+        users.push(json!({"name": "valid", "phone": "13700137000"}));
+        let report = import(app, json!(users)).await;
+        assert_eq!(
+            (&report["created"], &report["invalid"]),
+            (&json!(1), &json!(invalid.len()))
+        );
+        for (index, (user, why)) in invalid.iter().enumerate() {
+            let line = json!({"index": index, "outcome": "invalid", "why": why});
+            assert_eq!(report["users"][index], line, "{user}");
+        }
+        let misspelt = import(app, json!([{"name": "b", "fone": "1"}])).await;
+        let why = misspelt["users"][0]["why"].as_str().unwrap();
+        assert!(why.starts_with("unknown field `fone`"), "{why}");
+    })
+    .await;
+}

@@ -1,0 +1,16 @@
+//! What each endpoint answers, row by row of the documents.
+
+mod body;
+mod change_password;
+mod import_users;
+mod login;
+mod mobile;
+mod pairs;
+mod password_login;
+mod purposes;
+mod register;
+mod reset_password;
+mod sessions;
+mod systems;
+mod test_numbers;
+mod three_dialects;

@@ -1,0 +1,120 @@
+//! The toll-fraud guard: codes that are not redeemed, compared with what is usual.
+
+use serde_json::json;
+use shared::telemetry::metrics::Metric;
+
+use crate::support::{Answer, TestApp, metrics::counted, scenario_with};
+
+const PUMP: &str = "203.0.113.7";
+/// Four unredeemed codes a day are usual. So low a cap has one shard, so that the first shard read is the
+/// whole ledger; with 32, an attack gets one more message from each.
+const FOUR: &[(&str, &str)] = &[("FRAUD_UNVERIFIED_A_DAY", "4"), ("DAILY_SPEND_USD", "1.50")];
+
+async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
+    let path = "/v1/user/sendRegisterMessage";
+    let phone = format!("139{n:08}");
+    app.post_from(address, path, json!({ "phone": phone }))
+        .await
+}
+
+/// Registers the `n`-th new number from an address, code and all.
+async fn join(app: &TestApp, address: &str, n: u32) {
+    let sent = ask(app, address, n).await;
+    assert_eq!(sent.status, 200, "{n}: {sent:?}");
+    let code = app.last_code(&format!("139{n:08}"));
+    let body = json!({
+        "phoneInfo": sent.result(), "code": code, "name": format!("n{n}"), "password": "a-password",
+    });
+    let joined = app.post_from(address, "/v1/user/register", body).await;
+    assert_eq!(joined.status, 200, "{joined:?}");
+}
+
+#[tokio::test]
+async fn beyond_the_usual_only_addresses_without_used_codes_are_refused() {
+    scenario_with(FOUR, async |app| {
+        for n in 0..4 {
+            assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
+        }
+        let wait = ask(app, PUMP, 4).await.assert_too_frequent();
+        assert!(wait <= 24 * 3600, "{wait}");
+        // A new address's first code goes out all the same, and so does its second.
+        let newcomer = "203.0.113.8";
+        assert_eq!(ask(app, newcomer, 5).await.status, 200);
+        assert_eq!(ask(app, newcomer, 6).await.status, 200);
+        assert_eq!(ask(app, newcomer, 7).await.status, 400);
+        app.wait(wait);
+        assert_eq!(ask(app, PUMP, 4).await.status, 200, "the next day");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_whose_codes_are_used_has_credit() {
+    scenario_with(FOUR, async |app| {
+        let office = "198.51.100.1";
+        for n in 100..106 {
+            join(app, office, n).await;
+        }
+        // Six redeemed codes make six unredeemed ones usual; the attack uses them up.
+        for n in 0..6 {
+            assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
+        }
+        assert_eq!(ask(app, PUMP, 6).await.status, 400);
+        for n in 200..208 {
+            assert_eq!(ask(app, office, n).await.status, 200, "{n}");
+        }
+        assert_eq!(ask(app, office, 208).await.status, 400);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_country_is_not_another() {
+    let environment = [FOUR, &[("ALLOWED_COUNTRY_CODES", "86,44")]].concat();
+    scenario_with(&environment, async |app| {
+        for n in 0..4 {
+            ask(app, PUMP, n).await;
+        }
+        assert_eq!(ask(app, PUMP, 4).await.status, 400);
+        let body = json!({"countryCode": "44", "phone": "7911234567"});
+        let path = "/v1/user/sendRegisterMessage";
+        assert_eq!(app.post_from(PUMP, path, body).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn observe_counts_and_lets_pass_and_off_does_neither() {
+    for (mode, decision, pump) in [
+        ("observe", Some("Observed"), "203.0.113.11"),
+        ("enforce", Some("Refused"), "203.0.113.12"),
+        ("off", None, "203.0.113.13"),
+    ] {
+        let environment = [FOUR, &[("FRAUD_GUARD", mode)]].concat();
+        scenario_with(&environment, async |app| {
+            for n in 0..6 {
+                let status = ask(app, pump, n).await.status;
+                let refused = mode == "enforce" && n >= 4;
+                assert_eq!(status, if refused { 400 } else { 200 }, "{mode} {n}");
+            }
+            let decided = |of: &str| counted(app, Metric::FraudDecisions, Some(("Decision", of)));
+            for of in ["Observed", "Refused"] {
+                let expected = if decision == Some(of) { 2.0 } else { 0.0 };
+                assert_eq!(decided(of), expected, "{mode} {of}");
+            }
+            let logged = app.logged_with("source_hash", pump);
+            assert_eq!(
+                logged.len(),
+                if decision.is_some() { 2 } else { 0 },
+                "{mode}"
+            );
+            for line in logged {
+                let reason = "unverified codes beyond the usual, from a source that answers few";
+                assert_eq!(line["reason"], reason, "{line}");
+                assert_eq!(line["refused"], mode == "enforce", "{line}");
+                assert_eq!(line["country"], "86", "{line}");
+            }
+        })
+        .await;
+    }
+}

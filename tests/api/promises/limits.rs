@@ -1,0 +1,119 @@
+//! Limits over hours and days: five messages an hour and ten a day per phone, ten wrong codes a day.
+
+use std::time::Duration;
+
+use shared::domain::window::{Limit, Window};
+
+use crate::support::{ERIC, message::CODE_NOT_VALID, scenario, scenario_with, wrong};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+#[tokio::test]
+async fn sends_are_limited_to_five_an_hour_and_ten_a_day_with_the_exact_wait() {
+    scenario(async |app| {
+        for sent in 0..5 {
+            assert_eq!(app.send_login_code(ERIC).await.status, 200, "{sent}");
+            app.wait(121);
+        }
+        let refused = app.send_login_code(ERIC).await;
+        let wait = refused.assert_too_frequent();
+        assert!(
+            (HOUR - 5 * 121 - 2..=HOUR - 5 * 121).contains(&wait),
+            "{wait}"
+        );
+        app.wait(wait);
+        for sent in 5..10 {
+            assert_eq!(app.send_login_code(ERIC).await.status, 200, "{sent}");
+            app.wait(HOUR);
+        }
+        let refused = app.send_login_code(ERIC).await;
+        app.wait(refused.assert_too_frequent());
+        assert_eq!(app.send_login_code(ERIC).await.status, 200);
+        assert_eq!(app.texts(ERIC).len(), 11);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_stores_condition_is_the_window_of_the_core() {
+    let environment = [("SENDS_PER_PHONE_HOUR", "3"), ("SENDS_PER_PHONE_DAY", "4")];
+    scenario_with(&environment, async |app| {
+        let hour = Limit {
+            events: 3,
+            span: Duration::from_secs(HOUR),
+        };
+        let day = Limit {
+            events: 4,
+            span: Duration::from_secs(DAY),
+        };
+        let mut window = Window::default();
+        // Waits that are past the cool-down and crowd both limits.
+        let waits = [
+            121, 600, 1_200, 3_600, 130, 9_000, 150, 30_000, 40_000, 121, 86_400,
+        ];
+        for (n, wait) in waits.iter().cycle().take(60).enumerate() {
+            app.wait(*wait);
+            let now = app.clock.now();
+            let expected = [hour, day]
+                .map(|limit| window.wait(now, &limit))
+                .into_iter()
+                .flatten()
+                .max();
+            let answer = app.send_login_code(ERIC).await;
+            match expected {
+                None => {
+                    assert_eq!(answer.status, 200, "send {n}: {answer:?}");
+                    window = window.with(now, 4);
+                }
+                Some(wait) => {
+                    let told = answer.assert_too_frequent();
+                    assert!(
+                        told.abs_diff(wait.as_secs()) <= 2,
+                        "send {n}: {told}, not {wait:?}"
+                    );
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_codes_a_day_are_configured() {
+    scenario_with(&[("WRONG_CODES_PER_DAY", "2")], async |app| {
+        let (ticket, code) = app.login_code(ERIC).await;
+        for n in 0..2 {
+            let refused = app.log_in(&ticket, &wrong(&code, n)).await;
+            assert_eq!((refused.status, refused.retry_after()), (400, None));
+        }
+        let refused = app.log_in(&ticket, &code).await;
+        refused.assert_refused(CODE_NOT_VALID);
+        assert!(refused.retry_after().is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_wrong_codes_a_day_then_neither_codes_nor_messages_until_it_passes() {
+    scenario(async |app| {
+        let mut last = (String::new(), String::new());
+        for _ in 0..2 {
+            last = app.login_code(ERIC).await;
+            for n in 0..5 {
+                assert_eq!(app.log_in(&last.0, &wrong(&last.1, n)).await.status, 400);
+            }
+            app.wait(120);
+        }
+        let refused = app.send_login_code(ERIC).await;
+        let wait = refused.assert_too_frequent();
+        assert!((DAY - 242..=DAY - 238).contains(&wait), "{wait}");
+        let refused = app.log_in(&last.0, &last.1).await;
+        refused.assert_refused(CODE_NOT_VALID);
+        assert!(refused.retry_after().is_some());
+        app.wait(wait);
+        let (ticket, code) = app.login_code(ERIC).await;
+        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+    })
+    .await;
+}

@@ -1,0 +1,15 @@
+//! What holds under races, faults, limits and time.
+
+mod budget;
+mod crowd;
+mod faults;
+mod fraud;
+mod hidden;
+mod life;
+mod limits;
+mod lost_answers;
+mod metrics;
+mod races;
+mod rotation;
+mod round_trips;
+mod sources;

@@ -1,0 +1,200 @@
+//! Limits by source: sends whose codes were not redeemed.
+
+use serde_json::json;
+
+use crate::support::{
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of, fault::Fault,
+    message::PHONE_UNKNOWN, scenario, scenario_with,
+};
+
+const ADDRESS: &str = "203.0.113.7";
+const OTHER: &str = "203.0.113.8";
+const HOUR: u64 = 3600;
+const THREE_AN_HOUR: &[(&str, &str)] = &[
+    ("SENDS_PER_ADDRESS_HOUR", "3"),
+    ("SENDS_PER_ADDRESS_DAY", "5"),
+];
+
+/// Requests a code to register the `n`-th new number with.
+async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
+    let phone = format!("139{n:08}");
+    let path = "/v1/user/sendRegisterMessage";
+    app.post_from(address, path, json!({ "phone": phone }))
+        .await
+}
+
+#[tokio::test]
+async fn an_address_is_limited_by_hour_and_day_with_the_exact_wait() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        for n in 0..3 {
+            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+        }
+        let wait = ask(app, ADDRESS, 3).await.assert_too_frequent();
+        assert!((HOUR - 2..=HOUR).contains(&wait), "{wait}");
+        assert_eq!(ask(app, OTHER, 3).await.status, 200, "another address");
+        app.wait(wait);
+        for n in 4..6 {
+            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+        }
+        let wait = ask(app, ADDRESS, 6).await.assert_too_frequent();
+        assert!(wait > 22 * HOUR, "{wait}");
+        app.wait(wait);
+        assert_eq!(ask(app, ADDRESS, 7).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_defaults_are_thirty_an_hour_and_a_hundred_a_day() {
+    scenario(async |app| {
+        for n in 0..30 {
+            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+        }
+        ask(app, ADDRESS, 30).await.assert_too_frequent();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ipv6_subscriber_is_one_address() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        for n in 0..3 {
+            let address = format!("2001:db8:1:2::{n}");
+            assert_eq!(ask(app, &address, n).await.status, 200, "{n}");
+        }
+        ask(app, "2001:db8:1:2:ffff::", 3)
+            .await
+            .assert_too_frequent();
+        assert_eq!(ask(app, "2001:db8:1:3::", 3).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redeemed_code_removes_its_sends_and_refusals_from_the_address() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        // Ten people behind one address, each of whom requests once too early.
+        for n in 0..10_u32 {
+            let phone = format!("138{n:08}");
+            app.create_user(100 + u64::from(n), &format!("user-{n}"), &phone)
+                .await;
+            let path = "/v1/user/sendLoginMessage";
+            let body = json!({ "phone": phone });
+            let sent = app.post_from(ADDRESS, path, body.clone()).await;
+            assert_eq!(sent.status, 200, "{n}: {sent:?}");
+            app.post_from(ADDRESS, path, body)
+                .await
+                .assert_too_frequent();
+            let code = app.last_code(&phone);
+            let body = json!({"phoneInfo": sent.result(), "code": code});
+            // The code is redeemed from another address.
+            let path = "/v1/user/loginByMessage";
+            assert_eq!(app.post_from(OTHER, path, body).await.status, 200, "{n}");
+        }
+        // A flooder redeems none, and gets three.
+        for n in 0..3 {
+            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+        }
+        ask(app, ADDRESS, 3).await.assert_too_frequent();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_send_counts_too() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        for phone in [ANNA, "13900139001", "13900139002"] {
+            let path = "/v1/user/sendLoginMessage";
+            let unknown = app
+                .post_from(ADDRESS, path, json!({ "phone": phone }))
+                .await;
+            unknown.assert_refused(PHONE_UNKNOWN);
+        }
+        // Nor does a refusal reveal any more whether a number is known.
+        let path = "/v1/user/sendLoginMessage";
+        let fourth = app
+            .post_from(ADDRESS, path, json!({"phone": "13900139003"}))
+            .await;
+        fourth.assert_too_frequent();
+        let path = "/Systems/sendVerificationCode";
+        let body = json!({"username": "nobody", "mobile_phone": "13900139003"});
+        let fourth = app.post_from(ADDRESS, path, body).await;
+        fourth.assert_b_for_now(8012, "发送过于频繁，请稍后再试:8", HOUR - 2..=HOUR);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_takes_no_code_and_blocks_no_other_way_in() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        let path = "/v1/user/sendLoginMessage";
+        let sent = app.post_from(ADDRESS, path, json!({ "phone": MARY })).await;
+        let code = app.last_code(MARY);
+        ask(app, ADDRESS, 1).await;
+        ask(app, ADDRESS, 2).await;
+        ask(app, ADDRESS, 3).await.assert_too_frequent();
+        let body = json!({"phoneInfo": sent.result(), "code": code});
+        let logged_in = app
+            .post_from(ADDRESS, "/v1/user/loginByMessage", body)
+            .await;
+        assert_eq!(logged_in.status, 200, "{logged_in:?}");
+        let body = json!({"value": ERIC, "password": ERIC_PASSWORD});
+        let logged_in = app.post_from(ADDRESS, "/v1/user/login", body).await;
+        assert_eq!(logged_in.status, 200, "{logged_in:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_send_that_failed_on_our_side_does_not_count() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        app.sns.break_it(Fault::Refuses);
+        for n in 0..5 {
+            let failed = ask(app, ADDRESS, n).await;
+            assert_eq!(failed.status, 500, "{n}: {failed:?}");
+        }
+        app.sns.mend().await;
+        assert_eq!(ask(app, ADDRESS, 5).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn proxies_are_believed_as_far_as_they_are_declared() {
+    let environment = [THREE_AN_HOUR, &[("TRUSTED_PROXIES", "1")]].concat();
+    scenario_with(&environment, async |app| {
+        let through_proxy = async |client: &str, n: u32| {
+            let phone = format!("139{n:08}");
+            let headers = [
+                ("content-type", "application/json"),
+                ("x-forwarded-for", client),
+                (local::gateway::SOURCE_IP_HEADER, ADDRESS),
+            ];
+            let body = json!({ "phone": phone }).to_string();
+            let path = "/v1/user/sendRegisterMessage";
+            app.post_raw(path, &headers, body).await
+        };
+        for n in 0..3 {
+            // What precedes the proxy's own entry is the client's claim.
+            let claimed = format!("198.51.100.{n}, 192.0.2.1");
+            assert_eq!(through_proxy(&claimed, n).await.status, 200, "{n}");
+        }
+        through_proxy("192.0.2.1", 3).await.assert_too_frequent();
+        assert_eq!(through_proxy("192.0.2.2", 3).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_at_once_from_one_address_get_what_one_after_the_other_would() {
+    scenario_with(&[PATIENT], async |app| {
+        let asked = (0..100).map(|n| ask(app, ADDRESS, n));
+        let answers = futures_util::future::join_all(asked).await;
+        let sent = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(sent, 30);
+        assert_eq!(app.inbox().messages().len(), 30);
+        let code = digits_of(&app.inbox().messages()[0].message);
+        assert_eq!(code.len(), 6);
+    })
+    .await;
+}

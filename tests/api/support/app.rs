@@ -1,0 +1,318 @@
+//! The system under test.
+
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::Client;
+use local::{
+    clock::Clock,
+    dynamodb,
+    gateway::SOURCE_IP_HEADER,
+    sns,
+    system::{Options, System},
+};
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::Value;
+use shared::{App, store::Store};
+
+use super::{
+    answer::Answer, calls::Call, checkout::root, codes::digits_of, people::md5, relay::Relay,
+};
+
+/// The content type of a form.
+pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// A longer time-out for DynamoDB, for tests that are not about time: a small machine under load takes
+/// longer than the functions wait by default.
+pub const PATIENT: (&str, &str) = ("DYNAMODB_ATTEMPT_MS", "2500");
+
+/// A DynamoDB to run the tests on in place of the embedded one: AWS's DynamoDB Local, say.
+const EXTERNAL_DYNAMODB: &str = "LATCHKEY_TEST_DYNAMODB";
+
+/// Whether a batch is read at one moment: the embedded DynamoDB does so, AWS's does not promise it.
+pub fn batches_are_snapshots() -> bool {
+    std::env::var_os(EXTERNAL_DYNAMODB).is_none()
+}
+
+/// One system with tables, inbox and clock of its own, and relays before DynamoDB and SNS.
+pub struct TestApp {
+    /// The namespace of its metrics, by which its log lines are found too.
+    pub namespace: String,
+    system: Mutex<System>,
+    options: Options,
+    http: reqwest::Client,
+    /// Before DynamoDB.
+    pub dynamodb: Relay,
+    /// Before SNS.
+    pub sns: Relay,
+    /// What the functions take for the time.
+    pub clock: Clock,
+    secrets: Mutex<BTreeSet<String>>,
+    /// The messages whose secrets are among them.
+    learnt: AtomicUsize,
+    _services: Vec<local::server::Server>,
+}
+
+impl TestApp {
+    /// Starts it, with these variables in the functions' environment.
+    pub async fn start(environment: &[(&str, &str)]) -> Self {
+        let (inbox, clock) = (sns::Inbox::default(), Clock::default());
+        let any_port = ([127, 0, 0, 1], 0).into();
+        let mut services = Vec::new();
+        let dynamodb_url = match std::env::var(EXTERNAL_DYNAMODB) {
+            Ok(url) => url,
+            Err(_) => {
+                services.push(dynamodb::start(any_port, None).await.unwrap());
+                services[0].url()
+            }
+        };
+        services.push(
+            sns::start(any_port, inbox.clone(), clock.clone())
+                .await
+                .unwrap(),
+        );
+        let sns_url = services[services.len() - 1].url();
+        let (dynamodb, sns) = (
+            Relay::start(dynamodb_url).await,
+            Relay::start(sns_url).await,
+        );
+        let unique = u64::from(std::process::id()) * 1_000_000 + shared::clock::now().0 % 1_000_000;
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("test-{unique}-{next}");
+        let options = Options {
+            template: root().join("template.yaml"),
+            gateway_port: 0,
+            table_prefix: format!("{namespace}-"),
+            // Hashing is cheap here: what it costs is another test's matter.
+            environment: [
+                ("PASSWORD_MEMORY_KIB", "64"),
+                ("PASSWORD_PASSES", "1"),
+                ("METRICS_NAMESPACE", namespace.as_str()),
+                ("SENDS_PER_ADDRESS_DAY", "100"),
+            ]
+            .iter()
+            .chain(environment)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+            dynamodb_endpoint: Some(dynamodb.url()),
+            sns_endpoint: Some(sns.url()),
+            inbox,
+            clock: clock.clone(),
+            trust_source_ip_header: true,
+            ..Options::default()
+        };
+        let system = System::start(options.clone()).await.unwrap();
+        Self {
+            namespace,
+            system: Mutex::new(system),
+            options,
+            http: reqwest::Client::new(),
+            dynamodb,
+            sns,
+            clock,
+            secrets: Mutex::default(),
+            learnt: AtomicUsize::default(),
+            _services: services,
+        }
+    }
+
+    /// Deploys the functions again with changes to their environment; the tables stay.
+    pub async fn redeploy(&self, environment: &[(&str, &str)]) {
+        let mut options = self.options.clone();
+        for (name, value) in environment {
+            options
+                .environment
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
+        let system = System::start(options).await.unwrap();
+        *self.system.lock().unwrap() = system;
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// What a function made of its environment.
+    pub fn function_app(&self, name: &str) -> Arc<App> {
+        self.system.lock().unwrap().apps[name].clone()
+    }
+
+    /// A client to look into its tables with.
+    pub fn tables(&self) -> Client {
+        dynamodb::client(&self.dynamodb.url())
+    }
+
+    /// The name of a table here.
+    pub fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.options.table_prefix)
+    }
+
+    /// Posts a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.post_raw(
+            path,
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+        .await
+    }
+
+    /// Posts a JSON body from an address.
+    pub async fn post_from(&self, address: &str, path: &str, body: Value) -> Answer {
+        let headers = [
+            ("content-type", "application/json"),
+            (SOURCE_IP_HEADER, address),
+        ];
+        self.post_raw(path, &headers, body.to_string()).await
+    }
+
+    /// Posts a form.
+    pub async fn post_form(&self, path: &str, body: &str) -> Answer {
+        let form = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
+        self.post_raw(path, &[form], body.to_owned()).await
+    }
+
+    /// Posts a JSON body in a session.
+    pub async fn post_in_session(&self, path: &str, session: &str, body: Value) -> Answer {
+        let bearer = format!("Bearer {session}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        self.post_raw(path, &headers, body.to_string()).await
+    }
+
+    /// Posts anything.
+    pub async fn post_raw(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let gateway = self.system.lock().unwrap().gateway_url.clone();
+        let mut request = self.http.post(format!("{gateway}{path}")).body(body);
+        // Everybody comes from an address of their own, unless a test says otherwise.
+        if !headers.iter().any(|(name, _)| *name == SOURCE_IP_HEADER) {
+            request = request.header(SOURCE_IP_HEADER, new_address());
+        }
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request = request.header(name, HeaderValue::from_str(value).unwrap());
+        }
+        let begun = std::time::Instant::now();
+        let request = request.build().unwrap();
+        let sent = request.body().and_then(reqwest::Body::as_bytes);
+        let sent = String::from_utf8_lossy(sent.unwrap_or_default()).into_owned();
+        let response = self.http.execute(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let took = begun.elapsed();
+        self.settle().await;
+        let answer = Answer {
+            request: format!("POST {path} {sent}"),
+            status,
+            headers,
+            took,
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        };
+        self.learn_from(&answer.body);
+        answer
+    }
+
+    /// Waits until what goes on after answers is done.
+    async fn settle(&self) {
+        let apps: Vec<_> = {
+            let system = self.system.lock().unwrap();
+            system.apps.values().cloned().collect()
+        };
+        for app in apps {
+            app.background.settle().await;
+        }
+    }
+
+    /// The store under the functions.
+    pub fn store(&self) -> Store {
+        self.system.lock().unwrap().store.clone()
+    }
+
+    /// Works on a request to a function that no route leads to, as Lambda's loop would.
+    pub async fn observed<T>(&self, function: &str, work: impl Future<Output = T>) -> T {
+        let app = self.function_app(function);
+        app.in_request(function, "direct", self.clock.now(), work)
+            .await
+    }
+
+    /// All secrets so far.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        self.secrets.lock().unwrap().clone()
+    }
+
+    /// Remembers the tokens of an answer, and what is secret in the messages since the last.
+    pub fn learn_from(&self, answer: &Value) {
+        for token in ["result", "token"].map(|key| answer[key].as_str()) {
+            self.learn(token.unwrap_or_default());
+        }
+        let learnt = self.learnt.load(Ordering::Relaxed);
+        let messages = self.options.inbox.messages_after(learnt);
+        self.learnt
+            .fetch_max(learnt + messages.len(), Ordering::Relaxed);
+        for sms in messages {
+            self.learn(&sms.phone);
+            self.learn(sms.phone.trim_start_matches("+86"));
+            self.learn(&digits_of(&sms.message));
+        }
+    }
+
+    /// Remembers a secret: no log line and no table may contain it (a phone number: no log line).
+    pub fn learn(&self, secret: &str) {
+        if secret.len() >= 6 {
+            self.secrets.lock().unwrap().insert(secret.to_owned());
+        }
+    }
+
+    /// Remembers a password in both its forms: no log line and no table may contain it.
+    pub fn learn_password(&self, password: &str) {
+        self.learn(password);
+        self.learn(&md5(password));
+    }
+
+    /// The texts sent to a phone of country 86.
+    pub fn texts(&self, phone: &str) -> Vec<String> {
+        let messages = self.options.inbox.to(&format!("+86{phone}"));
+        messages.into_iter().map(|sms| sms.message).collect()
+    }
+
+    /// The inbox.
+    pub fn inbox(&self) -> &sns::Inbox {
+        &self.options.inbox
+    }
+
+    /// The code in the last text to a phone.
+    pub fn last_code(&self, phone: &str) -> String {
+        let texts = self.texts(phone);
+        digits_of(texts.last().expect("no SMS"))
+    }
+
+    /// What functions have called so far, of DynamoDB and of SNS.
+    pub fn calls(&self) -> (Vec<Call>, Vec<Call>) {
+        (self.dynamodb.calls(), self.sns.calls())
+    }
+}
+
+/// An address that no other request comes from.
+fn new_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(u32::from_be_bytes([10, 0, 0, 0]));
+    Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed)).to_string()
+}

@@ -1,0 +1,89 @@
+//! The permissions that template.yaml gives each function.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use local::{environment::ACCESS_KEY_ID, template::kebab_case};
+use serde_yaml_ng::Value;
+
+use super::{calls::Call, checkout::template_yaml};
+
+/// By function, as [`Call::permissions`] writes them: `dynamodb:PutItem users`.
+pub type Permissions = BTreeMap<String, BTreeSet<String>>;
+
+/// The managed policy of what Lambda itself does with a function's role, before it starts.
+const OF_LAMBDA: &str = "ReadEnvironment";
+
+/// What each function is permitted.
+pub static GRANTED: LazyLock<Permissions> = LazyLock::new(|| {
+    let template = template_yaml();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let functions = resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    functions
+        .map(|(id, function)| {
+            let policies = function["Properties"]["Policies"].as_sequence().unwrap();
+            let policies = policies
+                .iter()
+                .filter_map(|policy| document(policy, &template));
+            let statements = policies.flat_map(|policy| policy["Statement"].as_sequence().unwrap());
+            let name = kebab_case(id.as_str().unwrap());
+            (name, statements.flat_map(of_statement).collect())
+        })
+        .collect()
+});
+
+/// The policy that stands here, or that `!Ref` names.
+fn document<'a>(policy: &'a Value, template: &'a Value) -> Option<&'a Value> {
+    let Value::Tagged(reference) = policy else {
+        return Some(policy);
+    };
+    assert_eq!(reference.tag, "Ref");
+    let name = reference.value.as_str().unwrap();
+    let managed = &template["Resources"][name]["Properties"]["PolicyDocument"];
+    assert!(managed.is_mapping(), "{name} is no managed policy of ours");
+    (name != OF_LAMBDA).then_some(managed)
+}
+
+/// `[dynamodb:PutItem]` on `!GetAtt UsersTable.Arn` is `dynamodb:PutItem users`.
+fn of_statement(statement: &Value) -> Vec<String> {
+    let table = match &statement["Resource"] {
+        Value::Tagged(arn) => arn.value.as_str().unwrap().strip_suffix("Table.Arn"),
+        _ => None,
+    };
+    let actions = statement["Action"].as_sequence().unwrap();
+    let actions = actions.iter().map(|action| action.as_str().unwrap());
+    actions
+        .map(|action| match table {
+            Some(table) => format!("{action} {}", table.to_lowercase()),
+            None => action.to_owned(),
+        })
+        .collect()
+}
+
+/// What calls needed, by the function that made them. Those of the test itself are left out.
+pub fn needed((dynamodb, sns): &(Vec<Call>, Vec<Call>)) -> Permissions {
+    let mut needed = Permissions::new();
+    let calls = dynamodb.iter().chain(sns);
+    for call in calls.filter(|call| call.caller != ACCESS_KEY_ID) {
+        let of_caller = needed.entry(call.caller.clone()).or_default();
+        of_caller.extend(call.permissions.iter().cloned());
+    }
+    needed
+}
+
+/// # Panics
+/// When a function has made a call that it is not permitted in AWS.
+pub fn assert_permitted(calls: &(Vec<Call>, Vec<Call>)) {
+    for (function, needed) in needed(calls) {
+        let granted = &GRANTED[&function];
+        let refused: Vec<_> = needed.difference(granted).collect();
+        assert!(
+            refused.is_empty(),
+            "{function} calls {refused:?} without permission"
+        );
+    }
+}

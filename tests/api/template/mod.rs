@@ -1,0 +1,7 @@
+//! template.yaml, events, permissions and the documented configuration agree with the code.
+
+mod alarms;
+mod configuration;
+mod events;
+mod functions;
+mod permissions;

@@ -1,0 +1,128 @@
+//! Each function is permitted the calls it makes, and no others. Every scenario checks that no call lacks
+//! its permission; here each permission is used.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::json;
+
+use crate::support::{
+    ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp,
+    fault::Fault,
+    permissions::{GRANTED, Permissions, needed},
+    scenario_with, wrong,
+};
+
+#[tokio::test]
+async fn no_function_has_a_permission_that_it_does_not_use() {
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    // With another cost than that of the users' hashes, a login replaces them.
+    let of_another_cost = [("PASSWORD_MEMORY_KIB", "128")];
+    scenario_with(&of_another_cost, async |app| {
+        let session = app.session_of_eric().await;
+        app.sns.break_it(Fault::Refuses);
+        send_every_code(app, &session).await;
+        app.sns.mend().await;
+        use_every_function(app).await;
+        used.extend(listed(&needed(&app.calls())));
+    })
+    .await;
+    // With hidden users, unknown ones cost the same reads.
+    scenario_with(&[("HIDE_UNKNOWN_USERS", "true")], async |app| {
+        let session = app.session_of_eric().await;
+        send_every_code(app, &session).await;
+        app.make_sure("mary", &wrong(&app.last_code(MARY), 0)).await;
+        used.extend(listed(&needed(&app.calls())));
+    })
+    .await;
+    let granted: BTreeSet<String> = listed(&GRANTED).collect();
+    let idle: Vec<_> = granted.difference(&used).collect();
+    assert!(idle.is_empty(), "permissions that nothing uses: {idle:#?}");
+}
+
+/// `login: dynamodb:GetItem users`, and so on.
+fn listed(permissions: &Permissions) -> impl Iterator<Item = String> {
+    permissions.iter().flat_map(|(function, permissions)| {
+        let permissions = permissions.iter();
+        permissions.map(move |permission| format!("{function}: {permission}"))
+    })
+}
+
+/// Requests a code at each endpoint that sends one.
+async fn send_every_code(app: &TestApp, session: &str) {
+    app.send_login_code(ERIC).await;
+    app.send_register_code(ANNA).await;
+    app.send_change_password_code(session).await;
+    app.send_reset_code(ERIC).await;
+    app.send_verification_code("mary", MARY).await;
+    app.send_phone_change_code(session, "13900139002").await;
+}
+
+/// Calls every function so that it does all that it ever does.
+async fn use_every_function(app: &TestApp) {
+    app.send_login_code("13900139000").await;
+    let (ticket, code) = app.login_code(ERIC).await;
+    app.send_login_code(ERIC).await.assert_too_frequent();
+    app.log_in(&ticket, &wrong(&code, 0)).await;
+    app.log_in(&ticket, &code).await;
+
+    let (ticket, code) = app.register_code(ANNA).await;
+    app.send_register_code(ANNA).await.assert_too_frequent();
+    app.register(&ticket, &wrong(&code, 0), "anna", "anna-password")
+        .await;
+    app.register(&ticket, &code, "anna", "anna-password").await;
+
+    // Past the limit, the wait is read.
+    for _ in 0..11 {
+        app.log_in_with_password("mary", "wrong-password").await;
+    }
+    let session = app.session_of_eric().await;
+    app.info(&session).await;
+
+    let sent = app.change_password_code(&session).await;
+    app.send_change_password_code(&session).await;
+    let answer = app
+        .change_password_from("wrong-password", &session, &sent, "second-password")
+        .await;
+    assert_eq!(answer.status, 400);
+    app.change_password_from(ERIC_PASSWORD, &session, &sent, "second-password")
+        .await;
+    let (ticket, code) = app.reset_code(ERIC).await;
+    app.send_reset_code(ERIC).await.assert_too_frequent();
+    app.reset_password(&ticket, &wrong(&code, 0), "third-password")
+        .await;
+    app.reset_password(&ticket, &code, "third-password").await;
+
+    let code = app.verification_code("mary", MARY).await;
+    app.send_verification_code("mary", MARY).await;
+    app.make_sure("mary", &wrong(&code, 0)).await;
+    // Why a disabled account is refused is read apart.
+    let set_status = async |status: &str| {
+        let status = AttributeValue::N(status.to_owned());
+        app.operator_sets(6, "status", status).await;
+    };
+    set_status("1").await;
+    app.make_sure("mary", &code).await;
+    set_status("0").await;
+    let taken = app.make_sure("mary", &code).await;
+    let token = app.learn_reset_token(&taken).unwrap();
+    set_status("1").await;
+    app.change_passwd("mary", &token, "Wachtwoord42").await;
+    set_status("0").await;
+    let changed = app.change_passwd("mary", &token, "Wachtwoord42").await;
+    changed.assert_b_ok("密码修改成功");
+
+    app.wait(3600);
+    let session = app.session_of("eric", "third-password").await;
+    let code = app.phone_change_code(&session, "13900139002").await;
+    app.send_phone_change_code(&session, "13900139002").await;
+    let guess = wrong(&code, 0);
+    app.change_phone(&session, "13900139002", &guess).await;
+    app.change_phone(&session, "13900139002", &code)
+        .await
+        .assert_c_success();
+
+    let event = serde_json::from_value(json!({"users": [{"name": "carol"}]})).unwrap();
+    let import = import_users::handle(app.function_app("import-users"), event, app.clock.now());
+    app.observed("import-users", import).await.unwrap();
+}
