@@ -33,10 +33,16 @@ impl<'ast> Visit<'ast> for Named {
         self.flatten(&item.tree, Vec::new());
     }
 
+    // `pub(crate)` and `pub(super)` import nothing.
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments = path.segments.iter();
-        let segments = segments.map(|segment| segment.ident.to_string());
-        self.paths.push((self.inline.clone(), segments.collect()));
+        let segments: Segments = segments.map(|segment| segment.ident.to_string()).collect();
+        // A single name is a local one, or was imported by a `use`.
+        if segments.len() > 1 {
+            self.paths.push((self.inline.clone(), segments));
+        }
         visit::visit_path(self, path);
     }
 }
@@ -205,12 +211,11 @@ fn each_wing_imports_the_wings_of_its_row_and_those_stand_above_it() {
         .lines()
         .filter_map(|line| line.strip_prefix("//! | `"))
         .map(|row| {
-            let (wing, rest) = row.split_once('`').unwrap();
-            let (_, imports) = rest.trim_end_matches(['|', ' ']).rsplit_once('|').unwrap();
-            let imports = imports
+            let cells: Vec<&str> = row.split('|').map(|cell| cell.trim()).collect();
+            let imports = cells[2]
                 .split_whitespace()
                 .map(|name| name.trim_matches('`'));
-            (wing, imports.collect::<BTreeSet<_>>())
+            (cells[0].trim_matches('`'), imports.collect::<BTreeSet<_>>())
         });
     let rows: Vec<_> = rows.collect();
     let mut above = BTreeSet::new();
