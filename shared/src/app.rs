@@ -94,13 +94,6 @@ impl App {
         }
     }
 
-    /// Builds the clients that the first request needs, as long as what runs beside this is waiting
-    /// for something.
-    pub(crate) async fn prepare(&self) {
-        self.store.prepare().await;
-        self.sms.prepare().await;
-    }
-
     /// Leaves work for after the answer.
     pub(crate) fn after_answer<Work>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> Work)
     where

@@ -3,11 +3,11 @@
 use std::{
     io::{self, Write},
     panic,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
 };
 
-use futures_util::future::{Either, select};
+use futures_util::future::join;
 use lambda_http::{
     Body, Error, LambdaEvent, Request, Response,
     aws_lambda_events::apigw::ApiGatewayV2httpResponse,
@@ -18,7 +18,6 @@ use lambda_http::{
     request::LambdaRequest,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::task::yield_now;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
@@ -111,19 +110,12 @@ async fn start() -> Result<Arc<App>, Error> {
     }));
     let config = Config::from_env()?;
     let connections = Connections::new(&config.aws, config.sends())?;
-    // While connections open there is time to build what uses them.
-    let opening = tokio::spawn({
-        let connections = connections.clone();
-        async move { connections.open().await }
-    });
-    yield_now().await;
-    let app = Arc::new(App::over(&connections, config));
-    let preparing = app.prepare();
-    if let Either::Right(((), opening)) = select(opening, pin!(preparing)).await {
-        // It cannot fail, but to panic, and then the first request will open what it needs.
-        let _ = opening.await;
-    }
-    Ok(app)
+    // The clients are built while the connections open: `join` polls its arguments in order.
+    let ((), app) = join(connections.open(), async {
+        App::over(&connections, config)
+    })
+    .await;
+    Ok(Arc::new(app))
 }
 
 /// Lambda hands standard output to CloudWatch line by line, and what is JSON already as it is.

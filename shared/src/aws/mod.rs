@@ -3,20 +3,15 @@
 //! Built by hand rather than through `aws-config`: a Lambda function finds region and credentials in
 //! its environment and nowhere else, so the provider chain would only cost size and start time.
 
-use std::{
-    ops::Deref,
-    pin::pin,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
-use futures_util::future::{Either, join3, select};
+use futures_util::future::join3;
 use https::Https;
-use tokio::{task::yield_now, time::timeout};
+use tokio::time::timeout;
 
 use crate::{config::AwsConfig, telemetry::metrics::Metric};
 
@@ -37,23 +32,20 @@ const OPEN: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Clients {
     /// DynamoDB, with retries: every write is conditional or idempotent.
-    pub dynamodb: Dynamodb,
+    pub dynamodb: aws_sdk_dynamodb::Client,
     /// SNS, without: a publish is not repeated. Only where messages are sent.
-    pub sns: Option<Sns>,
+    pub sns: Option<aws_sdk_sns::Client>,
 }
 
 impl Clients {
-    /// Clients over these connections. Neither is built yet.
+    /// Clients over these connections.
     pub fn new(config: &AwsConfig, connections: &Connections) -> Self {
         let https = &connections.https;
-        let (for_dynamodb, for_sns) = (config.clone(), config.clone());
-        let dynamodb = https.clone();
-        let dynamodb = Lazy::new(move || dynamodb_client(&for_dynamodb, &dynamodb));
-        let sns = connections.sns.is_some().then(|| {
-            let https = https.clone();
-            Lazy::new(move || sns_client(&for_sns, &https))
-        });
-        Self { dynamodb, sns }
+        let sends = connections.sns.is_some();
+        Self {
+            dynamodb: dynamodb_client(config, https),
+            sns: sends.then(|| sns_client(config, https)),
+        }
     }
 }
 
@@ -109,47 +101,6 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// DynamoDB's client.
-pub type Dynamodb = Lazy<aws_sdk_dynamodb::Client>;
-/// SNS's client.
-pub type Sns = Lazy<aws_sdk_sns::Client>;
-
-/// A client, built when it is first used or when there is time: it parses a list of AWS's partitions,
-/// which takes a fifth of a millisecond. Clones are one client.
-#[derive(Debug, Clone)]
-pub struct Lazy<Client>(Arc<LazyLock<Client, Build<Client>>>);
-
-type Build<Client> = Box<dyn FnOnce() -> Client + Send>;
-
-impl<Client> Lazy<Client> {
-    fn new(build: impl FnOnce() -> Client + Send + 'static) -> Self {
-        Self(Arc::new(LazyLock::new(Box::new(build))))
-    }
-
-    /// Builds the client, if what runs beside this is still waiting for something.
-    pub async fn prepare(&self) {
-        // What is refused at once, as nobody listens, has been refused by then.
-        for _ in 0..3 {
-            yield_now().await;
-        }
-        let _: &Client = self;
-    }
-}
-
-impl<Client> Deref for Lazy<Client> {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.0
-    }
-}
-
-impl From<aws_sdk_dynamodb::Client> for Dynamodb {
-    fn from(client: aws_sdk_dynamodb::Client) -> Self {
-        Self::new(|| client)
-    }
-}
-
 /// The connections of a process. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Connections {
@@ -189,14 +140,11 @@ impl Connections {
     /// after another until they have answered. All are opened at the same time, so the others cost a
     /// start their handshakes' processor time, and the first request neither that nor the wait for it.
     async fn open_all(&self) {
-        let first = pin!(self.https.open(&self.dynamodb));
-        let Some(sns) = &self.sns else {
-            first.await;
-            return;
-        };
-        // Where nobody listens the first is refused at once, and the others would be, too.
-        if let Either::Right(((), first)) = select(first, pin!(yield_now())).await {
-            join3(first, self.https.open(&self.dynamodb), self.https.open(sns)).await;
+        let to_dynamodb = || self.https.open(&self.dynamodb);
+        if let Some(sns) = &self.sns {
+            join3(to_dynamodb(), to_dynamodb(), self.https.open(sns)).await;
+        } else {
+            to_dynamodb().await;
         }
     }
 }

@@ -4,21 +4,19 @@
 use std::time::Duration;
 
 use aws_sdk_sns::{
+    Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::publish::PublishError,
     types::MessageAttributeValue,
 };
 
 use super::{Plan, text::Body};
-use crate::{
-    aws::Sns,
-    domain::{code::Code, error::SmsFailure, phone::Phone},
-};
+use crate::domain::{code::Code, error::SmsFailure, phone::Phone};
 
 /// Sends messages through SNS.
 #[derive(Debug, Clone)]
 pub struct Sms {
-    sns: Option<Sns>,
+    sns: Option<Client>,
 }
 
 /// A message that did not, or may not have, gone out.
@@ -36,16 +34,8 @@ impl Sms {
     /// Sends through this client, which must not retry by itself: a publish that may have reached
     /// SNS is never repeated, or one accepted send could become two messages. Without one, nothing is
     /// sent.
-    pub fn new(sns: Option<Sns>) -> Self {
+    pub fn new(sns: Option<Client>) -> Self {
         Self { sns }
-    }
-
-    /// Builds the client that the first message needs, if what runs beside this is still waiting for
-    /// something.
-    pub async fn prepare(&self) {
-        if let Some(sns) = &self.sns {
-            sns.prepare().await;
-        }
     }
 
     /// Sends a code.

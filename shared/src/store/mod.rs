@@ -20,6 +20,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_lc_rs::rand;
 use aws_sdk_dynamodb::{
+    Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::{
@@ -29,20 +30,17 @@ use aws_sdk_dynamodb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    aws::Dynamodb,
-    domain::{
-        budget::Shard,
-        error::Error,
-        password::PasswordHash,
-        phone::Phone,
-        slot::Slot,
-        slot_key::SlotKey,
-        time::UnixMs,
-        token::{ResetHash, Session},
-        user::{Name, Uid, User},
-        window::Limit,
-    },
+use crate::domain::{
+    budget::Shard,
+    error::Error,
+    password::PasswordHash,
+    phone::Phone,
+    slot::Slot,
+    slot_key::SlotKey,
+    time::UnixMs,
+    token::{ResetHash, Session},
+    user::{Name, Uid, User},
+    window::Limit,
 };
 use items::{OwnerItem, ResetItem, SlotItem, UserItem};
 pub use ledger::Reserved;
@@ -60,7 +58,7 @@ const TTL_MARGIN: Duration = Duration::from_secs(60 * 60);
 /// The tables.
 #[derive(Debug, Clone)]
 pub struct Store {
-    client: Dynamodb,
+    client: Client,
     users: String,
     codes: String,
 }
@@ -205,18 +203,12 @@ enum Still<'a> {
 
 impl Store {
     /// The store in these tables.
-    pub fn new(client: Dynamodb, users: String, codes: String) -> Self {
+    pub fn new(client: Client, users: String, codes: String) -> Self {
         Self {
             client,
             users,
             codes,
         }
-    }
-
-    /// Builds the client that the first request needs, if what runs beside this is still waiting for
-    /// something.
-    pub async fn prepare(&self) {
-        self.client.prepare().await;
     }
 
     /// Reads everything a decision needs in one round trip, strongly consistent.

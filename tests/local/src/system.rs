@@ -130,7 +130,7 @@ impl System {
         let client = dynamodb::client(&dynamodb);
         dynamodb::create_tables(&client, &template.tables).await?;
         let store = Store::new(
-            client.into(),
+            client,
             table_name(&template, "UsersTable")?,
             table_name(&template, "CodesTable")?,
         );
