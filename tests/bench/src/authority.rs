@@ -1,4 +1,4 @@
-//! A certificate authority that lives as long as a run.
+//! A certificate authority for one run.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
 
 use crate::Error;
 
-/// The name that the relays go by.
+/// The relays' host name.
 pub const HOST: &str = "localhost";
 
-/// An authority, and a server's certificate signed by it.
+/// A certificate authority, and a server with a certificate signed by it.
 #[derive(Debug)]
 pub struct Authority {
     /// The authority's certificate, for `AWS_CA_BUNDLE`.
     pub pem: String,
-    /// A server for [`HOST`].
+    /// The TLS configuration of a server for [`HOST`].
     pub server: Arc<ServerConfig>,
 }
 
 impl Authority {
-    /// Makes one: ECDSA on P-256 throughout, TLS 1.3 as AWS's endpoints offer it.
+    /// Creates an authority. Its keys are ECDSA on P-256; the server offers TLS 1.3, as AWS's endpoints do.
     ///
     /// # Errors
-    /// Only without randomness.
+    /// If there is no randomness.
     pub fn new() -> Result<Self, Error> {
         let mut params = CertificateParams::new([])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,5 +1,5 @@
-//! What a request costs when the tables have grown: DynamoDB is asked to tell what each call consumes,
-//! with few accounts and codes in the tables, and with many.
+//! Compares what requests consume with few and with many items in the tables. DynamoDB returns the
+//! consumed capacity of each call.
 
 use std::{
     collections::BTreeMap,
@@ -26,20 +26,20 @@ use crate::{
     requests::{Requests, succeeded},
 };
 
-/// What a request has cost.
+/// What one request consumed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Consumed {
     /// DynamoDB's operations, in alphabetical order.
     pub operations: Vec<String>,
-    /// Read and write units, as DynamoDB counts them together.
+    /// The sum of DynamoDB's read and write capacity units.
     pub units: f64,
-    /// Bytes of all answers.
+    /// The bytes of DynamoDB's answers.
     pub read: usize,
 }
 
 type Shared = Arc<Mutex<Consumed>>;
 
-/// Stands before DynamoDB, has it tell what each call consumes, and adds up.
+/// A proxy before DynamoDB. It asks for the consumed capacity of each call and adds it up.
 struct Meter {
     url: String,
     consumed: Shared,
@@ -70,17 +70,18 @@ async fn measure(
 ) -> (StatusCode, Bytes) {
     let operation = headers
         .get("x-amz-target")
-        .and_then(|target| target.to_str().ok());
-    let operation = operation.and_then(|target| target.rsplit('.').next());
-    let operation = operation.unwrap_or_default().to_owned();
-    let mut asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+        .and_then(|target| target.to_str().ok())
+        .and_then(|target| target.rsplit('.').next())
+        .unwrap_or_default()
+        .to_owned();
+    let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
     if operation.ends_with("Item") || operation.ends_with("Items") {
-        asked["ReturnConsumedCapacity"] = "TOTAL".into();
+        request["ReturnConsumedCapacity"] = "TOTAL".into();
     }
     let forwarded = client
         .post(dynamodb)
-        .headers(of_json(&headers))
-        .body(asked.to_string());
+        .headers(forwarded_headers(&headers))
+        .body(request.to_string());
     let Ok(answer) = forwarded.send().await else {
         return (StatusCode::BAD_GATEWAY, Bytes::new());
     };
@@ -100,15 +101,15 @@ async fn measure(
     (status, bytes)
 }
 
-/// What a request is recognised by; its length changes.
-fn of_json(headers: &HeaderMap) -> HeaderMap {
+/// The headers to pass on: all but the length, which changes, and the host.
+fn forwarded_headers(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
     headers.remove("content-length");
     headers.remove("host");
     headers
 }
 
-/// Of one table, or of several.
+/// The capacity units of one table or of a list of tables.
 fn units(capacity: &Value) -> f64 {
     match capacity {
         Value::Array(tables) => tables.iter().map(units).sum(),
@@ -116,10 +117,10 @@ fn units(capacity: &Value) -> f64 {
     }
 }
 
-/// What each endpoint's request consumes with so many accounts, and as many codes, in the tables.
+/// Measures what a request of each function consumes with `size` accounts and `size` codes in the tables.
 ///
 /// # Errors
-/// What does not work.
+/// If a part does not start or a request fails.
 pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, Error> {
     let database = Database::memory().map_err(|error| error.to_string())?;
     let any = (Ipv4Addr::LOCALHOST, 0).into();
@@ -137,7 +138,7 @@ pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, E
     let system = System::start(options).await?;
     let mut requests = Requests::new(&system);
     let (user, code) = requests.sample().await?;
-    // Which part of the ledger a request reads is left to chance: all are there, as after any day.
+    // A request reads a random shard of the ledger. After so many sends every shard exists.
     for _ in 0..400 {
         let function = "send-register-message";
         let (body, _) = requests.prepare(function).await?;
@@ -170,7 +171,8 @@ pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, E
     Ok(costs)
 }
 
-/// Sources are counted, as they are in AWS; and what comes before the measurement is no attack.
+/// Sends are counted by source, as in AWS. The spend cap and the fraud guard are so high that the
+/// preparation does not reach them.
 fn environment() -> BTreeMap<String, String> {
     let variables = [
         ("SENDS_PER_ADDRESS_DAY", "100"),
@@ -181,7 +183,7 @@ fn environment() -> BTreeMap<String, String> {
     variables.into()
 }
 
-/// Waits for what goes on after answers.
+/// Waits for deferred work.
 async fn settle(system: &System) {
     for app in system.apps.values() {
         app.background.settle().await;
@@ -197,20 +199,19 @@ fn tables(system: &System) -> Result<(String, String), Error> {
     Ok((name("UsersTable")?, name("CodesTable")?))
 }
 
-/// Makes accounts like this one, with its phone and its name, and codes like this one.
+/// Adds `size` accounts like `user`, each with the items of its phone and its name, and `size` codes
+/// like `code`.
 fn fill(
     database: &Database,
     (users, codes): (&str, &str),
     (user, code): (&str, &str),
     size: u32,
 ) -> Result<(), Error> {
-    /// How many are made at once: an import is all or nothing, and in memory until it is done.
+    /// Items of one import. An import is atomic and in memory until it is done.
     const BATCH: u32 = 10_000;
     let failed = |error: dynoxide::DynoxideError| Error::from(error.to_string());
-    let (user, code) = (
-        sample(database, users, user)?,
-        sample(database, codes, code)?,
-    );
+    let user = sample(database, users, user)?;
+    let code = sample(database, codes, code)?;
     database.enable_bulk_loading().map_err(failed)?;
     let import = |table: &str, items| {
         let imported = database.import_items(table, items, ImportOptions::default());
@@ -230,6 +231,7 @@ fn fill(
     database.disable_bulk_loading().map_err(failed)
 }
 
+/// The account number `n`: its own item, its phone's and its name's.
 fn account(user: &Item, n: u32) -> [Item; 3] {
     let uid = 10_000_000 + n;
     let (name, phone) = (format!("person{n}"), format!("13{n:09}"));
@@ -254,6 +256,7 @@ fn account(user: &Item, n: u32) -> [Item; 3] {
     ]
 }
 
+/// A copy of the item with these texts as attributes.
 fn with(item: &Item, texts: &[(&str, String)]) -> Item {
     let mut item = item.clone();
     for (attribute, text) in texts {
@@ -262,6 +265,7 @@ fn with(item: &Item, texts: &[(&str, String)]) -> Item {
     item
 }
 
+/// Reads an item.
 fn sample(database: &Database, table: &str, pk: &str) -> Result<Item, Error> {
     let request = serde_json::json!({"TableName": table, "Key": {"pk": {"S": pk}}});
     let got = database.get_item(serde_json::from_value(request)?);
@@ -269,7 +273,7 @@ fn sample(database: &Database, table: &str, pk: &str) -> Result<Item, Error> {
     Ok(item.ok_or("no such item")?)
 }
 
-/// One line a function.
+/// The table, one row for each function.
 pub fn table(costs: &BTreeMap<String, Consumed>) -> String {
     let mut table =
         String::from("| function | requests | capacity units | bytes read |\n|---|---|---|---|\n");
@@ -286,7 +290,8 @@ pub fn table(costs: &BTreeMap<String, Consumed>) -> String {
     table
 }
 
-/// What is different, one line each; an operation that has no key among it.
+/// The differences, one line each. An operation that does not read or write by key counts as one: its
+/// cost would grow with the table.
 pub fn differences(
     few: &BTreeMap<String, Consumed>,
     many: &BTreeMap<String, Consumed>,
@@ -301,14 +306,14 @@ pub fn differences(
     let mut differences = Vec::new();
     for (name, before) in few {
         let after = &many[name];
-        // Counters have come to a digit more, or to another part of the ledger.
+        // Counters may have a digit more, and the request may read another shard of the ledger.
         let same_bytes = before.read.abs_diff(after.read) <= before.read / 20 + 16;
         if (&before.operations, before.units) != (&after.operations, after.units) || !same_bytes {
             differences.push(format!("{name}: {before:?} has become {after:?}"));
         }
         for operation in &after.operations {
             if !BY_KEY.contains(&operation.as_str()) {
-                differences.push(format!("{name}: {operation} asks for no key"));
+                differences.push(format!("{name}: {operation} does not go by key"));
             }
         }
     }

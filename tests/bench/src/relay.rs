@@ -1,7 +1,7 @@
-//! Stands before a service, hands every byte on, and counts the HTTP requests in between.
+//! A relay before a service. It forwards every byte and records the HTTP requests.
 //!
-//! It reads no HTTP: a function waits for an answer before it sends the next request on a connection,
-//! so a request begins where bytes turn round.
+//! It does not parse HTTP. A function waits for an answer before it sends the next request on the same
+//! connection, so the first bytes from the client after an answer begin a new request.
 
 use std::{
     io,
@@ -19,12 +19,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::authority::HOST;
 
-/// A request that has passed.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// DynamoDB's operation, `Publish` for SNS, `GET` for what only opens a connection.
+    /// DynamoDB's operation, `Publish` for SNS, or `GET` for a request that only opens a connection.
     pub operation: String,
-    /// When its first byte came in and when the last ones of its answer did.
+    /// When its first bytes arrived, and when the last bytes of its answer did.
     pub during: (Instant, Instant),
 }
 
@@ -43,7 +43,7 @@ struct Passed {
 }
 
 impl Relay {
-    /// Relays to the service at this plain URL; with a `server`, its own side speaks TLS.
+    /// Relays to the service at this `http` URL. With a `server`, the relay itself listens with TLS.
     ///
     /// # Errors
     /// When no port can be listened on.
@@ -77,18 +77,18 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Where it listens.
+    /// The relay's URL.
     pub fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{HOST}:{}", self.address.port())
     }
 
-    /// How many requests have passed so far.
+    /// The number of requests so far.
     pub fn count(&self) -> usize {
         lock(&self.passed).calls.len()
     }
 
-    /// How many connections have been opened so far, handshakes that failed among them.
+    /// The number of connections so far, including those whose handshake failed.
     pub fn connections(&self) -> usize {
         lock(&self.passed).connections
     }
@@ -99,7 +99,7 @@ impl Relay {
     }
 }
 
-/// How long at least one of these calls was under way.
+/// How long at least one of these calls was running.
 pub fn waited(calls: &[Call]) -> Duration {
     let mut during: Vec<_> = calls.iter().map(|call| call.during).collect();
     during.sort();
@@ -113,7 +113,7 @@ pub fn waited(calls: &[Call]) -> Duration {
     waited
 }
 
-/// How many of these calls had to wait for one another.
+/// The number of sequential calls: the longest chain in which each began after the one before ended.
 pub fn sequential_depth(calls: &[Call]) -> usize {
     let mut during: Vec<_> = calls.iter().map(|call| call.during).collect();
     during.sort_by_key(|(_, end)| *end);
@@ -128,7 +128,7 @@ pub fn sequential_depth(calls: &[Call]) -> usize {
     depth
 }
 
-/// These calls in rounds: those that were under way at once, one round after the other.
+/// Groups these calls into rounds: the calls of a round ran at the same time.
 pub fn rounds(calls: &[Call]) -> Vec<Vec<String>> {
     let mut calls = calls.to_vec();
     calls.sort_by_key(|call| call.during.0);
@@ -154,6 +154,7 @@ fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
     passed.lock().unwrap()
 }
 
+/// Forwards bytes in both directions until one side closes.
 async fn pass(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     mut service: TcpStream,
@@ -185,7 +186,7 @@ async fn pass(
                     return Ok(());
                 }
                 asking = false;
-                // Before it is handed on: whoever waits for it may be done with it at once.
+                // Before it is forwarded: afterwards the client may read the time at once.
                 if let Some(call) = call {
                     lock(passed).calls[call].during.1 = Instant::now();
                 }
@@ -196,6 +197,7 @@ async fn pass(
     }
 }
 
+/// The operation of the request that begins with these bytes.
 fn operation(head: &[u8]) -> String {
     let head = String::from_utf8_lossy(head);
     if head.starts_with("GET ") {

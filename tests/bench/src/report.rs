@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::measure::{Measured, Samples};
+use crate::samples::{Measured, Samples};
 
 /// Start to first poll, over that of a constant answer through `lambda_http`.
 const START: f64 = 1.4;
@@ -52,7 +52,7 @@ fn ratios(of: &Measured) -> Ratios {
             (&tls.first, &tls.first_waited),
             (&bare.first, &bare.first_waited),
         ),
-        defaults: lower_quartile(&of.defaults.cold) / lower_quartile(&tls.cold),
+        defaults: lower_quartile(&of.as_it_comes.cold) / lower_quartile(&tls.cold),
         warm: requests(
             (&tls.warm, &tls.warm_waited),
             (&bare.warm, &bare.warm_waited),
@@ -117,7 +117,7 @@ pub fn table(all: &[Measured]) -> String {
             ms(&of.tls.first),
             times(ratios.first),
             ms(&of.tls.cold),
-            ms(&of.defaults.cold),
+            ms(&of.as_it_comes.cold),
             times(ratios.defaults),
             times(ratios.warm),
             mb(memory),
@@ -160,7 +160,7 @@ pub fn json(all: &[Measured]) -> Value {
             "bare_lambda_http_start": median(&of.bare_http.start),
             "bare_sdk_http": samples(&of.bare_sdk_plain),
             "bare_sdk_tls": samples(&of.bare_sdk),
-            "sdk_defaults_tls": samples(&of.defaults),
+            "sdk_defaults_tls": samples(&of.as_it_comes),
             "ratios": {
                 "start": ratios.start,
                 "start_tls_over_bare_sdk": lower_quartile(&of.tls.start) / lower_quartile(&of.bare_sdk.start),

@@ -1,4 +1,4 @@
-//! Requests that succeed: each for a user, or a number, of its own, so that no limit is ever met.
+//! Prepares requests that succeed. Each has its own user or phone, so none reaches a limit.
 
 use std::{fs, net::Ipv4Addr, path::Path};
 
@@ -11,7 +11,7 @@ use shared::domain::{
 
 use crate::Error;
 
-/// Whether an answer, in whichever dialect, or a report says that all went well.
+/// Whether a function's answer, in any dialect, or `import-users`' report is a success.
 pub fn succeeded(answer: &Value) -> bool {
     let body = answer["body"].as_str().unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
@@ -20,7 +20,7 @@ pub fn succeeded(answer: &Value) -> bool {
         || answer["created"] == 1
 }
 
-/// Whether this function hashes a password, which takes longer than all else that it does.
+/// Whether this function hashes a password. The hash takes longer than the rest of the request.
 pub fn hashes_a_password(function: &str) -> bool {
     const HASH: [&str; 6] = [
         "change-password-by-message",
@@ -33,21 +33,21 @@ pub fn hashes_a_password(function: &str) -> bool {
     HASH.contains(&function)
 }
 
-/// Makes requests for the functions of a system.
+/// Prepares requests for the functions of a system.
 pub struct Requests<'a> {
     system: &'a System,
     client: reqwest::Client,
     made: u32,
 }
 
-/// What a request says.
+/// A request's content.
 struct Content {
     body: Value,
     token: Option<String>,
 }
 
 impl<'a> Requests<'a> {
-    /// For this system, whose gateway makes what a request refers to.
+    /// For this system. Its gateway creates the codes and sessions that the requests refer to.
     pub fn new(system: &'a System) -> Self {
         Self {
             system,
@@ -56,10 +56,10 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// An event for this function, from its file in `events`.
+    /// An event for this function, based on its file in `events`.
     ///
     /// # Errors
-    /// When what it refers to cannot be made.
+    /// If the preparation fails.
     pub async fn event(&mut self, events: &Path, function: &str) -> Result<Value, Error> {
         self.made += 1;
         if function == "import-users" {
@@ -81,10 +81,10 @@ impl<'a> Requests<'a> {
         Ok(event)
     }
 
-    /// The keys of an account and of a code like those that requests read.
+    /// Creates an account and a code like those that requests read. Returns their keys.
     ///
     /// # Errors
-    /// When they cannot be made.
+    /// If the creation fails.
     pub async fn sample(&mut self) -> Result<(String, String), Error> {
         self.made += 1;
         let phone = self.number("138");
@@ -174,24 +174,24 @@ impl<'a> Requests<'a> {
         })
     }
 
-    /// What `loginByMessage` takes, for a code just sent.
+    /// Sends a code and returns the body for `loginByMessage`.
     async fn login(&self, phone: &str) -> Result<Value, Error> {
         let body = json!({"phone": phone});
         let sent = self.post("/v1/user/sendLoginMessage", &body, None).await?;
         Ok(json!({"phoneInfo": sent["result"], "code": self.code(phone)?}))
     }
 
-    /// What redeems a code that this path sends, with a new password.
+    /// Has this path send a code, and returns the body that redeems it and sets a password.
     async fn coded(&self, path: &str, phone: &str, password: &str) -> Result<Value, Error> {
         let sent = self.post(path, &json!({"phone": phone}), None).await?;
         let code = self.code(phone)?;
         Ok(json!({"phoneInfo": sent["result"], "code": code, password: "first-password"}))
     }
 
-    /// A request for this function, ready to be sent to the gateway: its body, and its session.
+    /// A request for this function through the gateway: its body and its session token.
     ///
     /// # Errors
-    /// When what it refers to cannot be made.
+    /// If the preparation fails.
     pub async fn prepare(&mut self, function: &str) -> Result<(Value, Option<String>), Error> {
         self.made += 1;
         let content = self.content(function).await?;
@@ -209,10 +209,10 @@ impl<'a> Requests<'a> {
             .map_err(|error| format!("{error:?}").into())
     }
 
-    /// Posts to the gateway, from the address of the last request that was made.
+    /// Posts to the gateway, from the source IP of the last prepared request.
     ///
     /// # Errors
-    /// When it gives no JSON.
+    /// If the answer is not JSON.
     pub async fn post(
         &self,
         path: &str,
@@ -233,7 +233,7 @@ impl<'a> Requests<'a> {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// The code of the last message to a number.
+    /// The code in the last message to a phone.
     fn code(&self, phone: &str) -> Result<String, Error> {
         let inbox = self.system.inbox.subscribe();
         let messages = inbox.borrow();

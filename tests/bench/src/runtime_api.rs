@@ -1,7 +1,7 @@
-//! The Lambda Runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), as far as
-//! a function that works needs it, for one function at a time.
+//! The Lambda Runtime API (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) for one function
+//! at a time. It has what a function without errors needs.
 //!
-//! Plain threads and blocking sockets: nothing stands between a byte's arrival and the clock.
+//! It uses threads and blocking sockets, so that no scheduler delays the time stamps.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use crate::Error;
 
-/// How long a function may take for anything at all.
+/// The time limit for a function's next request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The API. What a function has asked and not been answered yet belongs to it.
+/// The API, with the function's unanswered requests.
 #[derive(Debug)]
 pub struct RuntimeApi {
     /// For `AWS_LAMBDA_RUNTIME_API`.
@@ -28,17 +28,18 @@ pub struct RuntimeApi {
     invocations: u64,
 }
 
-/// What a function has made of an event.
+/// A function's answer to an event.
 #[derive(Debug)]
 pub struct Answered {
-    /// From the event's last byte to the answer's.
+    /// The time from the event's last byte to the answer's last byte.
     pub took: Duration,
-    /// When the answer's last byte came.
+    /// When the answer's last byte arrived.
     pub at: Instant,
     /// The answer.
     pub body: Value,
 }
 
+/// A function's request to the API.
 #[derive(Debug)]
 struct Asked {
     at: Instant,
@@ -48,10 +49,10 @@ struct Asked {
 }
 
 impl RuntimeApi {
-    /// Starts one.
+    /// Starts the API on any free port.
     ///
     /// # Errors
-    /// When no port can be listened on.
+    /// If no port can be listened on.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -59,7 +60,7 @@ impl RuntimeApi {
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 let tell = tell.clone();
-                // It ends with its connection, or when nobody listens to it any longer.
+                // The thread ends with its connection or with the API.
                 thread::spawn(move || read(connection, &tell));
             }
         });
@@ -71,16 +72,16 @@ impl RuntimeApi {
         })
     }
 
-    /// Forgets what an earlier function has asked.
+    /// Discards the unanswered requests of an earlier function.
     pub fn reset(&mut self) {
         self.poll = None;
         while self.asked.try_recv().is_ok() {}
     }
 
-    /// Waits until the function polls for a request.
+    /// Waits until the function polls for an event. Returns when it did.
     ///
     /// # Errors
-    /// When it does not within 10 seconds, or says why it cannot start.
+    /// If it does not poll within 10 seconds or reports an error.
     pub fn polled(&mut self) -> Result<Instant, Error> {
         let asked = self.asked.recv_timeout(PATIENCE)?;
         if !asked.path.ends_with("/invocation/next") {
@@ -91,11 +92,10 @@ impl RuntimeApi {
         Ok(asked.at)
     }
 
-    /// Answers the poll with an event and waits for what the function makes of it, and for its next
-    /// poll.
+    /// Sends the function an event, and waits for its answer and its next poll.
     ///
     /// # Errors
-    /// When the function fails, or takes longer than 10 seconds.
+    /// If the function fails or takes longer than 10 seconds.
     pub fn invoke(&mut self, event: &Value) -> Result<Answered, Error> {
         let mut poll = self.poll.take().ok_or("the function has not polled")?;
         self.invocations += 1;
@@ -125,6 +125,7 @@ impl RuntimeApi {
     }
 }
 
+/// Reads the requests of one connection.
 fn read(connection: TcpStream, tell: &Sender<Asked>) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let mut reader = BufReader::new(connection.try_clone()?);

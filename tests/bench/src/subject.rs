@@ -1,4 +1,4 @@
-//! A binary to measure, and its process.
+//! A measured binary and its process.
 
 use std::{
     collections::BTreeMap,
@@ -12,33 +12,34 @@ use flate2::{Compression, write::DeflateEncoder};
 
 use crate::{Error, runtime_api::RuntimeApi};
 
-/// What a zip file adds to its one compressed member: two headers with its name, and the end.
+/// The bytes that a zip file with one member adds to the compressed data: two headers with the name, and
+/// the end record.
 const ZIP_FRAME: u64 = 30 + 46 + 22 + 2 * "bootstrap".len() as u64;
 
-/// A binary with its environment.
+/// A binary and its environment variables.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// What it is called in the report.
+    /// Its name in the report.
     pub name: String,
-    /// The file.
+    /// The file of the binary.
     pub binary: PathBuf,
-    /// All it finds in its environment beside what Lambda itself sets.
+    /// Its environment variables, without those that Lambda sets.
     pub environment: BTreeMap<String, String>,
 }
 
-/// A running function. Dropping it ends it.
+/// A running function. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Started {
-    /// From the process's creation to its first poll.
+    /// The time from the process's creation to its first poll.
     pub start: Duration,
     process: Child,
 }
 
 impl Subject {
-    /// Starts a fresh process and waits for its first poll.
+    /// Starts a new process and waits for its first poll.
     ///
     /// # Errors
-    /// When it cannot be started, or does not poll.
+    /// If it can't be started or does not poll.
     pub fn start(&self, api: &mut RuntimeApi) -> Result<Started, Error> {
         api.reset();
         let mut command = Command::new(&self.binary);
@@ -63,10 +64,10 @@ impl Subject {
         Ok(started)
     }
 
-    /// The binary's size, and that of the zip that is deployed, in bytes.
+    /// The sizes of the binary and of the zip file that is deployed, in bytes.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If the binary can't be read.
     pub fn sizes(&self) -> io::Result<(u64, u64)> {
         sizes(&self.binary)
     }
@@ -80,10 +81,10 @@ fn sizes(binary: &Path) -> io::Result<(u64, u64)> {
 }
 
 impl Started {
-    /// The most memory it has had so far, in bytes (`VmHWM`).
+    /// The process's peak memory so far (`VmHWM`), in bytes.
     ///
     /// # Errors
-    /// When Linux does not say.
+    /// If Linux does not report it.
     pub fn peak_memory(&self) -> Result<u64, Error> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

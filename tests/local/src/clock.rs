@@ -1,4 +1,4 @@
-//! The time everything here goes by.
+//! The clock of the local system.
 
 use std::{
     sync::{
@@ -10,19 +10,19 @@ use std::{
 
 use shared::domain::time::UnixMs;
 
-/// The system's clock, ahead by an offset that tests raise instead of waiting. Clones share it.
+/// The real time plus an offset. Tests raise the offset instead of waiting. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     ahead_ms: Arc<AtomicU64>,
 }
 
 impl Clock {
-    /// The time.
+    /// The current time of this clock.
     pub fn now(&self) -> UnixMs {
         shared::clock::now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst)))
     }
 
-    /// Moves the time forward, to whole milliseconds, for all clones.
+    /// Moves all clones forward, by whole milliseconds.
     pub fn advance(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.ahead_ms.fetch_add(ms, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! The accounts to try the system with.
+//! The demo accounts.
 
 use shared::{
     domain::{
@@ -12,7 +12,7 @@ use shared::{
 
 use crate::error::StartError;
 
-/// An account that is there from the start.
+/// An account that exists from the start.
 #[derive(Debug, Clone, Copy)]
 pub struct DemoUser {
     uid: u64,
@@ -74,13 +74,13 @@ impl DemoUser {
     }
 }
 
-/// Makes the demo accounts. What is there already, kept from an earlier run, stays as it is.
+/// Creates the demo accounts. An account kept from an earlier run stays as it is.
 ///
 /// # Errors
 /// [`StartError::Demo`] when the store fails.
 pub async fn create_users(store: &Store) -> Result<(), StartError> {
     for user in &USERS {
-        // Whatever of it is taken, it is taken by what an earlier run has left.
+        // A taken name, phone or uid means that an earlier run has created the account.
         let _ = store
             .create_user(&user.account()?, None)
             .await

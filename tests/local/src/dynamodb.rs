@@ -1,4 +1,4 @@
-//! DynamoDB: the embedded one, and the tables in whichever one is used.
+//! The embedded DynamoDB, and the creation of the tables in any DynamoDB.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -18,8 +18,8 @@ use crate::{
     template::Table,
 };
 
-/// Starts the embedded DynamoDB on `address`: in memory, or in a file in `data_dir`, which is made
-/// when it isn't there. Nothing in it sweeps expired items.
+/// Starts the embedded DynamoDB on `address`: in memory, or in a file in `data_dir`, which is created
+/// if it doesn't exist. Expired items stay.
 ///
 /// # Errors
 /// [`StartError::DataDir`] when the directory can't be made or written; [`StartError::Listen`].
@@ -37,14 +37,14 @@ pub async fn start(address: SocketAddr, data_dir: Option<&Path>) -> Result<Serve
     serve(address, database).await
 }
 
-/// The same with a database that is there already.
+/// Starts the embedded DynamoDB on an existing database.
 ///
 /// # Errors
 /// [`StartError::Listen`].
 pub async fn serve(address: SocketAddr, database: Database) -> Result<Server, StartError> {
     Server::start("DynamoDB", address, |listener, stopped| async move {
         let stopped = async { drop(stopped.await) };
-        // It fails only if it can't accept connections, which its clients are the first to notice.
+        // An error here means that it can't accept connections: its clients will report that.
         let _ = dynoxide::server::serve_with_shutdown(listener, database, stopped).await;
     })
     .await
@@ -67,8 +67,8 @@ pub fn client(endpoint: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// Makes those of `tables` that aren't there yet. Their TTL stays off: in AWS an expired item can
-/// stay for days, and nothing may depend on its going.
+/// Creates the missing ones of `tables`. TTL stays off: in AWS an expired item can stay for days, so
+/// nothing may depend on its deletion.
 ///
 /// # Errors
 /// [`StartError::Table`] when DynamoDB can't be reached or refuses.

@@ -1,24 +1,24 @@
-//! What a function finds in its environment here: the template's values, and in place of what only
-//! AWS knows, values of this machine's own.
+//! The environment variables of a function: the template's values, and local values in place of
+//! those that only AWS knows.
 
 use std::collections::BTreeMap;
 
 use crate::template::Function;
 
-/// The region the local services are in.
+/// The region of the local services.
 pub const REGION: &str = "us-east-1";
 
-/// The local services check no signature; the SDK signs with these nevertheless.
+/// The SDK signs with this. The local services check no signature.
 pub const ACCESS_KEY_ID: &str = "local";
 /// See [`ACCESS_KEY_ID`].
 pub const SECRET_ACCESS_KEY: &str = "local";
 
-/// The key ring of every local system. It is public, so it must never be used in AWS; it is
-/// constant, so that what `--data-dir` keeps works again after a restart, and the same in events/, so
-/// that the functions can also run beside the gateway.
+/// The key ring of every local system. It is public, so it must never be used in AWS. It is constant,
+/// so that the data of `--data-dir` is valid after a restart. It is the same in events/, so that the
+/// functions can also run beside the gateway.
 pub const KEY_RING: &str = r#"{"active":"local","keys":{"local":"bGF0Y2hrZXktbG9jYWwtb25seS1ub3QtYS1zZWNyZXQtMDEyMzQ1Njc="}}"#;
 
-/// Where a function finds its services.
+/// The URLs of the services that a function calls.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// DynamoDB's URL.
@@ -41,12 +41,12 @@ pub fn of(
     let local = [
         ("KEY_RING", KEY_RING),
         ("AWS_REGION", REGION),
-        // The endpoints check no signature; this way whoever listens can tell the functions apart.
+        // The endpoints check no signature. A relay recognises the function by this id.
         ("AWS_ACCESS_KEY_ID", &function.name),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_SNS", &endpoints.sns),
-        // Everybody comes from the same address here.
+        // All requests come from one address here.
         ("SENDS_PER_ADDRESS_DAY", "0"),
     ];
     environment.extend(local.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -15,24 +15,24 @@ pub enum StartError {
         service: &'static str,
         /// The address.
         address: SocketAddr,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The data directory can't be made or written.
+    /// The data directory can't be created or written.
     DataDir {
         /// The directory.
         path: PathBuf,
-        /// What went wrong with it.
+        /// The error.
         reason: String,
     },
-    /// A table can't be made.
+    /// A table can't be created.
     Table {
         /// Its local name.
         table: String,
-        /// What DynamoDB says, or why it can't be reached.
+        /// DynamoDB's error, or why it can't be reached.
         reason: String,
     },
-    /// The template lacks a table that there must be.
+    /// The template lacks a required table.
     NoTable {
         /// Its logical id.
         resource: &'static str,
@@ -42,18 +42,18 @@ pub enum StartError {
         /// The function's directory name.
         function: String,
     },
-    /// A function does not accept its environment.
+    /// A function rejects its environment.
     Function {
         /// The function's directory name.
         function: String,
-        /// What it says.
+        /// The function's error message.
         reason: String,
     },
-    /// A demo account can't be made.
+    /// A demo account can't be created.
     Demo {
         /// Its name.
         user: &'static str,
-        /// What the store says.
+        /// The store's error.
         reason: String,
     },
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, HeaderName, header, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 use shared::domain::time::UnixMs;
@@ -11,22 +11,22 @@ use time::{OffsetDateTime, macros::format_description};
 
 use crate::template::Route;
 
-/// What API Gateway knows of a request beside the request itself.
+/// What API Gateway adds to a request.
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
     /// The route it took.
     pub route: &'a Route,
-    /// The API's own host name, which is the only `Host` API Gateway lets through.
+    /// The API's host name. API Gateway passes on no other `Host`.
     pub domain: &'a str,
-    /// Who asks.
+    /// The client's address.
     pub source_ip: IpAddr,
     /// The request's id.
     pub request_id: &'a str,
-    /// When it came in.
+    /// When it was received.
     pub now: UnixMs,
 }
 
-/// The event for a request with this head and body.
+/// Converts a request's head and body to an event.
 pub fn event(request: &Parts, body: &[u8], context: &Context<'_>) -> Value {
     let route_key = format!("{} {}", context.route.method, context.route.path);
     let (domain, source_ip) = (context.domain, context.source_ip.to_string());
@@ -86,9 +86,10 @@ pub fn event(request: &Parts, body: &[u8], context: &Context<'_>) -> Value {
     event
 }
 
-/// Names in lower case, repeated ones joined with commas, without cookies, which stand apart, and
-/// with what API Gateway adds. The client's own `X-Forwarded-For` is kept in front, so a function
-/// that trusted it could be deceived here as in AWS.
+/// The headers as API Gateway passes them on: names in lower case, repeated headers joined with commas,
+/// no cookies (the event lists them separately), and API Gateway's own headers. The client's
+/// `X-Forwarded-For` stays in front of the source IP, as in AWS, so a function that trusted it could be
+/// deceived here too.
 fn headers(headers: &HeaderMap, domain: &str, source_ip: &str) -> Value {
     let mut all: Map<String, Value> = headers
         .keys()
@@ -107,14 +108,12 @@ fn headers(headers: &HeaderMap, domain: &str, source_ip: &str) -> Value {
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> String {
-    let values = headers.get_all(name).iter();
-    let values: Vec<_> = values
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
+    let decode = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let values: Vec<String> = headers.get_all(name).iter().map(decode).collect();
     values.join(",")
 }
 
-/// Decoded, the values of a repeated one joined with commas.
+/// The decoded parameters. Values of a repeated parameter are joined with commas.
 fn query_parameters(query: &str) -> Value {
     let mut parameters = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -127,7 +126,7 @@ fn query_parameters(query: &str) -> Value {
     parameters.into()
 }
 
-/// Whether API Gateway hands over a body of this type as it is. Everything else, a form too, comes
+/// Whether API Gateway passes a body of this type on unchanged. Other bodies, forms included, are
 /// Base64-encoded.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = text(headers, &header::CONTENT_TYPE).to_ascii_lowercase();
@@ -142,7 +141,7 @@ fn is_text(headers: &HeaderMap) -> bool {
         .contains(&media_type)
 }
 
-/// As in access logs: `12/Mar/2020:19:03:58 +0000`.
+/// The time in the format of access logs: `12/Mar/2020:19:03:58 +0000`.
 fn time(at: UnixMs) -> String {
     let format =
         format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");

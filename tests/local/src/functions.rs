@@ -1,11 +1,11 @@
-//! The functions' handlers, the one list of them in this crate.
+//! The list of the functions' handlers.
 
 use std::{pin::Pin, sync::Arc};
 
 use lambda_http::{Body, Request, Response};
 use shared::{App, domain::time::UnixMs};
 
-/// What a function makes of one request at one time.
+/// Answers one request at a given time.
 pub type Handler =
     fn(Arc<App>, Request, UnixMs) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
@@ -26,7 +26,7 @@ impl Function {
 
 macro_rules! functions {
     ($($krate:ident,)*) => {
-        /// Every function there is; a test holds the template to it.
+        /// All functions with a route. A test compares the template with this list.
         pub const FUNCTIONS: &[Function] = &[$(Function {
             crate_name: stringify!($krate),
             handler: |app, request, now| Box::pin($krate::handle(app, request, now)),

@@ -1,4 +1,5 @@
-//! The gateway: HTTP in, API Gateway events to the functions' handlers, HTTP out.
+//! The gateway: converts HTTP requests to API Gateway events, runs the functions' handlers on them
+//! and sends their answers.
 
 use std::{
     collections::HashMap,
@@ -35,37 +36,39 @@ use crate::{
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
-/// What an answer has before the work after it begins. In Lambda it has left for another machine by
-/// then; here whoever reads it shares the processors, and could tell by its time what is done.
+/// Deferred work begins this long after the answer. In Lambda the answer has left the machine by then.
+/// Here the client shares the processors with the functions, so deferred work that began at once would
+/// delay the answer and reveal itself by timing.
 const HEAD_START: Duration = Duration::from_millis(50);
 
-/// Names the address to take a request as coming from, where that is allowed.
+/// The header by which a request names its own source IP, where [`Gateway::trust_source_ip_header`]
+/// allows it.
 pub const SOURCE_IP_HEADER: &str = "x-local-source-ip";
 
-/// A function, ready for requests.
+/// A configured function.
 #[derive(Clone)]
 pub struct Function {
     /// Its name: `send-login-message`.
     pub name: String,
-    /// Its `handle`.
+    /// Its handler.
     pub handler: Handler,
-    /// What it made of its environment.
+    /// Its configured app.
     pub app: Arc<App>,
 }
 
-/// What the gateway does with requests.
+/// The gateway's configuration.
 pub struct Gateway {
     /// The function of each route.
     pub routes: HashMap<Route, Function>,
-    /// The origins whose pages may call.
+    /// The allowed origins.
     pub cors_origins: Vec<String>,
-    /// What they may do.
+    /// What the CORS headers allow these origins.
     pub cors: Cors,
-    /// What `GET /_local/messages` shows.
+    /// The messages of `GET /_local/messages`.
     pub inbox: Inbox,
-    /// What the functions take for the time.
+    /// The clock of the functions.
     pub clock: Clock,
-    /// Whether a request may say where it comes from, in [`SOURCE_IP_HEADER`].
+    /// Whether a request may name its source IP, in [`SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
 
@@ -92,7 +95,7 @@ pub async fn start(address: SocketAddr, gateway: Gateway) -> Result<Server, Star
             }))
             .into_make_service_with_connect_info::<SocketAddr>();
         let stopped = async { drop(stopped.await) };
-        // It fails only if it can't accept connections, which its clients are the first to notice.
+        // An error here means that it can't accept connections: its clients will report that.
         let _ = axum::serve(listener, router)
             .with_graceful_shutdown(stopped)
             .await;
@@ -107,7 +110,7 @@ async fn messages(State(running): State<Arc<Running>>) -> Json<Vec<Value>> {
     Json(shown.collect())
 }
 
-/// Answers, with the headers that a page of an allowed origin needs. As in AWS, a preflight request
+/// Answers a request, and adds the CORS headers for an allowed origin. As in AWS, a preflight request
 /// reaches no function.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
 async fn answer(
@@ -119,9 +122,10 @@ async fn answer(
     let origin = request.headers().get(header::ORIGIN).cloned();
     let allowed = origin.filter(|origin| origins.iter().any(|allowed| origin == allowed.as_str()));
     let is_preflight = !origins.is_empty() && request.method() == Method::OPTIONS;
-    let mut response = match is_preflight {
-        true => StatusCode::NO_CONTENT.into_response(),
-        false => invoke(running.clone(), peer, request).await,
+    let mut response = if is_preflight {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        invoke(running.clone(), peer, request).await
     };
     let Some(origin) = allowed else {
         return response;
@@ -156,22 +160,24 @@ async fn invoke(
     let Ok(body) = body::to_bytes(body, MAX_BODY).await else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
-    let claimed = parts.headers.remove(SOURCE_IP_HEADER);
-    let claimed = claimed.filter(|_| gateway.trust_source_ip_header);
-    let claimed = claimed.and_then(|ip| ip.to_str().ok()?.parse::<IpAddr>().ok());
+    // Removed in any case: the functions must not see it.
+    let source_ip_header = parts.headers.remove(SOURCE_IP_HEADER);
+    let claimed_ip = source_ip_header
+        .filter(|_| gateway.trust_source_ip_header)
+        .and_then(|ip| ip.to_str().ok()?.parse::<IpAddr>().ok());
     let number = running.requests.fetch_add(1, Ordering::Relaxed);
     let id = format!("local-{number}");
     let now = gateway.clock.now();
     let context = Context {
         route: &route,
         domain: &running.domain,
-        source_ip: claimed.unwrap_or(peer.ip().to_canonical()),
+        source_ip: claimed_ip.unwrap_or(peer.ip().to_canonical()),
         request_id: &id,
         now,
     };
     let event = event(&parts, &body, &context).to_string();
-    // As in AWS, the function runs on when the client hangs up, and a panic ends no more than the
-    // request it happens in.
+    // In a task of its own: as in AWS, the function continues when the client hangs up, and a panic
+    // ends only its own request.
     let invocation = tokio::spawn(async move {
         let request = lambda_http::request::from_str(&event).ok()?;
         let answer = (function.handler)(function.app.clone(), request, now);
@@ -197,7 +203,7 @@ fn body_of(body: lambda_http::Body) -> Body {
     }
 }
 
-/// An answer of API Gateway's own.
+/// An error answer of API Gateway itself.
 fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"message": message}))).into_response()
 }

@@ -1,20 +1,19 @@
 //! The whole of Latchkey in one process: an embedded DynamoDB, an SNS endpoint that delivers into an
-//! inbox, and a gateway that turns HTTP into API Gateway events and runs the functions' own handlers
-//! on them, as template.yaml routes them.
+//! inbox, and a gateway that converts HTTP requests to API Gateway events and runs the functions' own
+//! handlers on them, by the routes of template.yaml.
 //!
-//! What is swapped is endpoints, never types: the functions reach DynamoDB and SNS through the AWS
-//! SDK, over HTTP, as they do in AWS. The API tests are built from the same parts, so that what they
-//! exercise is what people run.
+//! Only endpoints differ from AWS, never types: the functions call DynamoDB and SNS through the AWS
+//! SDK, over HTTP. The API tests use the same library, so they test what `cargo run -p local` runs.
 //!
 //! # Layout
 //!
-//! - [`system`]: everything together; [`demo`]: the accounts to try it with
-//! - [`template`]: what template.yaml says of functions, routes, tables and environment
-//! - [`environment`]: what one function finds in its environment here
-//! - [`functions`]: the handlers, the one list of them
+//! - [`system`]: starts and stops all parts; [`demo`]: the demo accounts
+//! - [`template`]: reads functions, routes, tables and environment variables from template.yaml
+//! - [`environment`]: the environment variables of one function
+//! - [`functions`]: the list of handlers
 //! - [`gateway`], [`event`]: HTTP to API Gateway v2 events and back
-//! - [`dynamodb`], [`sns`]: the two services; [`server`]: what their HTTP servers share
-//! - [`clock`]: the time everything here goes by; tests can move it
+//! - [`dynamodb`], [`sns`]: the two services; [`server`]: what all HTTP servers here share
+//! - [`clock`]: the clock, which tests can move; [`error`]: why the system did not start
 
 pub mod clock;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! `local`: the whole of Latchkey on this machine, until Ctrl-C.
+//! `local`: runs the whole of Latchkey on this machine, until Ctrl-C.
 
 use std::{
     fmt::Display,
@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// `None` when help is asked for.
+/// The options; `None` when `--help` is given.
 fn arguments(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
         template: default_template(),
@@ -68,12 +68,13 @@ fn arguments(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
     Ok(Some(options))
 }
 
-/// The one in the current directory, or the one this binary was built beside.
+/// The template in the current directory, or else that of the checkout this binary was built in.
 fn default_template() -> PathBuf {
     let here = Path::new("template.yaml");
-    match here.exists() {
-        true => here.to_owned(),
-        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml"),
+    if here.exists() {
+        here.to_owned()
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml")
     }
 }
 
@@ -84,7 +85,7 @@ async fn run(mut options: Options) -> Result<(), StartError> {
         .functions
         .iter()
         .flat_map(|function| function.environment.keys())
-        // The system itself says where AWS is.
+        // The endpoints and credentials are the local system's own.
         .filter(|name| !name.starts_with("AWS_"))
         .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
         .collect();
@@ -132,19 +133,19 @@ async fn interrupted() {
             return;
         }
     }
-    // Without a handler the signal ends the process all the same, if less politely.
+    // If no handler can be installed, the signal ends the process at once.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// The functions' own log lines, from warnings up unless `LOG_LEVEL` says otherwise; from `info` on
-/// their metrics too.
+/// Writes the functions' log lines to standard error: warnings and errors, or from `LOG_LEVEL` up. At
+/// `info` and below their metrics too.
 fn log_to_stderr() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
     let level = level.parse().unwrap_or(LevelFilter::WARN);
     let subscriber = shared::telemetry::log::subscriber(level, to_stderr);
-    // It fails where there is one already, and nobody has set one before.
+    // It fails only if a subscriber is already set; none is.
     let _ = tracing::subscriber::set_global_default(subscriber);
     if level >= LevelFilter::INFO {
         shared::telemetry::emf::write_to(to_stderr);
@@ -155,7 +156,7 @@ fn to_stderr(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Prints a line; a reader that has gone away is no reason to stop.
+/// Prints a line. A closed standard output is no error.
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

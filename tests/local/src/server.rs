@@ -1,4 +1,4 @@
-//! What the HTTP servers here share: an address, and an end.
+//! What the HTTP servers here share: listening on an address, and stopping.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -9,10 +9,10 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::error::StartError;
 
-/// How long requests under way may take to finish once the server is asked to stop.
+/// How long running requests may take to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A running HTTP server. Dropping it ends it without waiting for requests under way.
+/// A running HTTP server. Dropping it ends it without waiting for running requests.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -21,8 +21,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` (port 0: any free one) and runs what `serve` makes of the listener. The
-    /// second argument of `serve` completes when the server shall stop.
+    /// Listens on `address` (port 0: any free one) and runs the future that `serve` returns. The second
+    /// argument of `serve` completes when the server has to stop.
     ///
     /// # Errors
     /// [`StartError::Listen`] when the address is taken or not this machine's.
@@ -49,7 +49,7 @@ impl Server {
         })
     }
 
-    /// The address clients on this machine reach it at, `http://127.0.0.1:9000`.
+    /// The URL for clients on this machine: `http://127.0.0.1:9000`.
     pub fn url(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -59,10 +59,10 @@ impl Server {
         format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// Takes no more requests, lets those under way finish for up to 5 seconds, and ends.
+    /// Accepts no more requests, waits up to 5 seconds for running ones, and ends.
     pub async fn stop(mut self) {
         self.stop.take();
-        // Past the grace, or when the server has failed, dropping it is all there is left to do.
+        // After a timeout or a failure, dropping it ends it.
         let _ = timeout(GRACE, &mut self.task).await;
     }
 }

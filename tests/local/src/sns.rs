@@ -1,7 +1,7 @@
-//! An SNS that takes SMS and delivers them into an inbox.
+//! An SNS endpoint that delivers SMS into an inbox.
 //!
-//! `Publish` as the SDK speaks it, the AWS query protocol: a form in, XML out. It refuses what SNS
-//! refuses of an SMS, and everything that isn't one.
+//! It answers `Publish` in the protocol of the SDK, the AWS query protocol: a form in, XML out. It refuses
+//! invalid SMS as SNS does, and every other action or target.
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
 use std::{
@@ -25,17 +25,17 @@ use tokio::sync::watch;
 
 use crate::{clock::Clock, error::StartError, server::Server};
 
-/// The most characters SNS takes for one SMS call.
+/// SNS's limit for the text of one `Publish`, in characters.
 const MAX_CHARACTERS: usize = 1600;
 
 /// A delivered SMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sms {
-    /// E.164.
+    /// The receiver's number, in E.164 format.
     pub phone: String,
     /// The text.
     pub message: String,
-    /// When it came in, by the system's clock.
+    /// When it was delivered, by the system's clock.
     pub at: UnixMs,
     /// The message attributes: `AWS.SNS.SMS.SMSType` and its like.
     pub attributes: BTreeMap<String, String>,
@@ -53,19 +53,19 @@ impl Inbox {
         self.messages.borrow().clone()
     }
 
-    /// Those after the first so many.
+    /// The messages after the first `seen`.
     pub fn messages_after(&self, seen: usize) -> Vec<Sms> {
         self.messages.borrow().iter().skip(seen).cloned().collect()
     }
 
-    /// Those to one E.164 number.
+    /// The messages to one E.164 number.
     pub fn to(&self, phone: &str) -> Vec<Sms> {
         let messages = self.messages.borrow();
-        let to_it = messages.iter().filter(|sms| sms.phone == phone);
-        to_it.cloned().collect()
+        let sent_there = messages.iter().filter(|sms| sms.phone == phone);
+        sent_there.cloned().collect()
     }
 
-    /// Follows the inbox: tells of changes and shows all messages.
+    /// A receiver that always holds all messages and is notified of new ones.
     pub fn subscribe(&self) -> watch::Receiver<Vec<Sms>> {
         self.messages.subscribe()
     }
@@ -82,7 +82,7 @@ struct Sns {
     requests: Arc<AtomicU64>,
 }
 
-/// Starts an SNS on `address` that delivers into `inbox`.
+/// Starts an SNS endpoint on `address` that delivers into `inbox`.
 ///
 /// # Errors
 /// [`StartError::Listen`].
@@ -95,7 +95,7 @@ pub async fn start(address: SocketAddr, inbox: Inbox, clock: Clock) -> Result<Se
     Server::start("SNS", address, |listener, stopped| async move {
         let serve = axum::serve(listener, router);
         let stopped = async { drop(stopped.await) };
-        // It fails only if it can't accept connections, which its clients are the first to notice.
+        // An error here means that it can't accept connections: its clients will report that.
         let _ = serve.with_graceful_shutdown(stopped).await;
     })
     .await
@@ -123,7 +123,7 @@ fn published(id: &str) -> String {
     )
 }
 
-/// An error document's code and message.
+/// The code and message of an error answer.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     code: &'static str,
@@ -197,7 +197,7 @@ fn is_e164(phone: &str) -> bool {
         && !digits.starts_with('0')
 }
 
-/// The entries `MessageAttributes.entry.N.Name` with their `….Value.StringValue`.
+/// The message attributes: each `MessageAttributes.entry.N.Name` with its `….Value.StringValue`.
 fn attributes(fields: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     fields
         .iter()
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_publish_is_there() {
+    fn every_other_action_is_refused() {
         let refused = super::publish(b"Action=Subscribe", UnixMs(0));
         assert_eq!(
             refused.map_err(|refusal| refusal.code),

@@ -1,4 +1,4 @@
-//! Everything together.
+//! The whole local system: starts and stops its parts.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,38 +21,38 @@ use crate::{
     template::{self, TABLE_PREFIX, Template},
 };
 
-/// What a system is made of. The default is the binary's, but for the template's place.
+/// The options of a system. The defaults are those of the binary, except for `template`.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The template's file.
     pub template: PathBuf,
     /// The address everything listens on.
     pub bind: IpAddr,
-    /// The gateway's port; 0 takes any free one, for the other two as well.
+    /// The gateway's port. 0 takes any free one, here and for the other two ports.
     pub gateway_port: u16,
     /// The embedded DynamoDB's port.
     pub dynamodb_port: u16,
-    /// The port of SNS.
+    /// The port of the SNS endpoint.
     pub sns_port: u16,
-    /// Where the tables are kept; in memory without one.
+    /// The directory that keeps the tables. Without one they are in memory.
     pub data_dir: Option<PathBuf>,
-    /// What the tables' names begin with, so that several systems can share one DynamoDB.
+    /// The prefix of the tables' names. With different prefixes several systems can share one DynamoDB.
     pub table_prefix: String,
-    /// Variables of every function's environment that win over the template's.
+    /// Environment variables for every function. They override the template's.
     pub environment: BTreeMap<String, String>,
-    /// A DynamoDB to use in place of the embedded one, as a URL: AWS's, or a relay in front of one
-    /// started with [`dynamodb::start`].
+    /// The URL of a DynamoDB to use instead of the embedded one, for example of a relay before a
+    /// DynamoDB started with [`dynamodb::start`].
     pub dynamodb_endpoint: Option<String>,
-    /// An SNS to use in place of the one here, as a URL. To have an inbox, start one with
+    /// The URL of an SNS endpoint to use instead of the system's own. To have an inbox, start it with
     /// [`sns::start`] and the `inbox` below.
     pub sns_endpoint: Option<String>,
-    /// The origins whose pages may call the gateway.
+    /// The origins that CORS allows to call the gateway.
     pub cors_origins: Vec<String>,
-    /// Where SMS go.
+    /// The inbox for all SMS.
     pub inbox: Inbox,
-    /// What the functions take for the time.
+    /// The clock of the functions.
     pub clock: Clock,
-    /// Whether a request may say where it comes from, in [`gateway::SOURCE_IP_HEADER`].
+    /// Whether a request may name its source IP, in [`gateway::SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
 
@@ -77,32 +77,32 @@ impl Default for Options {
     }
 }
 
-/// The running system. Dropping it ends it at once.
+/// A running system. Dropping it ends it at once.
 pub struct System {
-    /// What is deployed.
+    /// The template it was started from.
     pub template: Template,
     /// The gateway's URL, `http://127.0.0.1:9000`.
     pub gateway_url: String,
-    /// Where DynamoDB and SNS are.
+    /// The URLs of DynamoDB and SNS.
     pub endpoints: Endpoints,
-    /// The tables.
+    /// Access to the tables.
     pub store: Store,
     /// Every SMS sent.
     pub inbox: Inbox,
-    /// What the functions take for the time.
+    /// The clock of the functions.
     pub clock: Clock,
-    /// What each function, by its name, made of its environment; those that no route leads to are
-    /// invoked with it directly.
+    /// The configured app of each function, by name. A function without a route is invoked directly
+    /// with its app.
     pub apps: HashMap<String, Arc<App>>,
     gateway: Server,
     services: Vec<Server>,
 }
 
 impl System {
-    /// Starts everything: when it returns, the tables are there and requests are answered.
+    /// Starts all parts. When it returns, the tables exist and requests are answered.
     ///
     /// # Errors
-    /// What of it could not start, and why.
+    /// [`StartError`] names the part that could not start, and why.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let template = Template::read(&options.template, &options.table_prefix)?;
         let mut services = Vec::new();
@@ -130,7 +130,7 @@ impl System {
         let client = dynamodb::client(&dynamodb);
         dynamodb::create_tables(&client, &template.tables).await?;
         let store = Store::new(
-            client.into(),
+            client,
             table_name(&template, "UsersTable")?,
             table_name(&template, "CodesTable")?,
         );
@@ -173,7 +173,7 @@ impl System {
         })
     }
 
-    /// Ends everything, after the requests under way, for which it waits up to 5 seconds.
+    /// Stops all parts. Running requests have up to 5 seconds to finish.
     pub async fn stop(self) {
         self.gateway.stop().await;
         for service in self.services {
@@ -198,7 +198,7 @@ fn handler(function: &template::Function) -> Result<Handler, StartError> {
     })
 }
 
-/// What the function makes of its environment.
+/// Configures the function from its environment.
 fn configured(
     function: &template::Function,
     endpoints: &Endpoints,

@@ -1,7 +1,7 @@
-//! What the SAM template says of functions, routes, tables and environment.
+//! Reads functions, routes, tables and environment variables from the SAM template.
 //!
-//! Only what this machine needs is understood. A value that can be known in AWS alone (a secret, an
-//! ARN) is left out, so that the function that misses it says so at its start.
+//! It understands only what the local system needs. A value that only AWS knows (a secret, an ARN) is
+//! left out; a function that needs it reports it missing when it starts.
 
 mod values;
 
@@ -16,17 +16,17 @@ use serde_yaml_ng::{Mapping, Value};
 
 use values::Values;
 
-/// What tables' names begin with here, unless a caller wants its own.
+/// The default prefix of the tables' names.
 pub const TABLE_PREFIX: &str = "latchkey-";
 
-/// The template, as far as it concerns this machine.
+/// The parts of the template that the local system needs.
 #[derive(Debug, Clone)]
 pub struct Template {
     /// The functions, in the template's order.
     pub functions: Vec<Function>,
     /// The tables, in the template's order.
     pub tables: Vec<Table>,
-    /// What the API lets pages of other origins do.
+    /// What the API allows other origins.
     pub cors: Cors,
 }
 
@@ -39,16 +39,16 @@ pub struct Function {
     pub name: String,
     /// Its `HttpApi` events.
     pub routes: Vec<Route>,
-    /// Its environment with the globals', `None` where a value isn't known on this machine.
+    /// Its environment variables, the template's globals included. `None`: only AWS knows the value.
     pub environment: BTreeMap<String, Option<String>>,
 }
 
-/// A method and a path, matched as they stand.
+/// A method and a path. They match literally.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Route {
-    /// In upper case.
+    /// The HTTP method, in upper case.
     pub method: String,
-    /// From the first `/`.
+    /// The path, from the first `/`.
     pub path: String,
 }
 
@@ -67,17 +67,17 @@ pub struct Table {
     pub ttl: Option<String>,
 }
 
-/// The `CorsConfiguration` of the `HttpApi`, but for the origins, which are a deployment's own; all
-/// empty without one.
+/// The `CorsConfiguration` of the `HttpApi`, without the origins, which every deployment sets itself.
+/// Empty if the template has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cors {
-    /// The methods that are allowed.
+    /// The allowed methods.
     pub methods: Vec<String>,
-    /// The request headers that are allowed.
+    /// The allowed request headers.
     pub headers: Vec<String>,
-    /// The response headers that a page may see.
+    /// The response headers that a page may read.
     pub exposed: Vec<String>,
-    /// For how many seconds a browser may remember all this.
+    /// How long a browser may cache this, in seconds.
     pub max_age: u64,
 }
 
@@ -85,7 +85,7 @@ impl Template {
     /// Reads the template at `path`. Tables' names begin with `table_prefix`.
     ///
     /// # Errors
-    /// When there is no such file, it isn't YAML, or a function or table in it isn't understood.
+    /// If the file does not exist, is not YAML, or has a function or table that is not understood.
     pub fn read(path: &Path, table_prefix: &str) -> Result<Self, TemplateError> {
         let failed = |why| TemplateError {
             path: path.to_owned(),
@@ -95,7 +95,7 @@ impl Template {
         Self::parse(&text, table_prefix).map_err(failed)
     }
 
-    /// The functions that a route leads to.
+    /// The functions with a route.
     pub fn routed(&self) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(|f| !f.routes.is_empty())
     }
@@ -109,7 +109,10 @@ impl Template {
         let tables = of_type(resources, "AWS::DynamoDB::Table")
             .map(|(id, properties)| table(id, properties, table_prefix))
             .collect::<Result<Vec<_>, _>>()?;
-        let values = Values::new(&template, &tables);
+        let table_names = tables
+            .iter()
+            .map(|table| (table.resource.as_str(), table.name.as_str()));
+        let values = Values::new(&template, table_names.collect());
         let functions = of_type(resources, "AWS::Serverless::Function")
             .map(|(id, properties)| function(id, properties, &template, &values))
             .collect::<Result<Vec<_>, _>>()?;
@@ -164,7 +167,7 @@ fn function(
 
 fn route(id: &str, event: &Value) -> Result<Route, Why> {
     match (event["Method"].as_str(), event["Path"].as_str()) {
-        // A path parameter or a greedy route would need a matcher; Latchkey's routes are all plain.
+        // Path parameters and greedy routes are not supported: Latchkey has none.
         (Some(method), Some(path)) if path.starts_with('/') && !path.contains('{') => Ok(Route {
             method: method.to_uppercase(),
             path: path.to_owned(),
@@ -207,14 +210,14 @@ fn table(id: &str, properties: &Value, prefix: &str) -> Result<Table, Why> {
     })
 }
 
-/// `!If [HasCors, {AllowMethods: …}, …]`, or the object itself.
+/// Reads `!If [HasCors, {AllowMethods: …}, …]`, or the object itself.
 fn cors(value: &Value) -> Cors {
-    let of = match value {
+    let configuration = match value {
         Value::Tagged(choice) => &choice.value[1],
         value => value,
     };
     let list = |name: &str| {
-        let texts = of[name].as_sequence().into_iter().flatten();
+        let texts = configuration[name].as_sequence().into_iter().flatten();
         texts
             .filter_map(|text| Some(text.as_str()?.to_owned()))
             .collect()
@@ -223,11 +226,11 @@ fn cors(value: &Value) -> Cors {
         methods: list("AllowMethods"),
         headers: list("AllowHeaders"),
         exposed: list("ExposeHeaders"),
-        max_age: of["MaxAge"].as_u64().unwrap_or_default(),
+        max_age: configuration["MaxAge"].as_u64().unwrap_or_default(),
     }
 }
 
-/// `SendLoginMessage` as `send-login-message`; digits stay with the word before them.
+/// Converts `SendLoginMessage` to `send-login-message`. Digits belong to the word before them.
 pub fn kebab_case(pascal_case: &str) -> String {
     let mut name = String::new();
     for letter in pascal_case.chars() {
@@ -239,7 +242,7 @@ pub fn kebab_case(pascal_case: &str) -> String {
     name
 }
 
-/// Why a template can't be used. Shown as one line.
+/// Why a template can't be used. Displayed as one line.
 #[derive(Debug)]
 pub struct TemplateError {
     path: PathBuf,

@@ -22,7 +22,7 @@ fn post() -> Builder {
 }
 
 #[test]
-fn a_request_is_told_as_api_gateway_tells_it() {
+fn a_request_becomes_an_event_in_api_gateways_format() {
     let request = post()
         .header("Host", "example.com")
         .header("Content-Type", "application/json; charset=utf-8")
@@ -71,7 +71,7 @@ fn a_request_is_told_as_api_gateway_tells_it() {
 }
 
 #[test]
-fn a_query_is_told_raw_and_decoded() {
+fn a_query_is_in_the_event_raw_and_decoded() {
     let event = event_of(Request::post("/v1/send?a=1&a=%20x&b"), b"");
     assert_eq!(event["rawQueryString"], "a=1&a=%20x&b");
     assert_eq!(
@@ -82,7 +82,7 @@ fn a_query_is_told_raw_and_decoded() {
 }
 
 #[test]
-fn only_text_comes_as_it_is() {
+fn only_text_bodies_are_not_encoded() {
     for (content_type, body, encoded) in [
         ("application/json", b"{}".as_slice(), false),
         ("Application/JSON;charset=UTF-8", b"{}", false),

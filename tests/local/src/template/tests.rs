@@ -80,7 +80,7 @@ fn a_table_has_a_local_name_its_key_and_its_ttl() {
 }
 
 #[test]
-fn values_that_need_no_aws_are_known() {
+fn values_that_do_not_depend_on_aws_are_evaluated() {
     for (name, value) in [
         ("CODES_TABLE", "latchkey-codes"),
         ("SENDS", "5"),
@@ -96,7 +96,7 @@ fn values_that_need_no_aws_are_known() {
 }
 
 #[test]
-fn values_that_only_aws_knows_are_named_without_a_value() {
+fn values_that_only_aws_knows_are_none() {
     for name in [
         "KEY_RING",
         "PLAIN_SECRET",
@@ -110,7 +110,7 @@ fn values_that_only_aws_knows_are_named_without_a_value() {
 }
 
 #[test]
-fn a_broken_template_says_so_in_one_line() {
+fn the_error_of_a_broken_template_is_one_line() {
     let broken = |template: &str| {
         let why = Template::parse(template, TABLE_PREFIX).expect_err("it is broken");
         let error = TemplateError {

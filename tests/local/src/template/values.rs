@@ -1,26 +1,27 @@
-//! CloudFormation's values, as far as they can be known without CloudFormation.
+//! Evaluates the template's values as far as possible without CloudFormation.
+
+use std::collections::HashMap;
 
 use serde_yaml_ng::Value;
 
-use super::Table;
-
-/// What references in a template's values stand for.
+/// What the references in a template's values refer to.
 pub(super) struct Values<'a> {
     parameters: &'a Value,
     conditions: &'a Value,
-    tables: &'a [Table],
+    /// The local name of each table, by its logical id.
+    table_names: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(template: &'a Value, tables: &'a [Table]) -> Self {
+    pub(super) fn new(template: &'a Value, table_names: HashMap<&'a str, &'a str>) -> Self {
         Self {
             parameters: &template["Parameters"],
             conditions: &template["Conditions"],
-            tables,
+            table_names,
         }
     }
 
-    /// The value as an environment variable holds it, or `None` where only AWS knows it.
+    /// The value as text, as an environment variable holds it; `None` if only AWS knows it.
     pub(super) fn resolve(&self, value: &Value) -> Option<String> {
         let resolved = match intrinsic(value) {
             None => scalar(value),
@@ -32,14 +33,14 @@ impl<'a> Values<'a> {
                 _ => None,
             },
         };
-        // A dynamic reference (`{{resolve:secretsmanager:…}}`) is read by CloudFormation as it deploys.
+        // CloudFormation replaces a dynamic reference (`{{resolve:secretsmanager:…}}`) at deployment.
         resolved.filter(|text| !text.contains("{{resolve:"))
     }
 
     /// A parameter's default or a table's local name.
     fn reference(&self, name: &str) -> Option<String> {
-        match self.tables.iter().find(|table| table.resource == name) {
-            Some(table) => Some(table.name.clone()),
+        match self.table_names.get(name) {
+            Some(table_name) => Some((*table_name).to_owned()),
             None => scalar(&self.parameters[name]["Default"]),
         }
     }
@@ -70,7 +71,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// A function's name and argument, in either spelling: `!Sub …` or `{"Fn::Sub": …}`.
+/// The name and argument of an intrinsic function, in either form: `!Sub …` or `{"Fn::Sub": …}`.
 fn intrinsic(value: &Value) -> Option<(String, &Value)> {
     match value {
         Value::Tagged(tagged) => {
