@@ -203,11 +203,12 @@ async fn relay(
     Ok(response)
 }
 
-/// Waits until all requests have come, or for half a second: a function does not wait much longer.
+/// Waits until all requests have come, or for two seconds: with [`super::app::PATIENT`], a function does
+/// not wait much longer.
 async fn gathered(state: &Mutex<State>) {
     let begun = Instant::now();
     let is_gathering = || state.lock().unwrap().is_gathering();
-    while is_gathering() && begun.elapsed() < Duration::from_millis(500) {
+    while is_gathering() && begun.elapsed() < Duration::from_secs(2) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

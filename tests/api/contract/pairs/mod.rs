@@ -1,9 +1,9 @@
 //! The rows that the four pairs of dialect A share: each test runs once for each pair that it is named
 //! with. What only one of them has is in the pair's own module.
 
-/// Tests that run for a pair each: `pairs! { test: Pair::Login as login, …; }`.
-macro_rules! pairs {
-    ($($test:ident: $($pair:ident as $name:ident),*;)*) => {$(
+/// Makes each of these functions a test for each of these pairs.
+macro_rules! tests_for {
+    (@ $test:ident [$($pair:ident as $name:ident),*]) => {
         mod $test {
             $(
                 #[tokio::test]
@@ -12,7 +12,10 @@ macro_rules! pairs {
                 }
             )*
         }
-    )*};
+    };
+    ($pairs:tt: $($test:ident),*) => {
+        $(tests_for!(@ $test $pairs);)*
+    };
 }
 
 mod redeem;

@@ -15,18 +15,22 @@ use crate::support::{
     scenario, wrong,
 };
 
-pairs! {
-    what_is_required_is_asked_for_in_order:
-        Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-    a_password_not_valid_costs_no_try:
-        Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-    phone_info_not_valid:
-        Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-    code_not_valid_when_it_is_wrong_spent_expired_or_its_tries_are_used_up:
-        Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-    a_user_not_found_disabled_or_with_another_phone_keeps_the_code_usable:
-        Login as login, ResetPassword as reset_password;
-}
+tests_for!(
+    [Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password]:
+    required_fields_are_checked_in_order,
+    phone_info_not_valid,
+    code_not_valid_when_it_is_wrong_spent_expired_or_its_tries_are_used_up
+);
+
+tests_for!(
+    [Register as register, ChangePassword as change_password, ResetPassword as reset_password]:
+    a_password_not_valid_costs_no_try
+);
+
+tests_for!(
+    [Login as login, ResetPassword as reset_password]:
+    a_user_not_found_disabled_or_with_another_phone_keeps_the_code_usable
+);
 
 /// The rows about required fields, in the order in which the fields are checked.
 fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
@@ -152,7 +156,7 @@ fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
     }
 }
 
-async fn what_is_required_is_asked_for_in_order(pair: Pair) {
+async fn required_fields_are_checked_in_order(pair: Pair) {
     scenario(async |app| {
         let client = Client::new(app, pair).await;
         for (refusal, bodies) in required(pair) {

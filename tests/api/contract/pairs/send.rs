@@ -9,18 +9,19 @@ use crate::support::{
     scenario, scenario_with,
 };
 
-pairs! {
-    the_text_names_the_purpose:
-        Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-    phone_required: Login as login, Register as register, ResetPassword as reset_password;
-    phone_not_validate: Login as login, Register as register, ResetPassword as reset_password;
-    a_phone_may_be_written_in_many_ways:
-        Login as login, Register as register, ResetPassword as reset_password;
-    too_frequently_for_120_seconds_then_the_same_code:
-        Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-    send_message_error_when_switched_off_or_not_configured:
-        Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password;
-}
+tests_for!(
+    [Login as login, Register as register, ChangePassword as change_password, ResetPassword as reset_password]:
+    the_text_names_the_purpose,
+    too_frequently_for_120_seconds_then_the_same_code,
+    send_message_error_when_switched_off_or_not_configured
+);
+
+tests_for!(
+    [Login as login, Register as register, ResetPassword as reset_password]:
+    phone_required,
+    phone_not_validate,
+    a_phone_may_be_written_in_many_ways
+);
 
 async fn the_text_names_the_purpose(pair: Pair) {
     scenario(async |app| {
