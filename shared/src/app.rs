@@ -6,7 +6,7 @@ use crate::{
     aws::{Clients, Connections},
     background::Background,
     config::Config,
-    domain::time::UnixMs,
+    domain::{phone::Phone, time::UnixMs},
     sms::sns::Sms,
     store::{Store, ledger_cache::LedgerCache},
     telemetry::context::{self, RequestInfo},
@@ -33,7 +33,7 @@ impl App {
     /// # Errors
     /// A sentence about the variable that cannot be used.
     pub fn new(config: Config) -> Result<Self, String> {
-        let connections = Connections::new(&config.aws, config.sms.sends())?;
+        let connections = Connections::new(&config.aws, config.sms.is_configured())?;
         Ok(Self::over(&connections, config))
     }
 
@@ -66,6 +66,11 @@ impl App {
             keys: self.config.keys.clone(),
         };
         context::scope(Arc::new(request), now, work).await
+    }
+
+    /// Whether a phone is a test number: its code is known beforehand, and it gets no message.
+    pub(crate) fn is_test_number(&self, phone: &Phone, now: UnixMs) -> bool {
+        self.config.test_numbers.code_of(phone, now).is_some()
     }
 
     /// Defers work until the answer has left.

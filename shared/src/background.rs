@@ -55,7 +55,8 @@ impl Background {
         }
     }
 
-    /// Starts the deferred work, and waits until all of it is done.
+    /// Starts the deferred work, and waits until all of it is done. If the wait is abandoned, the work that
+    /// is under way ends with it.
     pub async fn settle(&self) {
         self.start();
         let mut started = std::mem::take(&mut self.queue().started);

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::UnixMs;
 
-/// The current time, in milliseconds since 1970. Read once per request.
+/// The current time, in milliseconds since 1970. A request is decided by one reading of it.
 pub fn now() -> UnixMs {
     // A clock that is set to a time before 1970 counts as 1970.
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -5,10 +5,12 @@
 //! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time.
 //! 3. `handle` has its [`dialect`] parse the body and the token into domain types.
 //! 4. It calls its [`flow`], which reads everything that the decision needs from the [`store`], at once.
-//! 5. The [`domain`] decides on what was read: pure functions of state, time, policy and input.
+//! 5. The [`domain`] decides on what was read: pure functions of state, time, policy and input. What they
+//!    say of a send, `flow/send/decide.rs` puts together, as pure.
 //! 6. The [`flow`] writes the decision on condition that what was read still holds.
 //! 7. A lost race goes back to step 4. A send goes out through [`sms`].
-//! 8. The [`dialect`] renders the result or the error, and [`telemetry`] writes one line for both.
+//! 8. The [`dialect`] renders the result or the error; [`telemetry`] writes one line for the log, one for
+//!    the metrics.
 //! 9. [`runtime`] posts the answer to Lambda, and the client has it.
 //! 10. [`background`] does the work that was deferred, and [`runtime`] asks for the next event.
 //!
@@ -35,9 +37,11 @@
 //! # Words
 //! - *purpose*: what a code is for: logging in, registering, changing a password or a phone, recovering
 //! - *challenge*: one code's life, from its first send until it is spent, expired or replaced
-//! - *slot*: everything of one purpose and one phone: the challenge, the cool-down, the wrong tries
+//! - *slot*: everything of one purpose and one phone, account or name: the challenge, the cool-down, the
+//!   wrong tries
 //! - *ticket*: the signed `phoneInfo` that dialect A's clients carry from a send to its redemption
 //! - *redeem*: to present the right code and have it spent by the write that does what it stands for
+//! - *reset token*: what dialect B's clients get for a code, and set a new password with
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly
 //! - *source*: where a request comes from: an IPv4 address or an IPv6 /64
@@ -46,6 +50,8 @@
 //! - *reserve, release*: to take a message's price out of the ledger before SNS is called, and to put it
 //!   back if the message was not sent
 //! - *epoch*: a number of the account that a new password raises; sessions of an older epoch are dead
+//! - *round, race*: reading, deciding and writing once; the race goes on until a round is won
+//! - *hiding*: that no answer shows whether an account exists (`HIDE_UNKNOWN_USERS`)
 //! - *decoy*: a challenge of which no message is sent, because its account does not exist
 //! - *key ring*: the root keys by id, one of them active
 //! - *pseudonym*: a keyed hash that stands for a phone, a source or a slot

@@ -4,7 +4,7 @@ use aws_lc_rs::rand;
 
 use crate::domain::error::Error;
 
-/// `N` random bytes that nobody can predict.
+/// `N` random bytes, cryptographically secure.
 ///
 /// # Errors
 /// [`Error::Internal`] when the random number generator fails.

@@ -95,15 +95,15 @@ fn boxed<Work: Future>(make: impl FnOnce() -> Work) -> Pin<Box<Work>> {
 
 /// Builds the app and opens its connections.
 async fn start() -> Result<Arc<App>, Error> {
-    let config = Config::from_env()?;
-    tracing::subscriber::set_global_default(log::subscriber(config.log_level, to_cloudwatch))?;
-    emf::write_to(to_cloudwatch);
     // The default hook prints the payload of a panic, which may quote what a request held.
     panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         tracing::error!(at, "panic");
     }));
-    let connections = Connections::new(&config.aws, config.sms.sends())?;
+    let config = Config::from_env()?;
+    tracing::subscriber::set_global_default(log::subscriber(config.log_level, to_cloudwatch))?;
+    emf::write_to(to_cloudwatch);
+    let connections = Connections::new(&config.aws, config.sms.is_configured())?;
     // The clients are built while the handshakes are in flight: `join` polls `open` first.
     let build = async { App::over(&connections, config) };
     let ((), app) = join(connections.open(), build).await;

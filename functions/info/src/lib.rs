@@ -18,6 +18,6 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 }
 
 async fn info(app: &App, request: &InSession) -> Result<Success, Error> {
-    let user = session::read(app, &request.session).await?;
+    let user = session::account(app, &request.session).await?;
     Ok(Success::user(user))
 }

@@ -14,11 +14,11 @@ use crate::domain::{purpose::Purpose, slot::Policy, window::Limit};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The most sends to a phone a day. The store's condition names each of them, in an expression that
-/// may hold 4 KB and has to hold three others.
+/// The most sends to a phone a day. The store's update names each of them, and an expression may hold
+/// 4 KB.
 const MAX_SENDS_PER_PHONE: usize = 40;
 
-/// The most unredeemed sends of a source a day. They are counted by an update of their own.
+/// The most unredeemed sends of a source a day, for the same reason.
 const MAX_SENDS_PER_SOURCE: usize = 100;
 
 /// Wrong passwords per account. Beyond the limit no password is verified; SMS stays open.
@@ -73,7 +73,7 @@ impl Limits {
     /// How many messages a phone may get, over all purposes. A code for a new number also keeps the
     /// cool-down of any message to that number, whichever account asks (dialect C: once a minute per
     /// number).
-    pub fn sends(&self, purpose: Purpose) -> Vec<Limit> {
+    pub fn sends_per_phone(&self, purpose: Purpose) -> Vec<Limit> {
         let mut limits = vec![self.sends_an_hour, self.sends_a_day];
         if purpose == Purpose::ChangePhone {
             limits.push(limit(1, self.policy(purpose).cool_down));

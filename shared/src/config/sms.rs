@@ -22,21 +22,22 @@ pub(super) fn read(env: &Env<'_>) -> Result<SmsConfig, ConfigError> {
             r#"{"1":{"login":"{code} is your {brand} code, valid {minutes} min"}}"#,
         )?,
     };
-    config.check_texts().map_err(
-        |BadText {
-             is_built_in,
-             problem,
-         }| {
-            // A built-in text that is too long has a brand that is too long.
-            let variable = if is_built_in { SMS_BRAND } else { SMS_TEXTS };
-            variable.error(match problem {
-                TextProblem::NoCode => "a text does not contain {code}",
-                TextProblem::TooLong => {
-                    "a text with SMS_BRAND and ORIGIN_DOMAIN exceeds one segment (160 GSM-7 or 70 \
-                 UCS-2 characters)"
-                }
-            })
-        },
-    )?;
+    config.check_texts().map_err(complaint)?;
     Ok(config)
+}
+
+fn complaint(bad: BadText) -> ConfigError {
+    // A built-in text that is too long has a brand that is too long.
+    let variable = if bad.is_built_in {
+        SMS_BRAND
+    } else {
+        SMS_TEXTS
+    };
+    variable.error(match bad.problem {
+        TextProblem::NoCode => "a text does not contain {code}",
+        TextProblem::TooLong => {
+            "a text with SMS_BRAND and ORIGIN_DOMAIN exceeds one segment (160 GSM-7 or 70 UCS-2 \
+             characters)"
+        }
+    })
 }

@@ -150,6 +150,7 @@ fn outcome_of(imported: Imported) -> (Outcome, Option<u64>, Option<String>) {
 fn read(app: &App, entry: &Value, now: UnixMs) -> Result<Candidate, String> {
     let entry = Entry::deserialize(entry).map_err(|error| shape_of(&error))?;
     let name = Name::parse(&entry.name).ok_or("name: 1 to 64 characters, no control characters")?;
+    let phone = phone(app, &entry)?;
     let uid = match entry.uuid {
         None => random::bytes()
             .map(Uid::from_random)
@@ -158,7 +159,7 @@ fn read(app: &App, entry: &Value, now: UnixMs) -> Result<Candidate, String> {
         Some(_) => return Err("uuid: 1 to 2^53-1".into()),
     };
     let created_at = UnixMs(entry.create_time.unwrap_or(now.0));
-    let mut user = User::new(uid, name, phone(app, &entry)?, created_at);
+    let mut user = User::new(uid, name, phone, created_at);
     user.password = password(app, &entry)?;
     user.email = entry.email.unwrap_or_default();
     user.created_ip = entry.create_ip.unwrap_or_default();

@@ -100,7 +100,7 @@ pub async fn in_session<T>(
     match parameters {
         Ok(parameters) => Ok(parameters),
         Err(error) => {
-            session::read(app, session).await?;
+            session::account(app, session).await?;
             Err(error)
         }
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{
-    race::Round,
     redeem::{self, HashOnce, Redemption},
     send::{self, Sending, Target},
     session::Presented,
@@ -22,7 +21,7 @@ use crate::{
         token::{self, Session, Token},
         user::User,
     },
-    store::{Key, attempts::AttemptOutcome, transaction::Outcome},
+    store::{Key, attempts::AttemptOutcome},
 };
 
 /// Sends a code to the phone of the account that is logged in. Returns the ticket that goes with it.
@@ -88,33 +87,35 @@ pub async fn redeem(
     if info.uid != Some(uid) {
         return Err(Error::PhoneInfoInvalid);
     }
-    let redemption = Redemption {
+    let redemption = &Redemption {
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         challenge: Some(info.challenge),
         guess: change.guess,
+        hash: HashOnce::default(),
     };
     let keys = [Key::user(uid)];
-    let allow = |seen: &_| session.user(seen).map(drop);
-    let hash = &HashOnce::default();
-    redeem::redeem(app, &redemption, &keys, now, allow, |right| async move {
-        let user = session.user(&right.seen)?;
-        if user.phone.as_ref().ok_or(Error::NoPhone)? != &right.phone {
-            return Err(Error::PhoneMismatch);
-        }
-        // Checked once, like the hash: a lost race is no further attempt.
-        if let (false, Some(old)) = (hash.is_done(), change.old) {
-            check_old(app, &user, old, now).await?;
-        }
-        let (epoch, hash) = (user.epoch, hash.of(app, change.new)?);
-        let at = Session { uid, epoch };
-        Ok(
-            match app.store.change_password(at, hash, &right.spend).await? {
-                Outcome::Done => Round::Won(session.renew(&user)),
-                Outcome::Raced => Round::Lost,
-            },
-        )
-    })
+    let allow = |seen: &_| session.user(seen);
+    redeem::redeem(
+        app,
+        redemption,
+        &keys,
+        now,
+        allow,
+        |right, user| async move {
+            if user.phone.as_ref().ok_or(Error::NoPhone)? != &right.phone {
+                return Err(Error::PhoneMismatch);
+            }
+            // Checked once, like the hash: a lost race is no further attempt.
+            if let (false, Some(old)) = (redemption.hash.is_done(), change.old) {
+                check_old(app, &user, old, now).await?;
+            }
+            let (epoch, hash) = (user.epoch, redemption.hash.of(app, change.new)?);
+            let at = Session { uid, epoch };
+            let changed = app.store.change_password(at, hash, &right.spend);
+            Ok(changed.await?.round(|| session.renew(&user)))
+        },
+    )
     .await
 }
 

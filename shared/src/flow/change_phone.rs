@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{
     race::Round,
-    redeem::{self, Redemption},
+    redeem::{self, HashOnce, Redemption},
     send::{self, Reservation, Sending, Target},
     session::Presented,
 };
@@ -69,32 +69,39 @@ pub async fn redeem(
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
-    let redemption = Redemption {
+    let redemption = &Redemption {
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         challenge: None,
         guess,
+        hash: HashOnce::default(),
     };
     let keys = [Key::user(uid), Key::phone_owner(to)];
-    let allow = |seen: &_| session.user(seen).map(drop);
+    let allow = |seen: &_| session.user(seen);
     let has_looked_again = &AtomicBool::new(false);
-    let moved = redeem::redeem(app, &redemption, &keys, now, allow, |right| async move {
-        let user = session.user(&right.seen)?;
-        match right.seen.phone_owner(to)? {
-            None => {}
-            // Items are read one by one, so this account's own move, which spent the code, can lie
-            // between the slot and the phone. The next read shows the code as spent.
-            Some(owner) if owner == uid && !has_looked_again.swap(true, Ordering::Relaxed) => {
-                return Ok(Round::Lost);
+    let moved = redeem::redeem(
+        app,
+        redemption,
+        &keys,
+        now,
+        allow,
+        |right, user| async move {
+            match right.seen.phone_owner(to)? {
+                None => {}
+                // Items are read one by one, so this account's own move, which spent the code, can lie
+                // between the slot and the phone. The next read shows the code as spent.
+                Some(owner) if owner == uid && !has_looked_again.swap(true, Ordering::Relaxed) => {
+                    return Ok(Round::Lost);
+                }
+                Some(_) => return Err(Error::PhoneTaken),
             }
-            Some(_) => return Err(Error::PhoneTaken),
-        }
-        match app.store.move_user(&user, to, &right.spend).await? {
-            MoveOutcome::Done => Ok(Round::Won(user.phone)),
-            MoveOutcome::Raced => Ok(Round::Lost),
-            MoveOutcome::PhoneTaken => Err(Error::PhoneTaken),
-        }
-    });
+            match app.store.move_user(&user, to, &right.spend).await? {
+                MoveOutcome::Done => Ok(Round::Won(user.phone)),
+                MoveOutcome::Raced => Ok(Round::Lost),
+                MoveOutcome::PhoneTaken => Err(Error::PhoneTaken),
+            }
+        },
+    );
     if let Some(from) = moved.await?
         && app.config.sms.notify_old_number
     {
@@ -112,7 +119,7 @@ async fn notify(app: &App, from: &Phone, now: UnixMs) {
 }
 
 async fn send_notice(app: &App, from: &Phone, now: UnixMs) -> Result<(), String> {
-    if app.config.test_numbers.code_of(from, now).is_some() {
+    if app.is_test_number(from, now) {
         return Err("test number".to_owned());
     }
     let in_words = |error: Error| format!("{error:?}");

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join;
 
 use super::{
-    race::Round,
-    redeem::{self, Redemption, anybody},
+    redeem::{self, HashOnce, Redemption, no_check},
     send, session,
 };
 use crate::{
@@ -25,7 +24,7 @@ use crate::{
         user::{Name, Uid, User},
     },
     random,
-    store::{Key, attempts::AttemptOutcome, transaction::Outcome},
+    store::{Key, attempts::AttemptOutcome},
 };
 
 /// Sends a login code to the account with this phone. Returns the ticket that goes with the code.
@@ -58,20 +57,25 @@ pub async fn redeem(
     let keys = &app.config.keys;
     let info = token::read_phone_info(keys, phone_info, Purpose::Login, now)?;
     let uid = info.uid.ok_or(Error::PhoneInfoInvalid)?;
-    let redemption = Redemption {
+    let redemption = &Redemption {
         purpose: Purpose::Login,
         key: &SlotKey::login(&info.phone),
         challenge: Some(info.challenge),
         guess,
+        hash: HashOnce::default(),
     };
     let (keys, info) = ([Key::user(uid)], &info);
-    let user = redeem::redeem(app, &redemption, &keys, now, anybody, |right| async move {
-        let user = right.account(uid, info)?;
-        Ok(match app.store.move_slot(&right.spend).await? {
-            Outcome::Done => Round::Won(user),
-            Outcome::Raced => Round::Lost,
-        })
-    });
+    let user = redeem::redeem(
+        app,
+        redemption,
+        &keys,
+        now,
+        no_check,
+        |right, ()| async move {
+            let user = right.account(uid, info)?;
+            Ok(app.store.move_slot(&right.spend).await?.round(|| user))
+        },
+    );
     session::start(app, user.await?, now)
 }
 
@@ -96,7 +100,7 @@ pub async fn by_password(
     };
     // Counted before the password is verified: of a hundred attempts at once ten are verified.
     let count = app.store.count_attempt(&owner, now, WRONG_PASSWORDS);
-    // No account has the number 0.
+    // No account has the uid 0.
     let user = app.store.user(uid.unwrap_or(Uid(0)));
     let (counted, user) = join(count, user).await;
     if let AttemptOutcome::TooMany { retry_after } = counted? {
@@ -131,8 +135,7 @@ async fn owner(
     Ok(by_phone.flatten().or(by_name.flatten()))
 }
 
-/// Under which attempts at an account that does not exist are counted: the same for the same phone or
-/// name, and no account's number.
+/// The owner that attempts count under when no account matches: one per phone or name, never a uid.
 fn stand_in(app: &App, phone: Option<&Phone>, name: Option<&Name>) -> String {
     let asked_for = match (phone, name) {
         (Some(phone), _) => phone.e164(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     domain::error::Error,
     random,
-    store::{Key, Seen, Store},
+    store::{Key, Seen, Store, transaction::Outcome},
 };
 
 /// The rounds that a request has lost. The first two are repeated at once. Later ones wait, longer each
@@ -34,6 +34,16 @@ pub(super) enum Round<T> {
     Won(T),
     /// Another write came first, and nothing is written.
     Lost,
+}
+
+impl Outcome {
+    /// The round that this outcome of its write makes.
+    pub(super) fn round<T>(self, won: impl FnOnce() -> T) -> Round<T> {
+        match self {
+            Self::Done => Round::Won(won()),
+            Self::Raced => Round::Lost,
+        }
+    }
 }
 
 /// Reads `keys` and decides, until the decision is written or refused.

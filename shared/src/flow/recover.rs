@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{
+    hiding::Hiding,
     race::{Round, until_won},
     redeem::{self, HashOnce, Redemption},
     send::{self, Sending, Target},
@@ -20,7 +21,7 @@ use crate::{
         slot_key::SlotKey,
         time::UnixMs,
         token::{RESET_LIFE, ResetHash, Token},
-        user::Name,
+        user::{Name, Uid},
     },
     random,
     store::{
@@ -92,30 +93,40 @@ pub async fn verify(
     guess: &Guess,
     now: UnixMs,
 ) -> Result<Token, Error> {
-    let redemption = Redemption {
+    let redemption = &Redemption {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         challenge: None,
         guess,
+        hash: HashOnce::default(),
     };
     let expired = &Error::CodeExpired { retry_after: None };
     let keys = [Key::name_owner(name)];
-    let allow = |seen: &Seen| must_exist(app, seen, name, expired);
-    redeem::redeem(app, &redemption, &keys, now, allow, |right| async move {
-        let token = Token::reset(random::bytes()?);
-        let reset = Reset {
-            uid: right.seen.name_owner(name)?.ok_or(expired.clone())?,
-            phone: right.phone.clone(),
-            expires_at: now.plus(RESET_LIFE),
-            spent: false,
-        };
-        let hash = ResetHash::of(token.as_str());
-        match app.store.issue_reset(&hash, &reset, &right.spend).await? {
-            ResetOutcome::Done => Ok(Round::Won(token)),
-            ResetOutcome::Raced => Ok(Round::Lost),
-            ResetOutcome::Unreachable => Err(why_unreachable(app, &reset, expired.clone()).await?),
-        }
-    })
+    let allow = |seen: &Seen| owner(app, seen, name, expired);
+    redeem::redeem(
+        app,
+        redemption,
+        &keys,
+        now,
+        allow,
+        |right, uid| async move {
+            let token = Token::reset(random::bytes()?);
+            let reset = Reset {
+                uid: uid.ok_or(expired.clone())?,
+                phone: right.phone.clone(),
+                expires_at: now.plus(RESET_LIFE),
+                spent: false,
+            };
+            let hash = ResetHash::of(token.as_str());
+            match app.store.issue_reset(&hash, &reset, &right.spend).await? {
+                ResetOutcome::Done => Ok(Round::Won(token)),
+                ResetOutcome::Raced => Ok(Round::Lost),
+                ResetOutcome::Unreachable => {
+                    Err(why_unreachable(app, &reset, expired.clone()).await?)
+                }
+            }
+        },
+    )
     .await
 }
 
@@ -136,8 +147,7 @@ pub async fn change(
     let keys = [Key::name_owner(name), Key::reset(token)];
     let hash = &HashOnce::default();
     until_won(&app.store, &keys, |seen| async move {
-        must_exist(app, &seen, name, expired)?;
-        let uid = seen.name_owner(name)?;
+        let uid = owner(app, &seen, name, expired)?;
         let reset = seen.reset(token)?.filter(|reset| Some(reset.uid) == uid);
         let reset = reset.ok_or(Error::ResetTokenInvalid)?;
         if reset.spent || reset.expires_at <= now {
@@ -153,14 +163,15 @@ pub async fn change(
     .await
 }
 
-/// Refuses a name without an account with `error`. Where users are hidden the request goes on, so that
-/// it takes as long as any other.
-fn must_exist(app: &App, seen: &Seen, name: &Name, error: &Error) -> Result<(), Error> {
-    if app.config.hide_unknown_users || seen.name_owner(name)?.is_some() {
-        Ok(())
-    } else {
-        Err(error.clone())
+/// The account with this name. A name without one is refused with `unknown`, or, where users are
+/// hidden, evaluated to the end like any other.
+fn owner(app: &App, seen: &Seen, name: &Name, unknown: &Error) -> Result<Option<Uid>, Error> {
+    let uid = seen.name_owner(name)?;
+    let hiding = Hiding::new(app.config.hide_unknown_users, Purpose::Recover);
+    if uid.is_none() && !hiding.is_on() {
+        return Err(unknown.clone());
     }
+    Ok(uid)
 }
 
 /// The error for an account that is disabled, or else no longer at the phone the code was sent to.

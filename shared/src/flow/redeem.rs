@@ -1,4 +1,4 @@
-//! Redeeming a code: the one loop of all purposes.
+//! Redeeming a code: one loop for all purposes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -34,9 +34,11 @@ pub(super) struct Redemption<'a> {
     pub challenge: Option<ChallengeId>,
     /// What the client says it is.
     pub guess: &'a Guess,
+    /// The hash of the new password, where the purpose sets one.
+    pub hash: HashOnce,
 }
 
-/// A right code that is not spent yet. Whoever writes [`Self::spend`] has redeemed it.
+/// A right code that is not spent yet. Writing [`Self::spend`] redeems it.
 pub(super) struct Right<'a> {
     /// What was read, the slot included.
     pub seen: Seen,
@@ -50,17 +52,18 @@ pub(super) struct Right<'a> {
 ///
 /// Each round reads the slot and `keys`, asks `allow`, and evaluates the code. A wrong code is counted
 /// by the write that refuses it. A right one stays usable until `spend` has written
-/// [`Right::spend`] together with its own change. A lost race begins the next round.
+/// [`Right::spend`] together with its own change; it gets what `allow` found. A lost race begins the
+/// next round.
 ///
 /// # Errors
 /// Those of `allow` and `spend`; [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].
-pub(super) async fn redeem<'a, T, Spending>(
+pub(super) async fn redeem<'a, Allowed, T, Spending>(
     app: &Arc<App>,
     redemption: &Redemption<'a>,
     keys: &[Key],
     now: UnixMs,
-    allow: impl Fn(&Seen) -> Result<(), Error>,
-    spend: impl Fn(Right<'a>) -> Spending,
+    allow: impl Fn(&Seen) -> Result<Allowed, Error>,
+    spend: impl Fn(Right<'a>, Allowed) -> Spending,
 ) -> Result<T, Error>
 where
     Spending: Future<Output = Result<Round<T>, Error>>,
@@ -69,12 +72,12 @@ where
     all_keys.push(Key::slot(redemption.key));
     let (allow, spend) = (&allow, &spend);
     until_won(&app.store, &all_keys, |seen| async move {
-        allow(&seen)?;
+        let allowed = allow(&seen)?;
         let Some((right, sends)) = evaluate(app, redemption, seen, now).await? else {
             return Ok(Round::Lost);
         };
         let phone = right.phone.clone();
-        let round = spend(right).await?;
+        let round = spend(right, allowed).await?;
         if let Round::Won(_) = &round {
             was_redeemed(app, redemption.key, phone, sends, now);
         }
@@ -83,8 +86,8 @@ where
     .await
 }
 
-/// For a redemption that needs no check before its code is evaluated.
-pub(super) fn anybody(_: &Seen) -> Result<(), Error> {
+/// The `allow` of a redemption without a check before its code is evaluated.
+pub(super) fn no_check(_: &Seen) -> Result<(), Error> {
     Ok(())
 }
 
@@ -101,6 +104,7 @@ async fn evaluate<'a>(
         key,
         challenge,
         guess,
+        ..
     } = *redemption;
     let policy = app.config.limits.policy(purpose);
     let stored = seen.slot(key)?;
@@ -161,11 +165,11 @@ impl Right<'_> {
     }
 }
 
-/// Defers what a redeemed code is good for: its sends are removed from the sources they were requested
+/// Defers the bookkeeping of a redeemed code: its sends are removed from the sources they were requested
 /// from, and counted as redeemed in the ledger. If this is lost, limits stay stricter for a day.
 fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribution>, now: UnixMs) {
     // The code of a test number is public, so it proves nothing.
-    if app.config.test_numbers.code_of(&phone, now).is_some() {
+    if app.is_test_number(&phone, now) {
         return;
     }
     let tag = Tag::of(key, &app.config.keys);
@@ -176,7 +180,7 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
         let forgotten = sources.into_iter();
         let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
         let counted = sends.iter();
-        let counted = counted.map(|send| app.store.count_verified(send.shard, phone.country(), 1));
+        let counted = counted.map(|send| app.store.count_redeemed(send.shard, phone.country(), 1));
         let (forgotten, counted) = join(join_all(forgotten), join_all(counted)).await;
         for failure in forgotten.into_iter().chain(counted).filter_map(Result::err) {
             tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");

@@ -3,8 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use super::{
+    hiding::Hiding,
     race::Round,
-    redeem::{self, HashOnce, Redemption, anybody},
+    redeem::{self, HashOnce, Redemption, no_check},
     send, session,
 };
 use crate::{
@@ -77,34 +78,42 @@ pub async fn redeem(
     let info = token::read_phone_info(&app.config.keys, phone_info, Purpose::Register, now)?;
     let Registration { name, password, ip } = registration;
     let phone = &info.phone;
-    let redemption = Redemption {
+    let redemption = &Redemption {
         purpose: Purpose::Register,
         key: &SlotKey::register(phone),
         challenge: Some(info.challenge),
         guess,
+        hash: HashOnce::default(),
     };
     let keys = [Key::phone_owner(phone), Key::name_owner(name)];
-    let hash = &HashOnce::default();
-    let created = redeem::redeem(app, &redemption, &keys, now, anybody, |right| async move {
-        must_be_free(&right.seen, phone, name)?;
-        let mut user = User::new(
-            Uid::from_random(random::bytes()?),
-            name.clone(),
-            Some(phone.clone()),
-            now,
-        );
-        user.created_ip.clone_from(ip);
-        user.password = Some(hash.of(app, password)?.clone());
-        match app.store.create_user(&user, Some(&right.spend)).await? {
-            CreateOutcome::Done => Ok(Round::Won(user)),
-            CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
-            CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),
-            CreateOutcome::NameTaken => Err(Error::NameTaken),
-        }
-    });
+    let created = redeem::redeem(
+        app,
+        redemption,
+        &keys,
+        now,
+        no_check,
+        |right, ()| async move {
+            must_be_free(&right.seen, phone, name)?;
+            let mut user = User::new(
+                Uid::from_random(random::bytes()?),
+                name.clone(),
+                Some(phone.clone()),
+                now,
+            );
+            user.created_ip.clone_from(ip);
+            user.password = Some(redemption.hash.of(app, password)?.clone());
+            match app.store.create_user(&user, Some(&right.spend)).await? {
+                CreateOutcome::Done => Ok(Round::Won(user)),
+                CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
+                CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),
+                CreateOutcome::NameTaken => Err(Error::NameTaken),
+            }
+        },
+    );
+    let hiding = Hiding::new(app.config.hide_unknown_users, Purpose::Register);
     match created.await {
         Ok(user) => session::start(app, user, now),
-        Err(expired @ Error::CodeExpired { .. }) if !app.config.hide_unknown_users => {
+        Err(expired @ Error::CodeExpired { .. }) if !hiding.is_on() => {
             Err(why_expired(app, phone, expired).await?)
         }
         Err(error) => Err(error),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    race::Round,
-    redeem::{self, HashOnce, Redemption, anybody},
+    redeem::{self, HashOnce, Redemption, no_check},
     send,
 };
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
         token::{self, Token},
         user::Uid,
     },
-    store::{Key, transaction::Outcome},
+    store::Key,
 };
 
 /// Sends a code to the account with this phone. Returns the ticket that goes with the code.
@@ -55,22 +54,26 @@ pub async fn redeem(
     let keys = &app.config.keys;
     let info = token::read_phone_info(keys, phone_info, Purpose::ResetPassword, now)?;
     let uid = info.uid.ok_or(Error::PhoneInfoInvalid)?;
-    let redemption = Redemption {
+    let redemption = &Redemption {
         purpose: Purpose::ResetPassword,
         key: &SlotKey::reset_password(&info.phone),
         challenge: Some(info.challenge),
         guess,
+        hash: HashOnce::default(),
     };
     let (keys, info) = ([Key::user(uid)], &info);
-    let hash = &HashOnce::default();
-    redeem::redeem(app, &redemption, &keys, now, anybody, |right| async move {
-        right.account(uid, info)?;
-        let (phone, hash) = (&info.phone, hash.of(app, new)?);
-        let reset = app.store.reset_password(uid, phone, hash, &right.spend);
-        Ok(match reset.await? {
-            Outcome::Done => Round::Won(()),
-            Outcome::Raced => Round::Lost,
-        })
-    })
+    redeem::redeem(
+        app,
+        redemption,
+        &keys,
+        now,
+        no_check,
+        |right, ()| async move {
+            right.account(uid, info)?;
+            let (phone, hash) = (&info.phone, redemption.hash.of(app, new)?);
+            let reset = app.store.reset_password(uid, phone, hash, &right.spend);
+            Ok(reset.await?.round(|| ()))
+        },
+    )
     .await
 }

@@ -89,7 +89,7 @@ impl Presented {
     /// Those of [`Self::user`], [`Error::Internal`].
     pub async fn refresh(&self, app: &App, now: UnixMs) -> Result<Token, Error> {
         if self.honoured().is_none() {
-            read(app, self).await?;
+            account(app, self).await?;
         }
         let session = self.honoured().ok_or(Error::TokenInvalid)?;
         token::session(&app.config.keys, session, now)
@@ -100,7 +100,7 @@ impl Presented {
 ///
 /// # Errors
 /// Those of [`Presented::user`], [`Error::Internal`].
-pub async fn read(app: &App, session: &Presented) -> Result<User, Error> {
+pub async fn account(app: &App, session: &Presented) -> Result<User, Error> {
     let keys = [Key::user(session.uid()?)];
     session.user(&app.store.read(&keys).await?)
 }

@@ -43,7 +43,7 @@ pub struct BadText {
 
 impl SmsConfig {
     /// Whether messages are sent.
-    pub fn sends(&self) -> bool {
+    pub fn is_configured(&self) -> bool {
         self.brand.is_some()
     }
 

@@ -120,7 +120,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn count_verified(
+    pub async fn count_redeemed(
         &self,
         shard: Shard,
         country: CountryCode,

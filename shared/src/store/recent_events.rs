@@ -4,7 +4,7 @@
 //! largest limit. DynamoDB evaluates the right-hand sides of an update on the item as it was, so one
 //! update shifts them all. The condition of the update is the rolling window: with five events an
 //! hour, an event is admitted if the fifth newest (`s4`) is an hour old. [`crate::domain::window`] has
-//! the same rule in Rust; it tells from the refused item when to come back.
+//! the same rule in Rust; it computes the wait from the refused item.
 //!
 //! An attribute holds a *mark*: the moment of the event times [`RecentEvents::marks_per_ms`], plus a
 //! tag below that number that says what the event was about.
@@ -28,7 +28,6 @@ use crate::domain::{
 };
 
 /// The recent events of one kind, and their limits.
-#[derive(Debug, Clone)]
 pub(super) struct RecentEvents<'a> {
     /// The item's key, in the codes table.
     pub(super) pk: String,

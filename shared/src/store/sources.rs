@@ -103,7 +103,7 @@ impl Store {
         self.remove_marks(source, limits, now, 1, is_of_slot).await
     }
 
-    /// Removes the send counted at `counted_at`, which failed on our side.
+    /// Removes the send counted at `counted_at`, of which no message was sent.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.

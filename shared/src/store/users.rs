@@ -32,7 +32,7 @@ pub enum CreateOutcome {
     Done,
     /// Another write moved the slot first: read and decide again.
     Raced,
-    /// The number is taken: draw another.
+    /// The uid is taken: draw another.
     UidTaken,
     /// The phone is taken.
     PhoneTaken,
@@ -203,8 +203,8 @@ impl Store {
             .transpose()
     }
 
-    /// Creates an account with its phone and its name, in one transaction that spends the code it was
-    /// asked for with.
+    /// Creates an account, its phone and its name in one transaction, with the slot's step in `spend` if
+    /// there is one. Imports have none.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.

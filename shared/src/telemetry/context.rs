@@ -1,7 +1,7 @@
 //! The telemetry context of one request.
 //!
 //! It is local to the task that works for the request. It holds which request that is, and what the
-//! request collects on its way for its log line and its metrics. So nobody passes a request id, and
+//! request collects on its way for its log line and its metrics. So no function takes a request id, and
 //! the local system, where one process serves many requests at once, keeps them apart as Lambda does.
 
 use std::{cell::RefCell, sync::Arc};
@@ -31,7 +31,7 @@ pub struct RequestInfo {
     pub request_id: String,
     /// The CloudWatch namespace of its metrics.
     pub namespace: String,
-    /// The keys that phone numbers are replaced by pseudonyms with.
+    /// The keys of the log's pseudonyms.
     pub keys: Arc<KeyRing>,
 }
 

@@ -1,5 +1,4 @@
-//! What is logged and measured of a request. This wing knows the domain only; every wing above may
-//! use it.
+//! The log and the metrics of a request.
 
 pub mod context;
 pub mod emf;

@@ -51,7 +51,7 @@ pub async fn answer_in_session(
             (Err(_), Err(error @ (Error::BadRequest(Fault::Body(_)) | Error::Internal(_)))) => {
                 Err(error)
             }
-            // Without a session the answer says nothing else.
+            // Otherwise the session's error comes first.
             (Err(error), _) => Err(error),
         }
     });

@@ -1,6 +1,5 @@
 //! The decision on a send: pure, so it is tested without HTTP and without DynamoDB.
 
-use super::hiding::{Hiding, is_session_error, stand_in};
 use crate::{
     domain::{
         budget::Shard,
@@ -14,6 +13,7 @@ use crate::{
         time::UnixMs,
         user::Uid,
     },
+    flow::hiding::{Hiding, is_session_error, stand_in},
     sms::Plan,
     store::{
         slots::{SlotMove, StoredSlot},
@@ -48,8 +48,8 @@ pub(super) struct Facts {
     pub counted: SourceOutcome,
 }
 
-/// What a new challenge is made from.
-pub(super) struct Draw {
+/// What a new challenge is made from, beside its phone and its key.
+pub(super) struct FreshParts {
     pub id: [u8; 16],
     pub nonce: [u8; 16],
     pub attribution: Attribution,
@@ -61,6 +61,8 @@ pub(super) struct Draft<'a> {
     pub target: Target,
     pub plan: Plan,
     pub step: SlotMove<'a>,
+    /// The challenge to be sent.
+    pub challenge: Challenge,
     /// No message is sent.
     pub is_decoy: bool,
     /// What is known of the source.
@@ -71,15 +73,15 @@ pub(super) struct Draft<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub error: Error,
-    /// An account whose own error comes first, if it is not active.
-    pub unless_inactive: Option<Uid>,
+    /// The account to read before refusing. If it is gone or disabled, that error is returned instead.
+    pub check_first: Option<Uid>,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self {
             error,
-            unless_inactive: None,
+            check_first: None,
         }
     }
 }
@@ -91,7 +93,7 @@ impl From<Error> for Refusal {
 pub(super) fn decide<'a>(
     case: &Case<'a>,
     facts: Facts,
-    draw: Draw,
+    parts: FreshParts,
     plan: impl FnOnce(&Phone) -> Result<Plan, Error>,
 ) -> Result<Draft<'a>, Refusal> {
     let phone = match (&facts.target, case.named) {
@@ -123,11 +125,11 @@ pub(super) fn decide<'a>(
     };
     let seen = readable(facts.slot, case.keys);
     let fresh = Fresh {
-        id: ChallengeId(draw.id),
-        nonce: Nonce(draw.nonce),
+        id: ChallengeId(parts.id),
+        nonce: Nonce(parts.nonce),
         kid: case.keys.active().to_owned(),
         phone: target.phone.clone(),
-        attribution: draw.attribution,
+        attribution: parts.attribution,
         decoy: is_decoy,
     };
     let next = match seen.slot.send(case.now, &case.policy, fresh) {
@@ -139,10 +141,12 @@ pub(super) fn decide<'a>(
                     limit: refused.limit,
                 },
                 // Nothing is written that would check the account.
-                unless_inactive: case.hiding.account_to_check(target.uid),
+                check_first: case.hiding.account_to_check(target.uid),
             });
         }
     };
+    let challenge = next.challenge.clone();
+    let challenge = challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))?;
     Ok(Draft {
         target,
         plan,
@@ -152,6 +156,7 @@ pub(super) fn decide<'a>(
             useless_from: next.useless_from(&case.policy),
             next,
         },
+        challenge,
         is_decoy,
         history,
     })
@@ -172,15 +177,6 @@ impl Draft<'_> {
         if let Some(attribution) = attribution {
             attribution.shard = shard;
         }
-    }
-
-    /// The challenge to be sent.
-    ///
-    /// # Errors
-    /// [`Error::Internal`], which [`Slot::send`](crate::domain::slot::Slot::send) rules out.
-    pub(super) fn challenge(&self) -> Result<Challenge, Error> {
-        let challenge = self.step.next.challenge.clone();
-        challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))
     }
 }
 

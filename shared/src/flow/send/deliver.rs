@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join3;
 
-use super::{hiding::Hiding, reserve::Reservation};
+use super::reserve::Reservation;
 use crate::{
     app::App,
     domain::{
@@ -20,9 +20,12 @@ use crate::{
         user::{Uid, User},
         window::Limit,
     },
-    flow::race::{Round, until_won},
+    flow::{
+        hiding::Hiding,
+        race::{Round, until_won},
+    },
     sms::Plan,
-    store::{Key, slots::SlotMove, transaction::Outcome},
+    store::{Key, slots::SlotMove},
     telemetry::{context, record},
 };
 
@@ -65,12 +68,7 @@ impl Sent {
             uid: self.uid.filter(|_| self.purpose != Purpose::Register),
             challenge: self.challenge.id,
         };
-        if app
-            .config
-            .test_numbers
-            .code_of(&self.phone, self.at)
-            .is_some()
-        {
+        if app.is_test_number(&self.phone, self.at) {
             let (purpose, phone) = (self.purpose.name(), &self.phone);
             tracing::info!(purpose, %phone, "test number, no SMS");
             return Ok(info);
@@ -120,7 +118,7 @@ impl Sent {
         let phone = async {
             match count {
                 PhoneCount::Release => store.release_send(&self.phone, self.at, limits).await,
-                PhoneCount::Keep if self.has_per_number_cool_down() => {
+                PhoneCount::Keep if self.has_cool_down_per_phone() => {
                     store.back_date_send(&self.phone, self.at, limits).await
                 }
                 PhoneCount::Keep => Ok(()),
@@ -140,8 +138,8 @@ impl Sent {
         }
     }
 
-    /// Whether a limit of the phone is a cool-down that holds for every account.
-    fn has_per_number_cool_down(&self) -> bool {
+    /// Whether one of the phone's limits is a cool-down, whichever account asks.
+    fn has_cool_down_per_phone(&self) -> bool {
         let cool_down = self.policy.cool_down;
         let mut limits = self.limits.iter();
         limits.any(|limit| limit.events == 1 && limit.span == cool_down)
@@ -160,10 +158,7 @@ impl Sent {
                 useless_from: next.useless_from(&self.policy),
                 next,
             };
-            Ok(match app.store.move_slot(&step).await? {
-                Outcome::Done => Round::Won(()),
-                Outcome::Raced => Round::Lost,
-            })
+            Ok(app.store.move_slot(&step).await?.round(|| ()))
         })
         .await
     }

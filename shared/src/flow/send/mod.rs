@@ -1,20 +1,21 @@
-//! Sending a code: the one way of all purposes.
+//! Sending a code: one path for all purposes.
 //!
 //! - [`decide`]: the decision, pure
-//! - [`hiding`]: `HIDE_UNKNOWN_USERS`
 //! - [`reserve`]: the fraud guard and the money
 //! - [`deliver`]: the message, and what a failure releases
 
 mod decide;
 mod deliver;
-mod hiding;
 mod reserve;
 
 use std::sync::Arc;
 
 use futures_util::future::{join, join3};
 
-use super::race::{Race, Round};
+use super::{
+    hiding::Hiding,
+    race::{Race, Round},
+};
 use crate::{
     app::App,
     domain::{
@@ -37,9 +38,8 @@ use crate::{
     telemetry::context,
 };
 pub(super) use decide::Target;
-use decide::{Case, Draft, Draw, Facts, Refusal, decide};
+use decide::{Case, Draft, Facts, FreshParts, Refusal, decide};
 use deliver::{PhoneCount, Sent};
-use hiding::Hiding;
 pub(super) use reserve::Reservation;
 
 /// A code to be sent.
@@ -71,7 +71,7 @@ pub(super) fn plan(app: &App, purpose: Purpose, phone: &Phone) -> Result<Plan, E
 }
 
 /// Sends a code to the phone that a request names. Returns the ticket that goes with the code. `target`
-/// finds the account for the phone's owner, and may refuse.
+/// says which account the code is for, given the phone's owner, or refuses.
 pub(super) async fn to_named(
     app: &Arc<App>,
     purpose: Purpose,
@@ -100,7 +100,7 @@ pub(super) async fn to_named(
 }
 
 /// Sends a code: counts the source and reads, decides, records and reserves the money, delivers.
-/// `target` finds the target in what was read, and may refuse.
+/// `target` finds the target in what was read, or refuses.
 ///
 /// Without a race these are two round trips to DynamoDB before the message.
 pub(super) async fn send(
@@ -147,14 +147,17 @@ struct Sender<'a> {
 impl<'a> Sender<'a> {
     fn new(app: &'a App, sending: &'a Sending<'a>, now: UnixMs) -> Self {
         let (purpose, config) = (sending.purpose, &app.config);
-        let hides = config.hide_unknown_users;
+        let hiding = match sending.named {
+            Some(_) => Hiding::new(config.hide_unknown_users, purpose),
+            None => Hiding::off(purpose),
+        };
         Self {
             app,
             sending,
             now,
             policy: config.limits.policy(purpose),
-            limits: config.limits.sends(purpose),
-            hiding: Hiding::new(hides, purpose, sending.named.is_some()),
+            limits: config.limits.sends_per_phone(purpose),
+            hiding,
             reservation: Reservation::new(app, now),
         }
     }
@@ -203,7 +206,7 @@ impl<'a> Sender<'a> {
             target,
             counted,
         };
-        let draw = Draw {
+        let fresh = FreshParts {
             id: random::bytes()?,
             nonce: random::bytes()?,
             attribution: Attribution {
@@ -215,11 +218,11 @@ impl<'a> Sender<'a> {
             Some(plan) => Ok(plan.clone()),
             None => plan(app, sending.purpose, phone),
         };
-        let mut draft = match decide(&case, facts, draw, plan) {
+        let mut draft = match decide(&case, facts, fresh, plan) {
             Ok(draft) => draft,
             Err(refusal) => return Err(self.error_of(refusal).await),
         };
-        if !self.is_test(&draft.target.phone) {
+        if !app.is_test_number(&draft.target.phone, self.now) {
             let country = draft.target.phone.country();
             let (source, history) = (sending.from, &draft.history);
             let admitted = self.reservation.admit(app, seen, country, source, history);
@@ -230,7 +233,7 @@ impl<'a> Sender<'a> {
     }
 
     async fn error_of(&self, refusal: Refusal) -> Error {
-        let Some(uid) = refusal.unless_inactive else {
+        let Some(uid) = refusal.check_first else {
             return refusal.error;
         };
         match self.app.store.user(uid).await {
@@ -241,16 +244,11 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn is_test(&self, phone: &Phone) -> bool {
-        let test_numbers = &self.app.config.test_numbers;
-        test_numbers.code_of(phone, self.now).is_some()
-    }
-
     /// What a send costs: nothing for a test number. A decoy is charged zero, so that it writes what
     /// any other send writes.
     fn charge(&self, draft: &Draft<'_>) -> Option<Charge> {
         let country = draft.target.phone.country();
-        if self.is_test(&draft.target.phone) {
+        if self.app.is_test_number(&draft.target.phone, self.now) {
             None
         } else if draft.is_decoy {
             Some(Charge::nothing(country))
@@ -263,11 +261,11 @@ impl<'a> Sender<'a> {
     async fn record(&mut self, draft: Draft<'_>) -> Result<Round<Sent>, Error> {
         let (app, now, hiding) = (self.app, self.now, self.hiding);
         let charge = self.charge(&draft);
-        let challenge = draft.challenge()?;
         let Draft {
             target: Target { phone, uid },
             plan,
             step,
+            challenge,
             ..
         } = draft;
         let checked = hiding.account_to_check(uid);
@@ -289,6 +287,9 @@ impl<'a> Sender<'a> {
             },
         )
         .await;
+        if let (Ok(SendOutcome::Raced), Ok(()), Ok(_)) = (&recorded, &reserved, &account) {
+            return Ok(Round::Lost);
+        }
         let mut sent = Sent {
             purpose: self.sending.purpose,
             policy: self.policy,
@@ -301,18 +302,20 @@ impl<'a> Sender<'a> {
             challenge,
             at: now,
             hiding,
-            reservation: self.reservation,
+            reservation: self.reservation.take(),
             account: account.as_ref().ok().cloned().flatten(),
         };
         let failure = match (recorded, reserved.and(account.map(drop))) {
             (Ok(SendOutcome::Done), Ok(())) => return Ok(Round::Won(sent)),
-            (Ok(SendOutcome::Raced), Ok(())) => return Ok(Round::Lost),
             // The send may be recorded all the same, and no message will follow.
             (Ok(SendOutcome::Done), Err(error)) | (Err(error), _) => {
                 sent.release_limits(app, PhoneCount::Release).await;
                 error
             }
-            (Ok(SendOutcome::Raced), Err(error)) => error,
+            (Ok(SendOutcome::Raced), reserved) => match reserved {
+                Err(error) => error,
+                Ok(()) => Error::Internal("a lost race that was not decided again".into()),
+            },
             (Ok(SendOutcome::TooFrequent { retry_after }), _) => Error::TooFrequent {
                 retry_after,
                 limit: Limited::Phone,

@@ -16,8 +16,9 @@ use crate::{
     telemetry::record,
 };
 
-/// The place in the ledger where a send's price is, or will be, reserved.
-#[derive(Debug, Clone, Copy)]
+/// The place in the ledger where a send's price is, or will be, reserved. What is reserved has one owner,
+/// who releases it at most once.
+#[derive(Debug)]
 pub(in crate::flow) struct Reservation {
     shard: Shard,
     now: UnixMs,
@@ -31,6 +32,15 @@ impl Reservation {
             shard: app.config.budget.shard(now, any_number()),
             now,
             reserved: None,
+        }
+    }
+
+    /// Hands over what is reserved; nothing is left here.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            shard: self.shard,
+            now: self.now,
+            reserved: self.reserved.take(),
         }
     }
 
@@ -69,8 +79,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// The fraud guard assesses the shard that has been read, and only if that one is suspicious all of
-    /// them.
+    /// The fraud guard assesses the shard that was read; only if that is suspicious, all of them.
     async fn guard(
         &self,
         app: &App,

@@ -40,8 +40,8 @@ fn attribution() -> Attribution {
     }
 }
 
-fn draw() -> Draw {
-    Draw {
+fn parts() -> FreshParts {
+    FreshParts {
         id: [1; 16],
         nonce: [2; 16],
         attribution: attribution(),
@@ -141,7 +141,7 @@ fn decided(
         key: &key,
         named: Some(&named),
         policy: purpose.policy(),
-        hiding: Hiding::new(hides, purpose, true),
+        hiding: Hiding::new(hides, purpose),
         keys: &keys,
         now: NOW,
     };
@@ -150,7 +150,7 @@ fn decided(
         target,
         counted,
     };
-    let draft = decide(&case, facts, draw(), plan(brand))?;
+    let draft = decide(&case, facts, parts(), plan(brand))?;
     Ok((draft.target, draft.is_decoy, draft.step.next))
 }
 
@@ -216,7 +216,7 @@ proptest! {
             (Ok(target), SourceOutcome::Done(_), Err(refused)) => {
                 let refusal = decided.unwrap_err();
                 // The account's own error comes first, so it is checked.
-                prop_assert_eq!(refusal.unless_inactive, target.uid);
+                prop_assert_eq!(refusal.check_first, target.uid);
                 prop_assert_eq!(refusal.error.retry_after(), Some(refused.retry_after));
             }
             _ => prop_assert!(decided.is_err()),
@@ -250,7 +250,7 @@ proptest! {
         purpose in purposes(), slot in slots(), target in targets(), counted in counted(),
     ) {
         if let Err(refusal) = decided(purpose, true, &slot, target, counted, Some("x")) {
-            prop_assert_eq!(refusal.unless_inactive, None);
+            prop_assert_eq!(refusal.check_first, None);
         }
     }
 }
@@ -264,7 +264,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
         key: &key,
         named: Some(&named),
         policy: Purpose::Login.policy(),
-        hiding: Hiding::new(false, Purpose::Login, true),
+        hiding: Hiding::off(Purpose::Login),
         keys: &keys,
         now: NOW,
     };
@@ -276,16 +276,11 @@ fn a_draft_can_be_attributed_to_another_shard() {
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
     };
-    let mut draft = decide(&case, facts, draw(), plan(Some("x"))).unwrap();
+    let mut draft = decide(&case, facts, parts(), plan(Some("x"))).unwrap();
     let other = Shard { day: 1, number: 7 };
     draft.attribute_to(other);
-    let shards: Vec<Shard> = draft
-        .challenge()
-        .unwrap()
-        .attributions
-        .iter()
-        .map(|send| send.shard)
-        .collect();
+    let next = draft.step.next.challenge.unwrap();
+    let shards: Vec<Shard> = next.attributions.iter().map(|send| send.shard).collect();
     assert_eq!(shards, [other]);
 }
 
@@ -299,7 +294,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
         key: &key,
         named: None,
         policy: Purpose::ChangePassword.policy(),
-        hiding: Hiding::new(true, Purpose::ChangePassword, false),
+        hiding: Hiding::off(Purpose::ChangePassword),
         keys: &keys,
         now: NOW,
     };
@@ -316,7 +311,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
         planned.borrow_mut().push(phone.clone());
         plan(Some("x"))(phone)
     };
-    let draft = decide(&case, facts, draw(), plan).unwrap();
+    let draft = decide(&case, facts, parts(), plan).unwrap();
     assert_eq!(draft.target.phone, own);
     assert_eq!(planned.into_inner(), [own]);
 }

@@ -1,8 +1,8 @@
-//! `HIDE_UNKNOWN_USERS`: whether a send may show that an account exists.
+//! `HIDE_UNKNOWN_USERS`: whether a request may show that an account exists.
 //!
-//! A refusal that would show it becomes a *decoy*: a challenge of which no message is sent, with the
-//! same reads and the same writes as any other. Real messages are then sent after the answer, so the
-//! time shows nothing either.
+//! A refused send that would show it becomes a *decoy*: a challenge of which no message is sent, with
+//! the same reads and the same writes as any other. Real messages are then sent after the answer, so
+//! the time shows nothing either.
 
 use crate::domain::{
     error::Error,
@@ -12,7 +12,7 @@ use crate::domain::{
     user::{Uid, User},
 };
 
-/// What hiding does to one send.
+/// What hiding does to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hiding {
     purpose: Purpose,
@@ -20,19 +20,29 @@ pub(super) struct Hiding {
 }
 
 impl Hiding {
-    /// For a send of this purpose. Only a send that names its phone can show anything.
-    pub(super) fn new(is_configured: bool, purpose: Purpose, names_phone: bool) -> Self {
+    /// For a redemption, or for a send that names its phone. Other sends cannot show anything.
+    pub(super) fn new(is_configured: bool, purpose: Purpose) -> Self {
         Self {
             purpose,
-            is_on: is_configured && names_phone,
+            is_on: is_configured,
+        }
+    }
+
+    /// For a request that hides nothing.
+    pub(super) fn off(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            is_on: false,
         }
     }
 
     /// Whether accounts are hidden. Then
-    /// - a refusal by a limit does not check the account first,
+    /// - a send that a limit refuses does not check the account first,
     /// - the account is read beside the write that records the send, and not checked by it,
     /// - the message is sent after the answer,
-    /// - a message that failed gives no cool-down back.
+    /// - a message that failed releases no limits,
+    /// - a redemption for an unknown name goes on, so that it takes as long as any other,
+    /// - an expired code does not say that its phone has an account by now.
     pub(super) fn is_on(self) -> bool {
         self.is_on
     }
@@ -72,8 +82,8 @@ impl Hiding {
     }
 }
 
-/// A number for a phone without an account: the same each time, and no account's. So the path of a
-/// decoy reads the same key each time.
+/// A uid for a phone without an account: the same each time, and no account's. So a decoy reads the
+/// same key each time.
 pub(super) fn stand_in(phone: &Phone, keys: &KeyRing) -> Uid {
     let pseudonym = keys.pseudonym(&format!("nobody#{}", phone.e164()));
     Uid::from_random(pseudonym.number().to_be_bytes())
@@ -81,8 +91,37 @@ pub(super) fn stand_in(phone: &Phone, keys: &KeyRing) -> Uid {
 
 /// Whether a refusal is about the session that was presented. It comes before everything else.
 pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
-    let in_session = matches!(purpose, Purpose::ChangePassword | Purpose::ChangePhone);
-    in_session && *error != Error::PhoneTaken
+    let in_session = match purpose {
+        Purpose::ChangePassword | Purpose::ChangePhone => true,
+        Purpose::Login | Purpose::Register | Purpose::ResetPassword | Purpose::Recover => false,
+    };
+    let is_first = match error {
+        Error::PhoneTaken => false,
+        Error::BadRequest(_)
+        | Error::PhoneInvalid
+        | Error::CountryNotServed
+        | Error::PhoneUnknown
+        | Error::UserNotFound
+        | Error::UserDisabled
+        | Error::PhoneMismatch
+        | Error::NoPhone
+        | Error::NameTaken
+        | Error::TooFrequent { .. }
+        | Error::CodeWrong
+        | Error::CodeExpired { .. }
+        | Error::PhoneInfoInvalid
+        | Error::TokenMissing
+        | Error::TokenInvalid
+        | Error::TokenExpired
+        | Error::ResetTokenInvalid
+        | Error::ResetTokenExpired
+        | Error::PasswordRefused(_)
+        | Error::LoginRefused { .. }
+        | Error::LoginOff
+        | Error::Sms(_)
+        | Error::Internal(_) => true,
+    };
+    in_session && is_first
 }
 
 /// Whether a refusal shows a stranger that an account exists, or that none does.
@@ -94,7 +133,7 @@ fn reveals_account(purpose: Purpose, error: &Error) -> bool {
         | Error::UserDisabled
         | Error::PhoneMismatch
         | Error::NoPhone => !is_session_error(purpose, error),
-        // No send looks at names, codes, tickets or passwords of an account.
+        // No send looks at an account's name, code, ticket or password.
         Error::NameTaken
         | Error::CodeWrong
         | Error::CodeExpired { .. }
