@@ -15,10 +15,12 @@
 pub mod app;
 pub mod aws;
 pub mod background;
+pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod domain;
 pub mod flow;
+pub mod random;
 pub mod runtime;
 pub mod sms;
 pub mod store;

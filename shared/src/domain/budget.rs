@@ -100,9 +100,9 @@ pub struct Tally {
     /// What the country's have.
     pub country: MicroUsd,
     /// Codes sent to the country.
-    pub sent: u64,
+    pub codes_sent: u64,
     /// Those of them that were used.
-    pub verified: u64,
+    pub codes_used: u64,
 }
 
 impl std::iter::Sum for Tally {
@@ -110,16 +110,16 @@ impl std::iter::Sum for Tally {
         tallies.fold(Self::default(), |sum, tally| Self {
             total: MicroUsd(sum.total.0 + tally.total.0),
             country: MicroUsd(sum.country.0 + tally.country.0),
-            sent: sum.sent + tally.sent,
-            verified: sum.verified + tally.verified,
+            codes_sent: sum.codes_sent + tally.codes_sent,
+            codes_used: sum.codes_used + tally.codes_used,
         })
     }
 }
 
 impl Tally {
     /// Codes sent and not used, so far.
-    pub fn unverified(&self) -> u64 {
-        self.sent.saturating_sub(self.verified)
+    pub fn codes_unused(&self) -> u64 {
+        self.codes_sent.saturating_sub(self.codes_used)
     }
 }
 

@@ -117,7 +117,7 @@ mod tests {
             valid_until: UnixMs(0),
             wrong_tries: 0,
             spent: false,
-            origins: Vec::new(),
+            attributions: Vec::new(),
             decoy: false,
         }
     }

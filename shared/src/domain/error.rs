@@ -50,6 +50,19 @@ pub enum BodyProblem {
     NotObject,
 }
 
+/// Why a request could not be read. Each dialect has its own rules for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The body is not in a form that the dialect reads.
+    Body(BodyProblem),
+    /// A required field is absent, `null`, empty or white space.
+    Missing(Field),
+    /// A field is not in its form.
+    Malformed(Field),
+    /// The code has more digits than a code can have.
+    CodeTooLong,
+}
+
 /// Why an SMS could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsFailure {
@@ -87,14 +100,8 @@ pub enum Limited {
 /// Every way a request can be refused or fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The body is not one we read.
-    BodyInvalid(BodyProblem),
-    /// A required field is absent, `null`, empty or white space.
-    Missing(Field),
-    /// A field that has a form of its own does not have it.
-    Malformed(Field),
-    /// The code is longer than any code.
-    CodeTooLong,
+    /// The request cannot be read. Only dialects make this one.
+    BadRequest(Fault),
     /// Not a phone number of its country.
     PhoneInvalid,
     /// A country that `ALLOWED_COUNTRY_CODES` does not list.

@@ -47,11 +47,11 @@ const FAR: u64 = 3;
 
 /// What is known of where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Answers {
+pub struct SourceHistory {
     /// Codes asked for in the last 24 h and not used, this one included.
-    pub unverified: u64,
+    pub unused: u64,
     /// Codes used in the last days.
-    pub verified: u64,
+    pub used: u64,
 }
 
 /// Why a message looks like fraud.
@@ -81,30 +81,38 @@ impl Guard {
     /// Usual is what the country's verified codes make credible, one unused code for each used one
     /// (people who do use their codes leave a third unused), and a constant for a country where
     /// nothing is known yet.
-    pub fn judge(&self, today: &Tally, yesterday: &Tally, source: &Answers) -> Option<Suspicion> {
-        self.judge_share(today, yesterday, source, 1)
+    pub fn assess(
+        &self,
+        today: &Tally,
+        yesterday: &Tally,
+        source: &SourceHistory,
+    ) -> Option<Suspicion> {
+        self.assess_share(today, yesterday, source, 1)
     }
 
     /// The same by the tallies of one of so many shards: a sample, so a suspicion is worth a look at
     /// all of them, and no more.
-    pub fn judge_share(
+    pub fn assess_share(
         &self,
         today: &Tally,
         yesterday: &Tally,
-        source: &Answers,
+        source: &SourceHistory,
         shards: u16,
     ) -> Option<Suspicion> {
         if self.mode == Mode::Off {
             return None;
         }
         let constant = self.usual / u64::from(shards);
-        let usual = constant.max(today.verified).max(yesterday.verified).max(1);
-        let unverified = today.unverified();
-        let credit = |free: u64| free + source.verified;
-        if unverified >= usual * FAR && source.unverified > credit(1) {
+        let usual = constant
+            .max(today.codes_used)
+            .max(yesterday.codes_used)
+            .max(1);
+        let unused = today.codes_unused();
+        let credit = |free: u64| free + source.used;
+        if unused >= usual * FAR && source.unused > credit(1) {
             return Some(Suspicion::FarBeyond);
         }
-        (unverified >= usual && source.unverified > credit(2)).then_some(Suspicion::Unusual)
+        (unused >= usual && source.unused > credit(2)).then_some(Suspicion::Unusual)
     }
 }
 
@@ -117,30 +125,27 @@ mod tests {
         usual: 2,
     };
 
-    fn tally(sent: u64, verified: u64) -> Tally {
+    fn tally(codes_sent: u64, codes_used: u64) -> Tally {
         Tally {
-            sent,
-            verified,
+            codes_sent,
+            codes_used,
             ..Tally::default()
         }
     }
 
-    fn source(unverified: u64, verified: u64) -> Answers {
-        Answers {
-            unverified,
-            verified,
-        }
+    fn source(unused: u64, used: u64) -> SourceHistory {
+        SourceHistory { unused, used }
     }
 
     #[test]
     fn within_the_usual_nobody_is_asked() {
         let none = Tally::default();
-        assert_eq!(GUARD.judge(&tally(1, 0), &none, &source(30, 0)), None);
+        assert_eq!(GUARD.assess(&tally(1, 0), &none, &source(30, 0)), None);
         // Much traffic, most of it answered.
-        assert_eq!(GUARD.judge(&tally(100, 60), &none, &source(30, 0)), None);
+        assert_eq!(GUARD.assess(&tally(100, 60), &none, &source(30, 0)), None);
         // The morning after a usual day.
         assert_eq!(
-            GUARD.judge(&tally(40, 2), &tally(100, 70), &source(30, 0)),
+            GUARD.assess(&tally(40, 2), &tally(100, 70), &source(30, 0)),
             None
         );
     }
@@ -149,27 +154,27 @@ mod tests {
     fn beyond_it_a_source_has_its_credit() {
         let none = Tally::default();
         let today = tally(2, 0);
-        assert_eq!(GUARD.judge(&today, &none, &source(2, 0)), None);
+        assert_eq!(GUARD.assess(&today, &none, &source(2, 0)), None);
         assert_eq!(
-            GUARD.judge(&today, &none, &source(3, 0)),
+            GUARD.assess(&today, &none, &source(3, 0)),
             Some(Suspicion::Unusual)
         );
-        assert_eq!(GUARD.judge(&today, &none, &source(12, 10)), None);
+        assert_eq!(GUARD.assess(&today, &none, &source(12, 10)), None);
         let today = tally(6, 0);
-        assert_eq!(GUARD.judge(&today, &none, &source(1, 0)), None);
+        assert_eq!(GUARD.assess(&today, &none, &source(1, 0)), None);
         assert_eq!(
-            GUARD.judge(&today, &none, &source(2, 0)),
+            GUARD.assess(&today, &none, &source(2, 0)),
             Some(Suspicion::FarBeyond)
         );
-        assert_eq!(GUARD.judge(&today, &none, &source(2, 1)), None);
+        assert_eq!(GUARD.assess(&today, &none, &source(2, 1)), None);
     }
 
     #[test]
     fn a_shard_has_its_share_of_what_is_usual() {
         let guard = Guard { usual: 64, ..GUARD };
         let (none, today, source) = (Tally::default(), tally(2, 0), source(3, 0));
-        assert_eq!(guard.judge(&today, &none, &source), None);
-        let suspicion = guard.judge_share(&today, &none, &source, 32);
+        assert_eq!(guard.assess(&today, &none, &source), None);
+        let suspicion = guard.assess_share(&today, &none, &source, 32);
         assert_eq!(suspicion, Some(Suspicion::Unusual));
     }
 
@@ -180,7 +185,7 @@ mod tests {
             ..GUARD
         };
         assert_eq!(
-            off.judge(&tally(1000, 0), &Tally::default(), &source(99, 0)),
+            off.assess(&tally(1000, 0), &Tally::default(), &source(99, 0)),
             None
         );
     }

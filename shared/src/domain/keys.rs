@@ -9,6 +9,8 @@ use aws_lc_rs::{hkdf, hmac};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
+use crate::domain::hex::Hex;
+
 /// The least a root key may hold: as much as HMAC-SHA256 gives out.
 const MIN_KEY_BYTES: usize = 32;
 
@@ -22,13 +24,13 @@ pub enum Use {
     Session,
     /// Signing phoneInfo tickets.
     PhoneInfo,
-    /// Hashing phone numbers for the log.
-    LogHash,
+    /// Making pseudonyms.
+    Pseudonym,
 }
 
 impl Use {
     /// How many uses there are.
-    const COUNT: usize = Self::LogHash as usize + 1;
+    const COUNT: usize = Self::Pseudonym as usize + 1;
 
     /// The HKDF `info`: part of what is derived, so never to be changed.
     fn label(self) -> &'static [u8] {
@@ -36,7 +38,7 @@ impl Use {
             Self::Code => b"latchkey/1/code",
             Self::Session => b"latchkey/1/session",
             Self::PhoneInfo => b"latchkey/1/phone-info",
-            Self::LogHash => b"latchkey/1/log-hash",
+            Self::Pseudonym => b"latchkey/1/log-hash",
         }
     }
 }
@@ -106,33 +108,71 @@ impl KeyRing {
         self.roots.contains_key(kid)
     }
 
-    /// The sub-key for one use; `None` for an unknown key id.
+    /// The sub-key for one use of the active key.
+    pub fn active_subkey(&self, usage: Use) -> [u8; 32] {
+        // `parse` refuses a ring without its active key.
+        self.roots[&self.active].subkey(usage)
+    }
+
+    /// The sub-key for one use of the key `kid`; `None` when the ring has no such key.
     pub fn subkey(&self, kid: &str, usage: Use) -> Option<[u8; 32]> {
-        let root = self.roots.get(kid)?;
-        let known = &root.subkeys[usage as usize];
-        if let Some(subkey) = known.get() {
-            return Some(*subkey);
-        }
-        let info = [usage.label()];
-        // Expanding fails only beyond 255 blocks of output; this asks for one.
-        let okm = root.key.expand(&info, hkdf::HKDF_SHA256).ok()?;
-        let mut subkey = [0; 32];
-        okm.fill(&mut subkey).ok()?;
-        Some(*known.get_or_init(|| subkey))
+        Some(self.roots.get(kid)?.subkey(usage))
     }
 
-    /// HMAC-SHA256 under the sub-key for one use; `None` for an unknown key id.
+    /// HMAC-SHA256 under the sub-key for one use of the key `kid`; `None` when the ring has no such
+    /// key.
     pub fn mac(&self, kid: &str, usage: Use, message: &[u8]) -> Option<hmac::Tag> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.subkey(kid, usage)?);
-        Some(hmac::sign(&key, message))
+        Some(sign(&self.subkey(kid, usage)?, message))
     }
 
-    /// A stable stand-in for a phone number in logs: 8 bytes of a keyed hash, so that a log can be
-    /// searched by whoever has the key and tells nobody else anything.
-    pub fn log_hash(&self, text: &str) -> String {
-        let tag = self.mac(&self.active, Use::LogHash, text.as_bytes());
-        let bytes = tag.as_ref().map_or(&[][..], |tag| &tag.as_ref()[..8]);
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    /// The pseudonym of a text, made with the active key.
+    pub fn pseudonym(&self, text: &str) -> Pseudonym {
+        let mac = sign(&self.active_subkey(Use::Pseudonym), text.as_bytes());
+        let first_eight = mac.as_ref().iter().take(8);
+        Pseudonym(first_eight.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+}
+
+fn sign(subkey: &[u8; 32], message: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, subkey), message)
+}
+
+impl Root {
+    fn subkey(&self, usage: Use) -> [u8; 32] {
+        *self.subkeys[usage as usize].get_or_init(|| {
+            let info = [usage.label()];
+            let mut subkey = [0; 32];
+            let output = self.key.expand(&info, hkdf::HKDF_SHA256);
+            output
+                .and_then(|output| output.fill(&mut subkey))
+                .expect("HKDF-SHA256 gives up to 255 blocks of 32 bytes, and this is one");
+            subkey
+        })
+    }
+}
+
+/// A number that stands for a personal text (a phone, a slot, a name): the first 64 bits of
+/// HMAC-SHA256 under a sub-key of the active root key. It is printed as 16 hexadecimal digits.
+///
+/// The same text has the same pseudonym as long as the active key stays the same, so log lines and
+/// counters of one phone can be connected. Only a holder of the root key can compute it from the text.
+///
+/// Activating another key changes all pseudonyms. A log search then needs one pseudonym per key;
+/// counters that are kept under a pseudonym (wrong passwords for unknown accounts, the tags in a
+/// source's list) start again at zero; a decoy account gets another uid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pseudonym(u64);
+
+impl Pseudonym {
+    /// The 64 bits.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&self.0.to_be_bytes()).fmt(f)
     }
 }
 
@@ -161,7 +201,7 @@ mod tests {
     #[test]
     fn each_use_has_its_own_key() {
         let ring = KeyRing::parse(&format!(r#"{{"active":"k1","k1":"{K1}"}}"#)).unwrap();
-        let uses = [Use::Code, Use::Session, Use::PhoneInfo, Use::LogHash];
+        let uses = [Use::Code, Use::Session, Use::PhoneInfo, Use::Pseudonym];
         let keys = uses.map(|usage| ring.subkey("k1", usage).unwrap());
         for (n, key) in keys.iter().enumerate() {
             assert!(!keys[n + 1..].contains(key));

@@ -5,6 +5,7 @@ pub mod client_address;
 pub mod code;
 pub mod error;
 pub mod fraud;
+pub mod hex;
 pub mod keys;
 mod numbering;
 pub mod password;

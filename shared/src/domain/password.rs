@@ -10,10 +10,9 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash as Phc},
 };
-use aws_lc_rs::rand;
 use md5::{Digest, Md5};
 
-use crate::domain::error::Error;
+use crate::domain::{error::Error, hex::Hex};
 
 /// A password as clients of every kind can say it: 32 lower-case hex digits of an MD5.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,8 +36,7 @@ impl Password {
     }
 
     fn plain(text: &str) -> Self {
-        let digest = Md5::digest(text.as_bytes());
-        Self(digest.iter().map(|b| format!("{b:02x}")).collect())
+        Self(Hex(&Md5::digest(text.as_bytes())).to_string())
     }
 }
 
@@ -51,7 +49,7 @@ impl fmt::Debug for Password {
 /// An Argon2id hash as a PHC string
 /// (<https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md>).
 #[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(pub String);
+pub struct PasswordHash(String);
 
 impl PasswordHash {
     /// Reads a PHC string of Argon2id, made elsewhere over the MD5 in lower-case hex.
@@ -60,6 +58,16 @@ impl PasswordHash {
         let is_argon2id = parsed.algorithm == Algorithm::Argon2id.ident();
         let is_whole = parsed.hash.is_some() && Params::try_from(&parsed).is_ok();
         (is_argon2id && is_whole).then(|| Self(phc.to_owned()))
+    }
+
+    /// A hash that the store has kept. It is not parsed: a damaged one verifies no password.
+    pub(crate) fn from_stored(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC string, for the store.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -99,19 +107,16 @@ impl Hasher {
         Some(Self { argon2 })
     }
 
-    /// Hashes with a fresh salt.
+    /// Hashes with a salt, which must be random and used for no other hash.
     ///
     /// # Errors
-    /// [`Error::Internal`] without randomness or memory.
-    pub fn hash(&self, password: &Password) -> Result<PasswordHash, Error> {
-        let failed = |what: &str| Error::Internal(format!("password hash: {what}"));
-        let mut salt = [0; 16];
-        rand::fill(&mut salt).map_err(|_| failed("no randomness"))?;
-        let hash = self
+    /// [`Error::Internal`] without memory.
+    pub fn hash(&self, password: &Password, salt: [u8; 16]) -> Result<PasswordHash, Error> {
+        let hash: Result<Phc, _> = self
             .argon2
             .hash_password_with_salt(password.0.as_bytes(), &salt);
-        let hash: Phc = hash.map_err(|error| failed(&error.to_string()))?;
-        Ok(PasswordHash(hash.to_string()))
+        hash.map(|phc| PasswordHash(phc.to_string()))
+            .map_err(|error| Error::Internal(format!("password hash: {error}")))
     }
 
     /// Whether this is the password; at the cost the hash was made with, and at this hasher's cost
@@ -124,7 +129,7 @@ impl Hasher {
                 .verify_password(password.0.as_bytes(), &parsed)
                 .is_ok(),
             None => {
-                let _ = self.hash(password);
+                let _ = self.hash(password, [0; 16]);
                 false
             }
         }
@@ -151,6 +156,7 @@ mod tests {
         memory_kib: 8,
         passes: 1,
     };
+    const SALT: [u8; 16] = [1; 16];
 
     #[test]
     fn a_password_and_its_md5_are_the_same_password() {
@@ -185,13 +191,13 @@ mod tests {
             Password::parse("right1").unwrap(),
             Password::parse("wrong1").unwrap(),
         );
-        let hash = hasher.hash(&right).unwrap();
+        let hash = hasher.hash(&right, SALT).unwrap();
         assert!(
             hash.0.starts_with("$argon2id$v=19$m=8,t=1,p=1$"),
             "{}",
             hash.0
         );
-        assert_ne!(hash, hasher.hash(&right).unwrap());
+        assert_ne!(hash, hasher.hash(&right, [2; 16]).unwrap());
         assert!(hasher.verify(&right, Some(&hash)));
         assert!(!hasher.verify(&wrong, Some(&hash)));
         assert!(!hasher.verify(&right, None));
@@ -201,10 +207,10 @@ mod tests {
     #[test]
     fn a_hash_of_another_cost_verifies_and_is_outdated() {
         let password = Password::parse("right1").unwrap();
-        let old = Hasher::new(CHEAP).unwrap().hash(&password).unwrap();
+        let old = Hasher::new(CHEAP).unwrap().hash(&password, SALT).unwrap();
         let hasher = Hasher::new(Cost { passes: 2, ..CHEAP }).unwrap();
         assert!(hasher.verify(&password, Some(&old)) && hasher.is_outdated(&old));
-        assert!(!hasher.is_outdated(&hasher.hash(&password).unwrap()));
+        assert!(!hasher.is_outdated(&hasher.hash(&password, SALT).unwrap()));
     }
 
     #[test]

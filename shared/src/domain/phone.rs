@@ -29,7 +29,24 @@ impl fmt::Display for CountryCode {
 
 /// The countries a deployment serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedCountries(pub Vec<CountryCode>);
+pub struct ServedCountries(Vec<CountryCode>);
+
+impl ServedCountries {
+    /// Serves these countries.
+    pub fn new(countries: Vec<CountryCode>) -> Self {
+        Self(countries)
+    }
+
+    /// The countries.
+    pub fn as_slice(&self) -> &[CountryCode] {
+        &self.0
+    }
+
+    /// Whether a country is served.
+    pub fn contains(&self, country: CountryCode) -> bool {
+        self.0.contains(&country)
+    }
+}
 
 /// A phone number that is valid in a country we serve.
 ///
@@ -48,7 +65,7 @@ impl Phone {
     /// [`Error::CountryNotServed`], before anything else is looked at; [`Error::PhoneInvalid`].
     pub fn parse(country: &str, national: &str, served: &ServedCountries) -> Result<Self, Error> {
         let country = CountryCode::parse(country).ok_or(Error::CountryNotServed)?;
-        if !served.0.contains(&country) {
+        if !served.contains(country) {
             return Err(Error::CountryNotServed);
         }
         let digits = national.as_bytes();

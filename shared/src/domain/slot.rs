@@ -81,14 +81,14 @@ pub struct Fresh {
     /// Where it is sent.
     pub phone: Phone,
     /// Who asks for it, and where it is counted.
-    pub origin: Origin,
+    pub attribution: Attribution,
     /// Whether nobody is sent it: see [`Challenge::decoy`].
     pub decoy: bool,
 }
 
 /// Whom a send is on account of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct Attribution {
     /// Where it was asked for from.
     pub source: Source,
     /// The ledger's shard it was charged to.
@@ -117,7 +117,7 @@ pub struct Challenge {
     /// Accepted once, never again.
     pub spent: bool,
     /// On whose account each message went out, oldest first.
-    pub origins: Vec<Origin>,
+    pub attributions: Vec<Attribution>,
     /// It stands for an account that is not there and must not be seen to be missing: no message goes
     /// out and no code is right, and all else is as with any other.
     pub decoy: bool,
@@ -188,10 +188,10 @@ impl Slot {
             valid_until: now,
             wrong_tries: 0,
             spent: false,
-            origins: Vec::new(),
+            attributions: Vec::new(),
             decoy: fresh.decoy,
         });
-        challenge.origins.push(fresh.origin);
+        challenge.attributions.push(fresh.attribution);
         let end_of_life = challenge.first_send.plus(policy.lifetime);
         challenge.last_send = now;
         challenge.valid_until = now.plus(policy.validity).min(end_of_life);
@@ -227,7 +227,7 @@ impl Slot {
             let mut next = self.clone();
             next.cooling_since = None;
             if let Some(challenge) = &mut next.challenge {
-                challenge.origins.pop();
+                challenge.attributions.pop();
             }
             next
         })
@@ -368,7 +368,7 @@ mod tests {
                 nonce: Nonce(unique),
                 kid: "k1".into(),
                 phone: phone(),
-                origin: origin(),
+                attribution: attribution(),
                 decoy: false,
             };
             match step.action {
@@ -628,7 +628,7 @@ mod tests {
     fn every_message_of_a_challenge_is_on_somebodys_account() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         let second = first.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
-        let messages = |slot: &Slot| slot.challenge.as_ref().unwrap().origins.len();
+        let messages = |slot: &Slot| slot.challenge.as_ref().unwrap().attributions.len();
         assert_eq!((messages(&first), messages(&second)), (1, 2));
         let failed = second.send_failed(fresh(1).id, UnixMs(120_000)).unwrap();
         assert_eq!(messages(&failed), 1);
@@ -656,13 +656,13 @@ mod tests {
             nonce: Nonce([n; 16]),
             kid: "k1".into(),
             phone: phone(),
-            origin: origin(),
+            attribution: attribution(),
             decoy: false,
         }
     }
 
-    fn origin() -> Origin {
-        Origin {
+    fn attribution() -> Attribution {
+        Attribution {
             source: Source::of([192, 0, 2, 1].into()),
             shard: Shard { day: 0, number: 0 },
         }

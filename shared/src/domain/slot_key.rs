@@ -73,8 +73,7 @@ impl Tag {
 
     /// The tag of a slot.
     pub fn of(slot: &SlotKey, keys: &KeyRing) -> Self {
-        let hash = keys.log_hash(slot.as_str());
-        Self(u64::from_str_radix(&hash, 16).unwrap_or_default() % Self::COUNT)
+        Self(keys.pseudonym(slot.as_str()).number() % Self::COUNT)
     }
 
     /// As stored.

@@ -67,7 +67,7 @@ mod tests {
     use crate::domain::{code::Guess, phone::CountryCode};
 
     fn parse(list: &str) -> Result<TestNumbers, &'static str> {
-        TestNumbers::parse(list, &ServedCountries(vec![CountryCode::CHINA]))
+        TestNumbers::parse(list, &ServedCountries::new(vec![CountryCode::CHINA]))
     }
 
     #[test]

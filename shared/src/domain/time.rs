@@ -1,6 +1,6 @@
 //! Points in time. Nothing in the core reads a clock: `now` is always an argument.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,6 @@ use serde::{Deserialize, Serialize};
 pub struct UnixMs(pub u64);
 
 impl UnixMs {
-    /// The system's clock. Called once per request, at the rim.
-    pub fn now() -> Self {
-        // Before 1970 there were no requests: a clock that says so is read as the epoch.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self(since.map_or(0, |d| d.as_millis() as u64))
-    }
-
     /// This moment and `duration`.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_millis() as u64))

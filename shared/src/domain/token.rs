@@ -6,13 +6,14 @@
 
 use std::{fmt, time::Duration};
 
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::domain::{
     error::Error,
+    hex::Hex,
     keys::{KeyRing, Use},
     phone::Phone,
     purpose::Purpose,
@@ -28,7 +29,24 @@ pub const PHONE_INFO_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// A signed token, to be handed to a client. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(pub String);
+pub struct Token(String);
+
+impl Token {
+    /// A reset token made from random bytes (dialect B): 256 bits in base64url, 43 characters.
+    pub fn reset(random: [u8; 32]) -> Self {
+        Self(BASE64_URL_SAFE_NO_PAD.encode(random))
+    }
+
+    /// As sent to the client, and for nothing else.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As sent to the client, and for nothing else.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +103,7 @@ const PHONE_INFO_AUDIENCE: &str = "phone-info";
 /// Makes a session token.
 ///
 /// # Errors
-/// [`Error::Internal`] when the ring cannot sign, which its construction rules out.
+/// [`Error::Internal`] when the claims cannot be written as JSON, which their types rule out.
 pub fn session(ring: &KeyRing, session: Session, now: UnixMs) -> Result<Token, Error> {
     let claims = SessionClaims {
         aud: SESSION_AUDIENCE.into(),
@@ -100,7 +118,7 @@ pub fn session(ring: &KeyRing, session: Session, now: UnixMs) -> Result<Token, E
 /// Makes a phoneInfo ticket.
 ///
 /// # Errors
-/// [`Error::Internal`] when the ring cannot sign, which its construction rules out.
+/// [`Error::Internal`] when the claims cannot be written as JSON, which their types rule out.
 pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token, Error> {
     let claims = PhoneInfoClaims {
         aud: PHONE_INFO_AUDIENCE.into(),
@@ -142,23 +160,13 @@ impl ResetHash {
     /// The hash of a token as a client presents it.
     pub fn of(token: &str) -> Self {
         let hash = digest::digest(&digest::SHA256, token.as_bytes());
-        Self(hash.as_ref().iter().map(|b| format!("{b:02x}")).collect())
+        Self(Hex(hash.as_ref()).to_string())
     }
 
     /// In hex.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Draws a reset token.
-///
-/// # Errors
-/// [`Error::Internal`] without randomness.
-pub fn reset_token() -> Result<Token, Error> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| Error::Internal("no randomness".into()))?;
-    Ok(Token(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// Reads a phoneInfo ticket that must be for `purpose`.
@@ -192,12 +200,10 @@ pub fn read_phone_info(
 }
 
 fn sign(ring: &KeyRing, usage: Use, claims: &impl Serialize) -> Result<Token, Error> {
-    let kid = ring.active();
     let mut header = Header::new(Algorithm::HS256);
-    header.kid = Some(kid.to_owned());
-    let subkey = ring.subkey(kid, usage);
-    let subkey = subkey.ok_or_else(|| Error::Internal("no active key".into()))?;
-    jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(&subkey))
+    header.kid = Some(ring.active().to_owned());
+    let key = EncodingKey::from_secret(&ring.active_subkey(usage));
+    jsonwebtoken::encode(&header, claims, &key)
         .map(Token)
         .map_err(|error| Error::Internal(format!("signing failed: {error}")))
 }

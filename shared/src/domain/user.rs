@@ -1,9 +1,10 @@
 //! The account.
 
-use aws_lc_rs::rand;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{error::Error, password::PasswordHash, phone::Phone, time::UnixMs};
+use crate::domain::{password::PasswordHash, phone::Phone, time::UnixMs};
 
 /// An account's number: random, 53 bits, so that a JSON number holds it in every client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -11,21 +12,17 @@ use crate::domain::{error::Error, password::PasswordHash, phone::Phone, time::Un
 pub struct Uid(pub u64);
 
 impl Uid {
-    /// Draws a number; whether it is free, the store decides.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] without randomness.
-    pub fn draw() -> Result<Self, Error> {
-        let mut bytes = [0; 8];
-        rand::fill(&mut bytes).map_err(|_| Error::Internal("no randomness".into()))?;
-        Ok(Self((u64::from_be_bytes(bytes) >> 11).max(1)))
+    /// The number that random bytes give: their first 53 bits, and 1 in place of 0. Whether it is
+    /// free, the store decides.
+    pub fn from_random(bytes: [u8; 8]) -> Self {
+        Self((u64::from_be_bytes(bytes) >> 11).max(1))
     }
 }
 
 /// An account's name: 1 to 64 characters, none of them a control character.
 ///
 /// Unique without regard to case; kept as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
@@ -47,8 +44,14 @@ impl Name {
     }
 }
 
-/// An account as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name(…)")
+    }
+}
+
+/// An account as the store keeps it. `Debug` shows nothing personal.
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// Its number.
     pub uid: Uid,
@@ -101,5 +104,36 @@ impl User {
     /// Whether it may log in.
     pub fn is_active(&self) -> bool {
         self.status == 0
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("uid", &self.uid)
+            .field("phone", &self.phone)
+            .field("status", &self.status)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printing_a_user_shows_nothing_personal() {
+        let name = Name::parse("eric").unwrap();
+        let phone = Phone::from_parts("86", "13800138001");
+        let mut user = User::new(Uid(5), name, phone, UnixMs(0));
+        user.email = "eric@example.com".into();
+        user.created_ip = "192.0.2.1".into();
+        user.icon = "eric.jpg".into();
+        let printed = format!("{user:?} {:?}", user.name);
+        assert_eq!(
+            printed,
+            "User { uid: Uid(5), phone: Some(+86 *********01), status: 0, epoch: 0, .. } Name(…)"
+        );
     }
 }
