@@ -146,7 +146,7 @@ impl Config {
             let complaint = format!("must lie between SENDS_PER_PHONE_HOUR and {MAX_SENDS_A_DAY}");
             return Err(env.error("SENDS_PER_PHONE_DAY", complaint));
         }
-        let served = ServedCountries(env.countries("ALLOWED_COUNTRY_CODES", "86")?);
+        let served = ServedCountries::new(env.countries("ALLOWED_COUNTRY_CODES", "86")?);
         let sms = SmsConfig::read(&env)?;
         let budget = env.budget(&sms, &served)?;
         let guard = Guard {
@@ -286,7 +286,7 @@ impl Env<'_> {
             .ok_or_else(|| self.error("SMS_MAX_PRICE_USD", "must be a number such as 0.20"))?;
         let caps = self.usd_by_country("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":20}"#)?;
         let prices = self.usd_by_country("SMS_PRICES_USD", r#"{"86":0.03}"#)?;
-        Ok(Budget::new(day, caps, prices, unlisted, &served.0))
+        Ok(Budget::new(day, caps, prices, unlisted, served.as_slice()))
     }
 
     fn usd_by_country(
@@ -398,7 +398,10 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_readme() {
         let config = read(&[]).unwrap();
-        assert_eq!(config.served, ServedCountries(vec![CountryCode::CHINA]));
+        assert_eq!(
+            config.served,
+            ServedCountries::new(vec![CountryCode::CHINA])
+        );
         assert!(config.login_enabled);
         assert_eq!(
             (

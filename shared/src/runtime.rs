@@ -24,6 +24,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     app::App,
     aws::Connections,
+    clock,
     config::Config,
     domain::time::UnixMs,
     telemetry::{context, log, metrics},
@@ -41,7 +42,7 @@ where
 {
     let app = start().await?;
     let handler = service_fn(|event: LambdaEvent<LambdaRequest>| {
-        let (context, now) = (event.context, UnixMs::now());
+        let (context, now) = (event.context, clock::now());
         // Boxed at once: what is wrapped around it would otherwise hold it several times over, 190 KB.
         let answer = boxed(|| handle(app.clone(), event.payload.into(), now));
         let app = &app;
@@ -76,7 +77,7 @@ where
 {
     let app = start().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
-        let (context, now) = (event.context, UnixMs::now());
+        let (context, now) = (event.context, clock::now());
         let report = boxed(|| handle(app.clone(), event.payload, now));
         let app = &app;
         boxed(|| async move {

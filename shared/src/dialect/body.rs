@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, http::header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use crate::domain::error::{BodyProblem, Error};
+use crate::domain::error::{BodyProblem, Error, Fault};
 
 /// The largest body we read.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -16,23 +16,25 @@ impl Fields {
     /// Reads `application/x-www-form-urlencoded` as a form and anything else as JSON.
     ///
     /// # Errors
-    /// [`Error::BodyInvalid`].
+    /// [`Fault::Body`].
     pub fn of(request: &Request) -> Result<Self, Error> {
         let bytes = bytes_of(request);
         if bytes.len() > MAX_BYTES {
-            return Err(Error::BodyInvalid(BodyProblem::TooLarge));
+            return Err(Error::BadRequest(Fault::Body(BodyProblem::TooLarge)));
         }
         let fields = match is_form(request) {
             true => form(bytes),
             false => json(bytes),
         };
-        fields.map(Self).map_err(Error::BodyInvalid)
+        fields
+            .map(Self)
+            .map_err(|problem| Error::BadRequest(Fault::Body(problem)))
     }
 
     /// The same for an endpoint that needs no field: it may be called without a body.
     ///
     /// # Errors
-    /// [`Error::BodyInvalid`].
+    /// [`Fault::Body`].
     pub fn of_any(request: &Request) -> Result<Self, Error> {
         match bytes_of(request).is_empty() {
             true => Ok(Self(Map::new())),

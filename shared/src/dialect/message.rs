@@ -14,7 +14,7 @@ use crate::{
     domain::{
         client_address::Source,
         code::Guess,
-        error::{Error, Field},
+        error::{Error, Fault, Field},
         password::Password,
         phone::Phone,
         time::UnixMs,
@@ -45,7 +45,7 @@ enum Outcome {
 impl Success {
     /// A ticket for the code that was sent.
     pub fn phone_info(ticket: Token) -> Self {
-        Self::of(Outcome::PhoneInfo(ticket.0))
+        Self::of(Outcome::PhoneInfo(ticket.into_string()))
     }
 
     /// An account.
@@ -126,7 +126,7 @@ impl InSession {
     /// The fields of the body.
     ///
     /// # Errors
-    /// [`Error::BodyInvalid`].
+    /// [`Fault::Body`].
     pub fn fields(&self) -> Result<&Fields, Error> {
         self.fields.as_ref().map_err(Clone::clone)
     }
@@ -148,7 +148,9 @@ pub async fn answer_in_session(
         };
         match (request.session.refresh(app, now).await, result) {
             (Ok(token), result) => Ok((result, Some(token))),
-            (Err(_), Err(error @ (Error::BodyInvalid(_) | Error::Internal(_)))) => Err(error),
+            (Err(_), Err(error @ (Error::BadRequest(Fault::Body(_)) | Error::Internal(_)))) => {
+                Err(error)
+            }
             // Whatever else was wrong, without a session nothing more is said.
             (Err(error), _) => Err(error),
         }
@@ -179,7 +181,7 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
         Ok(None) => fields.text(misspelt, Error::PhoneInvalid),
         found => found,
     };
-    let phone = either("phone", "phon")?.ok_or(Error::Missing(Field::Phone))?;
+    let phone = either("phone", "phon")?.ok_or(Error::BadRequest(Fault::Missing(Field::Phone)))?;
     let country = either("countryCode", "contryCode")?;
     let country = country.unwrap_or_else(|| "86".to_owned());
     let phone = Phone::parse(&digits(&country), &digits(&phone), &app.served)?;
@@ -193,7 +195,7 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
 /// [`Error::Missing`], [`Error::CodeWrong`].
 pub fn code(fields: &Fields) -> Result<Guess, Error> {
     let code = fields.text("code", Error::CodeWrong)?;
-    let code = code.ok_or(Error::Missing(Field::Code))?;
+    let code = code.ok_or(Error::BadRequest(Fault::Missing(Field::Code)))?;
     Ok(Guess::parse(&code))
 }
 
@@ -203,7 +205,7 @@ pub fn code(fields: &Fields) -> Result<Guess, Error> {
 /// [`Error::Missing`], [`Error::PhoneInfoInvalid`].
 pub fn phone_info(fields: &Fields) -> Result<String, Error> {
     let phone_info = fields.text("phoneInfo", Error::PhoneInfoInvalid)?;
-    phone_info.ok_or(Error::Missing(Field::PhoneInfo))
+    phone_info.ok_or(Error::BadRequest(Fault::Missing(Field::PhoneInfo)))
 }
 
 /// A password that must be there.
@@ -211,7 +213,7 @@ pub fn phone_info(fields: &Fields) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Missing`], [`Error::PasswordRefused`].
 pub fn password(fields: &Fields, name: &str, field: Field) -> Result<Password, Error> {
-    optional_password(fields, name, field)?.ok_or(Error::Missing(field))
+    optional_password(fields, name, field)?.ok_or(Error::BadRequest(Fault::Missing(field)))
 }
 
 /// A password that may be there.
@@ -233,7 +235,7 @@ pub fn optional_password(
 /// # Errors
 /// [`Error::Missing`].
 pub fn name(fields: &Fields) -> Result<Name, Error> {
-    let missing = Error::Missing(Field::Name);
+    let missing = Error::BadRequest(Fault::Missing(Field::Name));
     let name = fields.text("name", missing.clone())?;
     name.and_then(|name| Name::parse(&name)).ok_or(missing)
 }
@@ -243,7 +245,7 @@ pub fn name(fields: &Fields) -> Result<Name, Error> {
 /// # Errors
 /// [`Error::Missing`].
 pub fn phone_or_name(fields: &Fields, app: &App) -> Result<(Option<Phone>, Option<Name>), Error> {
-    let missing = Error::Missing(Field::Value);
+    let missing = Error::BadRequest(Fault::Missing(Field::Value));
     let value = fields.text("value", missing.clone())?.ok_or(missing)?;
     let country = fields
         .text("countryCode", Error::PhoneInvalid)
@@ -270,9 +272,9 @@ fn digits(text: &str) -> String {
 /// Status, code and message of every error.
 fn wire(error: &Error) -> (u16, &'static str, &'static str) {
     match error {
-        Error::BodyInvalid(_) => (400, "{BODY}_NOT_VALID", "Body not valid"),
-        Error::Missing(field) => missing(*field),
-        Error::Malformed(field) => refused(*field),
+        Error::BadRequest(Fault::Body(_)) => (400, "{BODY}_NOT_VALID", "Body not valid"),
+        Error::BadRequest(Fault::Missing(field)) => missing(*field),
+        Error::BadRequest(Fault::Malformed(field)) => refused(*field),
         Error::PasswordRefused(field) => refused(*field),
         Error::PhoneInvalid | Error::CountryNotServed => {
             (400, "PHONE_NOT_VALIDATE", "Phone not validate")
@@ -291,7 +293,9 @@ fn wire(error: &Error) -> (u16, &'static str, &'static str) {
             "SEND_MESSAGE_FREQUENTLY",
             "Send message too frequently",
         ),
-        Error::CodeWrong | Error::CodeTooLong | Error::CodeExpired { .. } => refused(Field::Code),
+        Error::CodeWrong | Error::BadRequest(Fault::CodeTooLong) | Error::CodeExpired { .. } => {
+            refused(Field::Code)
+        }
         Error::PhoneInfoInvalid => refused(Field::PhoneInfo),
         Error::TokenMissing
         | Error::TokenInvalid
@@ -366,7 +370,7 @@ fn render(result: Result<Success, Error>, token: Option<Token>) -> Response<Body
             result,
             token: started,
         }) => {
-            let token = started.or(token).map(|token| token.0);
+            let token = started.or(token).map(Token::into_string);
             let body = SuccessBody {
                 status: 200,
                 result: &result,
@@ -378,7 +382,7 @@ fn render(result: Result<Success, Error>, token: Option<Token>) -> Response<Body
         }
         Err(error) => {
             let (status, code, message) = wire(&error);
-            let token = token.map(|token| token.0);
+            let token = token.map(Token::into_string);
             let body = ErrorBody {
                 success: false,
                 message,

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     domain::{
         code::Guess,
-        error::{BodyProblem, Error, Field, SmsFailure},
+        error::{BodyProblem, Error, Fault, Field, SmsFailure},
         phone::{CountryCode, Phone},
         time::UnixMs,
     },
@@ -111,18 +111,18 @@ pub async fn in_session<T>(
 /// # Errors
 /// [`Error::Missing`], [`Error::Malformed`], [`Error::CountryNotServed`], [`Error::PhoneInvalid`].
 pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
-    let malformed = Error::Malformed(Field::Country);
+    let malformed = Error::BadRequest(Fault::Malformed(Field::Country));
     let mcode = fields.text("mcode", malformed.clone())?;
-    let mcode = mcode.ok_or(Error::Missing(Field::Country))?;
+    let mcode = mcode.ok_or(Error::BadRequest(Fault::Missing(Field::Country)))?;
     let digits = mcode.strip_prefix('+').ok_or(malformed.clone())?;
     let is_code = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_code {
         return Err(malformed);
     }
-    let country = CountryCode::parse(digits).filter(|country| app.served.0.contains(country));
+    let country = CountryCode::parse(digits).filter(|country| app.served.contains(*country));
     country.ok_or(Error::CountryNotServed)?;
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
-    let mobile = mobile.ok_or(Error::Missing(Field::Phone))?;
+    let mobile = mobile.ok_or(Error::BadRequest(Fault::Missing(Field::Phone)))?;
     let phone = Phone::parse(digits, &mobile, &app.served)?;
     context::about(app, &phone);
     Ok(phone)
@@ -139,40 +139,48 @@ pub fn phone_and_code(fields: &Fields, app: &App) -> Result<(Phone, Guess), Erro
 /// The `verify_code`: a string of at most six characters.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::Malformed`], [`Error::CodeTooLong`].
+/// [`Fault::Missing`], [`Fault::Malformed`], [`Fault::CodeTooLong`].
 fn verify_code(fields: &Fields) -> Result<Guess, Error> {
-    let not_a_string = Error::Malformed(Field::Code);
+    let not_a_string = Error::BadRequest(Fault::Malformed(Field::Code));
     let code = fields.text("verify_code", not_a_string.clone())?;
-    let code = code.ok_or(Error::Missing(Field::Code))?;
+    let code = code.ok_or(Error::BadRequest(Fault::Missing(Field::Code)))?;
     if !fields.is_string("verify_code") {
         return Err(not_a_string);
     }
     match code.chars().count() <= MAX_CODE_CHARS {
         true => Ok(Guess::parse(&code)),
-        false => Err(Error::CodeTooLong),
+        false => Err(Error::BadRequest(Fault::CodeTooLong)),
     }
 }
 
 /// `code` and `msg` of every error.
 fn wire(error: &Error) -> (Code, String) {
     let (code, msg) = match error {
-        Error::BodyInvalid(problem) => {
+        Error::BadRequest(Fault::Body(problem)) => {
             let msg = format!("Invalid Request: {}", describe(*problem));
             return (Code::Number(400), msg);
         }
-        Error::Missing(Field::Country) => (Code::Text("400104"), "mcode must be required"),
-        Error::Malformed(Field::Country) | Error::CountryNotServed => {
+        Error::BadRequest(Fault::Missing(Field::Country)) => {
+            (Code::Text("400104"), "mcode must be required")
+        }
+        Error::BadRequest(Fault::Malformed(Field::Country)) | Error::CountryNotServed => {
             (Code::Text("400105"), "mcode must be valid")
         }
-        Error::Missing(Field::Code) => (Code::Text("400108"), "verify_code must be required"),
-        Error::Malformed(Field::Code) => (Code::Text("400109"), "verify_code must be a string"),
-        Error::CodeTooLong => (
+        Error::BadRequest(Fault::Missing(Field::Code)) => {
+            (Code::Text("400108"), "verify_code must be required")
+        }
+        Error::BadRequest(Fault::Malformed(Field::Code)) => {
+            (Code::Text("400109"), "verify_code must be a string")
+        }
+        Error::BadRequest(Fault::CodeTooLong) => (
             Code::Text("400110"),
             "verify_code must be at most 6 characters",
         ),
         // This dialect's only other parameter is the number.
-        Error::Missing(_) => (Code::Text("400106"), "mobile must be required"),
-        Error::Malformed(_) | Error::PhoneInvalid => (Code::Text("400107"), "mobile must be valid"),
+        Error::BadRequest(Fault::Missing(_)) => (Code::Text("400106"), "mobile must be required"),
+        Error::BadRequest(Fault::Malformed(_)) | Error::PhoneInvalid => {
+            (Code::Text("400107"), "mobile must be valid")
+        }
         Error::CodeWrong => (Code::Number(400_190), "verify code error"),
         Error::CodeExpired { .. } => (Code::Number(400_191), "verify code expired"),
         Error::Sms(SmsFailure::Unavailable) => (Code::Number(400_192), "sms unavailable"),

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     domain::{
         code::Guess,
-        error::{Error, Field, SmsFailure},
+        error::{Error, Fault, Field, SmsFailure},
         password::Password,
         phone::Phone,
         token::Token,
@@ -51,7 +51,7 @@ impl Info {
 
     /// The token that lets the password be changed.
     pub fn reset_token(token: Token) -> Self {
-        Self(token.0)
+        Self(token.into_string())
     }
 
     /// The password has been changed.
@@ -144,7 +144,7 @@ pub fn password_change(fields: &Fields) -> Result<PasswordChange, Error> {
     let name = required(fields, "username", Field::Name, &unknown)?;
     let token = required(fields, "Verification_char", Field::ResetToken, &invalid)?;
     let new = fields.exact_text("new_password", refused.clone())?;
-    let new = new.ok_or(Error::Missing(Field::NewPassword))?;
+    let new = new.ok_or(Error::BadRequest(Fault::Missing(Field::NewPassword)))?;
     Ok(PasswordChange {
         new: Password::parse_alphanumeric(&new).ok_or(refused)?,
         name: Name::parse(&name).ok_or(unknown)?,
@@ -154,18 +154,18 @@ pub fn password_change(fields: &Fields) -> Result<PasswordChange, Error> {
 
 fn required(fields: &Fields, name: &str, field: Field, malformed: &Error) -> Result<String, Error> {
     let text = fields.text(name, malformed.clone())?;
-    text.ok_or(Error::Missing(field))
+    text.ok_or(Error::BadRequest(Fault::Missing(field)))
 }
 
 /// `msg` and `info` of every error.
 fn wire(error: &Error, step: Step) -> (u16, &'static str) {
     match error {
-        Error::BodyInvalid(_) => (3003, "请求格式错误"),
-        Error::Missing(_) => match step {
+        Error::BadRequest(Fault::Body(_)) => (3003, "请求格式错误"),
+        Error::BadRequest(Fault::Missing(_)) => match step {
             Step::Send => (3003, "账号和手机号不可为空"),
             Step::Verify | Step::Change => (3003, "账号、密码和验证码不可为空"),
         },
-        Error::Malformed(_) => (3003, "请求格式错误"),
+        Error::BadRequest(Fault::Malformed(_)) => (3003, "请求格式错误"),
         Error::PhoneInvalid | Error::CountryNotServed => (8011, "手机号格式错误"),
         Error::PhoneUnknown | Error::UserNotFound | Error::LoginRefused { .. } => {
             (2002, "用户不存在")
@@ -174,7 +174,7 @@ fn wire(error: &Error, step: Step) -> (u16, &'static str) {
         Error::NoPhone => (8004, "账号未绑定手机号"),
         Error::PhoneMismatch | Error::PhoneTaken => (8005, "手机号与绑定手机号不一致"),
         Error::TooFrequent { .. } => (8012, "发送过于频繁，请稍后再试:8"),
-        Error::CodeWrong | Error::CodeTooLong => (8013, "验证码错误"),
+        Error::CodeWrong | Error::BadRequest(Fault::CodeTooLong) => (8013, "验证码错误"),
         Error::CodeExpired { .. } => (8014, "验证码已过期"),
         Error::PhoneInfoInvalid
         | Error::TokenMissing

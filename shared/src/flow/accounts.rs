@@ -16,6 +16,7 @@ use crate::{
         token::{self, Token},
         user::{Name, Uid, User},
     },
+    random,
     store::{Created, Key},
 };
 
@@ -105,9 +106,16 @@ pub async fn register(
         // Hashed once, however many rounds it takes.
         let password = match hash.take() {
             Some(hash) => hash,
-            None => app.password_hasher.hash(&registration.password)?,
+            None => app
+                .password_hasher
+                .hash(&registration.password, random::bytes()?)?,
         };
-        let mut user = User::new(Uid::draw()?, name.clone(), Some(phone.clone()), now);
+        let mut user = User::new(
+            Uid::from_random(random::bytes()?),
+            name.clone(),
+            Some(phone.clone()),
+            now,
+        );
         user.created_ip.clone_from(&registration.ip);
         user.password = Some(password.clone());
         hash = Some(password);

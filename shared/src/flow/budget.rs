@@ -11,7 +11,7 @@ use crate::{
     domain::{
         budget::{Charge, Shard, Tally, until_tomorrow},
         error::{Error, Limited},
-        fraud::{Answers, Suspicion},
+        fraud::{SourceHistory, Suspicion},
         phone::CountryCode,
         time::UnixMs,
     },
@@ -111,12 +111,12 @@ async fn any_with_room(app: &App, charge: &Charge, now: UnixMs) -> Result<Shard,
 pub(super) async fn judge(
     app: &App,
     country: CountryCode,
-    source: &Answers,
+    source: &SourceHistory,
     now: UnixMs,
 ) -> Result<Option<Suspicion>, Error> {
     let unusual = &app.bad_news.unusual;
     if let Some((today, yesterday)) = unusual.get(country, now) {
-        return Ok(app.guard.judge(&today, &yesterday, source));
+        return Ok(app.guard.assess(&today, &yesterday, source));
     }
     let all: Vec<Shard> = app.budget.all_shards(now).collect();
     let days = all.iter().flat_map(|shard| [*shard, shard.yesterday()]);
@@ -127,7 +127,7 @@ pub(super) async fn judge(
         .iter()
         .map(|shard| seen.tally(shard.yesterday(), country));
     let yesterday = yesterday.sum();
-    let suspicion = app.guard.judge(&today, &yesterday, source);
+    let suspicion = app.guard.assess(&today, &yesterday, source);
     if suspicion.is_some() {
         unusual.set(country, now, (today, yesterday));
     }

@@ -12,6 +12,7 @@ use crate::{
         time::UnixMs,
         user::{Name, Uid, User},
     },
+    random,
     store::Created,
 };
 
@@ -136,7 +137,9 @@ async fn create(
             Created::Done => return Ok((Outcome::Created, Some(candidate.user.uid.0), None)),
             Created::NameTaken => return exists("name"),
             Created::PhoneTaken => return exists("phone"),
-            Created::UidTaken if candidate.is_drawn => candidate.user.uid = Uid::draw()?,
+            Created::UidTaken if candidate.is_drawn => {
+                candidate.user.uid = Uid::from_random(random::bytes()?)
+            }
             Created::UidTaken => return exists("uuid"),
             Created::Raced => {}
         }
@@ -162,7 +165,9 @@ fn account(app: &App, entry: &Value, now: UnixMs) -> Result<Candidate, String> {
         )?),
     };
     let uid = match entry.uuid {
-        None => Uid::draw().map_err(|_| "no randomness")?,
+        None => random::bytes()
+            .map(Uid::from_random)
+            .map_err(|_| "no randomness")?,
         Some(uid @ 1..=MAX_UID) => Uid(uid),
         Some(_) => return Err("uuid: 1 to 2^53-1".into()),
     };
@@ -199,7 +204,9 @@ fn password(app: &App, entry: &Entry) -> Result<Option<PasswordHash>, String> {
         }
         _ => return Err("password, passwordMd5, passwordHash: one of them".into()),
     };
-    let hash = app.password_hasher.hash(&password);
+    let hash = app
+        .password_hasher
+        .hash(&password, random::bytes().map_err(|_| "no randomness")?);
     Ok(Some(hash.map_err(|_| "password: could not be hashed")?))
 }
 

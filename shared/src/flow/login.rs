@@ -17,6 +17,7 @@ use crate::{
         user::{Name, Uid, User},
         window::Limit,
     },
+    random,
     store::{Attempt, Key, Outcome},
 };
 
@@ -137,10 +138,10 @@ pub async fn by_password(
     // stand-in that is just as stable.
     let whose = match (uid, phone, name) {
         (Some(uid), ..) => uid.0.to_string(),
-        (None, Some(phone), _) => format!("nobody-{}", app.keys.log_hash(&phone.e164())),
+        (None, Some(phone), _) => format!("nobody-{}", app.keys.pseudonym(&phone.e164())),
         (None, None, name) => {
             let name = name.map(Name::folded).unwrap_or_default();
-            format!("nobody-{}", app.keys.log_hash(&name))
+            format!("nobody-{}", app.keys.pseudonym(&name))
         }
     };
     // Counted before the password is looked at: a hundred at once get ten looks.
@@ -169,7 +170,8 @@ async fn upgrade_hash(app: &App, user: &User, password: &Password) {
     if !app.password_hasher.is_outdated(old) {
         return;
     }
-    let upgraded = match app.password_hasher.hash(password) {
+    let hash = random::bytes().and_then(|salt| app.password_hasher.hash(password, salt));
+    let upgraded = match hash {
         Ok(new) => app.store.upgrade_hash(user.uid, old, &new).await,
         Err(error) => Err(error),
     };

@@ -16,6 +16,7 @@ use crate::{
         token::{self, Session, Token},
         user::{Uid, User},
     },
+    random,
     store::{Attempt, Key, Outcome},
 };
 
@@ -122,7 +123,7 @@ pub async fn change(
                 if let Some(old) = old {
                     must_be(app, &user, old, now).await?;
                 }
-                app.password_hasher.hash(new)?
+                app.password_hasher.hash(new, random::bytes()?)?
             }
         };
         let at = Session {
@@ -221,7 +222,7 @@ pub async fn reset(
         }
         let new_hash = match hash.take() {
             Some(hash) => hash,
-            None => app.password_hasher.hash(new)?,
+            None => app.password_hasher.hash(new, random::bytes()?)?,
         };
         match app
             .store

@@ -14,9 +14,10 @@ use crate::{
         purpose::Purpose,
         slot_key::SlotKey,
         time::UnixMs,
-        token::{self, RESET_LIFE, ResetHash, Token},
+        token::{RESET_LIFE, ResetHash, Token},
         user::Name,
     },
+    random,
     store::{Key, Outcome, Reset},
 };
 
@@ -120,14 +121,14 @@ pub async fn verify(
             continue;
         };
         let uid = uid.ok_or(expired.clone())?;
-        let token = token::reset_token()?;
+        let token = Token::reset(random::bytes()?);
         let reset = Reset {
             uid,
             phone: right.phone.clone(),
             expires_at: now.plus(RESET_LIFE),
             spent: false,
         };
-        let hash = ResetHash::of(&token.0);
+        let hash = ResetHash::of(token.as_str());
         match app.store.issue_reset(&hash, &reset, &right.spend).await? {
             Some(Outcome::Done) => {
                 right.was_used(app, now);
@@ -170,7 +171,7 @@ pub async fn change(
         }
         let password = match new_hash.take() {
             Some(hash) => hash,
-            None => app.password_hasher.hash(new)?,
+            None => app.password_hasher.hash(new, random::bytes()?)?,
         };
         match app.store.redeem_reset(&hash, &reset, &password).await? {
             Some(Outcome::Done) => return Ok(()),

@@ -11,7 +11,7 @@ use crate::{
         error::Error,
         phone::Phone,
         purpose::Purpose,
-        slot::{Challenge, ChallengeId, Origin, Verdict},
+        slot::{Attribution, Challenge, ChallengeId, Verdict},
         slot_key::{SlotKey, Tag},
         time::UnixMs,
     },
@@ -37,7 +37,7 @@ pub(super) struct Right<'a> {
     pub spend: SlotMove<'a>,
     /// Where the code was sent.
     pub phone: Phone,
-    origins: Vec<Origin>,
+    origins: Vec<Attribution>,
 }
 
 /// Decides on a code by what was read. A wrong one is counted here and now; a right one is the
@@ -88,7 +88,7 @@ pub(super) async fn judge<'a>(
         return Ok(Some(Right {
             spend: step,
             phone: challenge.phone,
-            origins: challenge.origins,
+            origins: challenge.attributions,
         }));
     }
     match app.store.move_slot(&step).await? {

@@ -11,10 +11,10 @@ use crate::{
         client_address::Source,
         code::Code,
         error::{Error, Limited},
-        fraud::{Answers, Mode},
+        fraud::{Mode, SourceHistory},
         phone::Phone,
         purpose::Purpose,
-        slot::{Challenge, ChallengeId, Fresh, Nonce, Origin, Policy},
+        slot::{Attribution, Challenge, ChallengeId, Fresh, Nonce, Policy},
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::{self, PhoneInfo, Token},
@@ -168,7 +168,7 @@ impl<'a> Sender<'a> {
     async fn count(&self) -> Result<Counted, Error> {
         let (app, source) = (self.app, self.sending.from);
         if app.source_limits.is_empty() {
-            return Ok(Counted::Done(Answers::default()));
+            return Ok(Counted::Done(SourceHistory::default()));
         }
         let tag = Tag::of(self.sending.key, &app.keys);
         let counted = app
@@ -254,7 +254,7 @@ impl<'a> Sender<'a> {
         let challenge = next.challenge.as_mut();
         let challenge =
             challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))?;
-        if let Some(origin) = challenge.origins.last_mut() {
+        if let Some(origin) = challenge.attributions.last_mut() {
             origin.shard = self.shard;
         }
         let challenge = challenge.clone();
@@ -274,13 +274,18 @@ impl<'a> Sender<'a> {
 
     /// Asks the toll-fraud guard: first by the shard that has been read, and only if that looks odd,
     /// by all of them.
-    async fn guard(&self, seen: &Seen, phone: &Phone, answers: &Answers) -> Result<(), Error> {
+    async fn guard(
+        &self,
+        seen: &Seen,
+        phone: &Phone,
+        answers: &SourceHistory,
+    ) -> Result<(), Error> {
         let (guard, country) = (&self.app.guard, phone.country());
         let today = seen.tally(self.shard, country);
         let yesterday = seen.tally(self.shard.yesterday(), country);
         let shards = self.app.budget.shards();
         if guard
-            .judge_share(&today, &yesterday, answers, shards)
+            .assess_share(&today, &yesterday, answers, shards)
             .is_none()
         {
             return Ok(());
@@ -291,9 +296,9 @@ impl<'a> Sender<'a> {
         };
         let refused = guard.mode == Mode::Enforce;
         metrics::fraud_decision(if refused { "Refused" } else { "Observed" });
-        let source_hash = self.app.keys.log_hash(self.sending.from.as_str());
+        let source_hash = self.app.keys.pseudonym(self.sending.from.as_str());
         let reason = suspicion.name();
-        tracing::warn!(%country, source_hash, reason, refused, "suspected toll fraud");
+        tracing::warn!(%country, %source_hash, reason, refused, "suspected toll fraud");
         match refused {
             false => Ok(()),
             true => Err(Error::TooFrequent {
@@ -389,7 +394,7 @@ impl<'a> Sender<'a> {
             nonce: Nonce(random()?),
             kid: self.app.keys.active().to_owned(),
             phone: phone.clone(),
-            origin: Origin {
+            attribution: Attribution {
                 source: self.sending.from.clone(),
                 shard: self.shard,
             },
@@ -571,8 +576,8 @@ fn tells_who_is_known(purpose: Purpose, error: &Error) -> bool {
 
 /// A number for an account that is not there: always the same, and nobody's.
 fn stand_in(app: &App, phone: &Phone) -> Uid {
-    let hash = app.keys.log_hash(&format!("nobody#{}", phone.e164()));
-    Uid((u64::from_str_radix(&hash, 16).unwrap_or_default() >> 11).max(1))
+    let pseudonym = app.keys.pseudonym(&format!("nobody#{}", phone.e164()));
+    Uid::from_random(pseudonym.number().to_be_bytes())
 }
 
 async fn must_be_active(app: &App, uid: Option<Uid>) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::domain::{
     error::Error,
     password::PasswordHash,
     phone::Phone,
-    slot::{Challenge, ChallengeId, Nonce, Origin, Slot},
+    slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
     slot_key::SlotKey,
     time::UnixMs,
     token::ResetHash,
@@ -131,7 +131,7 @@ impl SlotItem {
             valid_until: challenge.valid_until,
             wrong_tries: challenge.wrong_tries,
             spent: challenge.spent,
-            origins: challenge.origins.iter().map(OriginItem::new).collect(),
+            origins: challenge.attributions.iter().map(OriginItem::new).collect(),
             decoy: challenge.decoy,
         });
         Self {
@@ -171,7 +171,7 @@ impl ChallengeItem {
             valid_until: self.valid_until,
             wrong_tries: self.wrong_tries,
             spent: self.spent,
-            origins: self
+            attributions: self
                 .origins
                 .into_iter()
                 .map(OriginItem::into_origin)
@@ -182,7 +182,7 @@ impl ChallengeItem {
 }
 
 impl OriginItem {
-    fn new(origin: &Origin) -> Self {
+    fn new(origin: &Attribution) -> Self {
         Self {
             source: origin.source.as_str().to_owned(),
             day: origin.shard.day,
@@ -190,8 +190,8 @@ impl OriginItem {
         }
     }
 
-    fn into_origin(self) -> Origin {
-        Origin {
+    fn into_origin(self) -> Attribution {
+        Attribution {
             source: Source::from_stored(self.source),
             shard: Shard {
                 day: self.day,
@@ -261,7 +261,7 @@ impl UserItem {
             email: user.email.clone(),
             country: user.phone.as_ref().map(|phone| phone.country().to_string()),
             phone: user.phone.as_ref().map(|phone| phone.national().to_owned()),
-            password: user.password.as_ref().map(|hash| hash.0.clone()),
+            password: user.password.as_ref().map(|hash| hash.as_str().to_owned()),
             created_ms: user.created_at,
             created_ip: user.created_ip.clone(),
             icon: user.icon.clone(),
@@ -282,7 +282,7 @@ impl UserItem {
         Ok(User {
             uid: self.uid,
             name: name.ok_or_else(|| Error::Internal("item: not a name".into()))?,
-            password: self.password.map(PasswordHash),
+            password: self.password.map(PasswordHash::from_stored),
             email: self.email,
             phone,
             created_at: self.created_ms,

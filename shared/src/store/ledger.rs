@@ -163,7 +163,7 @@ fn tally(item: &Item, country: CountryCode) -> Tally {
     Tally {
         total: MicroUsd(count(item, "total")),
         country: MicroUsd(count(item, &format!("c{country}"))),
-        sent: count(item, &format!("n{country}")),
-        verified: count(item, &format!("v{country}")),
+        codes_sent: count(item, &format!("n{country}")),
+        codes_used: count(item, &format!("v{country}")),
     }
 }

@@ -702,8 +702,8 @@ impl Store {
             .set_key(Some(primary_key(items::user_key(uid))))
             .update_expression("SET password = :to")
             .condition_expression("password = :from")
-            .expression_attribute_values(":to", AttributeValue::S(to.0.clone()))
-            .expression_attribute_values(":from", AttributeValue::S(from.0.clone()));
+            .expression_attribute_values(":to", AttributeValue::S(to.as_str().to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(from.as_str().to_owned()));
         match update.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(()),
@@ -752,7 +752,10 @@ impl Store {
         still: Still<'_>,
     ) -> Result<TransactWriteItem, Error> {
         let (condition, mut values) = still.condition();
-        values.insert(":password".to_owned(), AttributeValue::S(hash.0.clone()));
+        values.insert(
+            ":password".to_owned(),
+            AttributeValue::S(hash.as_str().to_owned()),
+        );
         values.insert(":one".to_owned(), number(1));
         let update = Update::builder()
             .table_name(&self.users)

@@ -18,7 +18,7 @@ use super::{
     register::{self, Register},
 };
 use crate::domain::{
-    client_address::Source, error::Error, fraud::Answers, slot_key::Tag, time::UnixMs,
+    client_address::Source, error::Error, fraud::SourceHistory, slot_key::Tag, time::UnixMs,
     window::Limit,
 };
 
@@ -33,7 +33,7 @@ const MOST_VERIFIED: u64 = 1000;
 #[must_use]
 pub enum Counted {
     /// It is counted; what is known of the source, this send included.
-    Done(Answers),
+    Done(SourceHistory),
     /// The source has asked for too many that were not used.
     TooMany {
         /// When it may ask again.
@@ -183,14 +183,14 @@ fn sends<'a>(source: &Source, limits: &'a [Limit]) -> Register<'a> {
 }
 
 /// What an item says of its source.
-fn answers(item: &Item, limits: &[Limit], now: UnixMs) -> Answers {
+fn answers(item: &Item, limits: &[Limit], now: UnixMs) -> SourceHistory {
     let longest = limits.iter().max_by_key(|limit| limit.span);
     let horizon = longest.map_or(UnixMs(0), |limit| limit.horizon(now));
     let marks = register::marks(Some(item));
-    let unverified = marks.filter(|mark| mark / Tag::COUNT > horizon.0).count();
-    Answers {
-        unverified: unverified as u64,
-        verified: verified(item, now),
+    let unused = marks.filter(|mark| mark / Tag::COUNT > horizon.0).count();
+    SourceHistory {
+        unused: unused as u64,
+        used: verified(item, now),
     }
 }
 

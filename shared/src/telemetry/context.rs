@@ -8,6 +8,7 @@ use std::{cell::RefCell, fmt::Display, sync::Arc};
 
 use crate::{
     app::App,
+    clock,
     domain::{
         error::Error,
         phone::{CountryCode, Phone},
@@ -76,7 +77,7 @@ pub async fn observed<T>(
 pub(crate) fn continued(app: Arc<App>, work: impl Future<Output = ()>) -> impl Future<Output = ()> {
     let names = with(|noted| (noted.function.clone(), noted.request_id.clone()));
     let (function, request_id) = names.unwrap_or_default();
-    async move { observed(&app, &function, &request_id, UnixMs::now(), work).await }
+    async move { observed(&app, &function, &request_id, clock::now(), work).await }
 }
 
 /// Nothing, where no request is at hand: a unit test, the start of a process.
@@ -88,7 +89,7 @@ fn with<T>(look: impl FnOnce(&mut Noted) -> T) -> Option<T> {
 pub(crate) fn about(app: &App, phone: &Phone) {
     with(|noted| {
         noted.phone = Some(phone.masked());
-        noted.phone_hash = Some(app.keys.log_hash(&phone.e164()));
+        noted.phone_hash = Some(app.keys.pseudonym(&phone.e164()).to_string());
     });
 }
 

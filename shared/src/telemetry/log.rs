@@ -14,7 +14,7 @@ use tracing::{
     span,
 };
 
-use crate::domain::time::UnixMs;
+use crate::clock;
 
 /// What is logged, as `LOG_LEVEL` says, given to `write` line by line: `timestamp` and `level` as Lambda
 /// reads them (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>),
@@ -69,7 +69,7 @@ impl<W: Fn(&str) + Send + Sync + 'static> Subscriber for Lines<W> {
 }
 
 fn now() -> Value {
-    let now = i64::try_from(UnixMs::now().0).map(DateTime::from_millis);
+    let now = i64::try_from(clock::now().0).map(DateTime::from_millis);
     let now = now.ok().and_then(|now| now.fmt(Format::DateTime).ok());
     now.into()
 }
@@ -134,7 +134,7 @@ mod tests {
             let mut line: Value = serde_json::from_str(line).unwrap();
             let at = line.as_object_mut().unwrap().remove("timestamp").unwrap();
             let at = DateTime::from_str(at.as_str().unwrap(), Format::DateTime).unwrap();
-            let age = UnixMs::now().0 as i64 - at.to_millis().unwrap();
+            let age = clock::now().0 as i64 - at.to_millis().unwrap();
             assert!((0..60_000).contains(&age), "{at}");
             written.lock().unwrap().push(line);
         });

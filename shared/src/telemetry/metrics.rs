@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{
-        error::{Error, Limited, SmsFailure},
+        error::{Error, Fault, Limited, SmsFailure},
         phone::CountryCode,
         time::UnixMs,
     },
@@ -198,13 +198,15 @@ pub(crate) fn failed(error: &Error) {
     match error {
         Error::Internal(_) => count(Metric::InternalErrors, None),
         Error::Sms(failure) => send_failed(*failure),
-        Error::CodeWrong | Error::CodeTooLong => count(Metric::Verifications, Some("Wrong")),
+        Error::CodeWrong | Error::BadRequest(Fault::CodeTooLong) => {
+            count(Metric::Verifications, Some("Wrong"))
+        }
         Error::CodeExpired { retry_after: None } => count(Metric::Verifications, Some("Expired")),
         Error::CodeExpired {
             retry_after: Some(_),
         } => count(Metric::Verifications, Some("Blocked")),
-        Error::BodyInvalid(_) => refused("BodyInvalid"),
-        Error::Missing(_) | Error::Malformed(_) => refused("FieldInvalid"),
+        Error::BadRequest(Fault::Body(_)) => refused("BodyInvalid"),
+        Error::BadRequest(Fault::Missing(_) | Fault::Malformed(_)) => refused("FieldInvalid"),
         Error::PhoneInvalid => refused("PhoneInvalid"),
         Error::CountryNotServed => refused("CountryNotServed"),
         Error::PhoneUnknown | Error::UserNotFound => refused("UserUnknown"),

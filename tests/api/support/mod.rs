@@ -132,7 +132,7 @@ impl TestApp {
             Relay::start(dynamodb_url).await,
             Relay::start(sns_url).await,
         );
-        let unique = std::process::id() as u64 * 1_000_000 + UnixMs::now().0 % 1_000_000;
+        let unique = std::process::id() as u64 * 1_000_000 + shared::clock::now().0 % 1_000_000;
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let namespace = format!("test-{unique}-{next}");
@@ -217,7 +217,9 @@ impl TestApp {
         .unwrap();
         user.password = password.map(|password| {
             self.learn_password(password);
-            cheap.hash(&Password::parse(password).unwrap()).unwrap()
+            cheap
+                .hash(&Password::parse(password).unwrap(), [0; 16])
+                .unwrap()
         });
         let store = self.system.lock().unwrap().store.clone();
         assert_eq!(store.create_user(&user, None).await, Ok(Created::Done));
@@ -432,7 +434,7 @@ impl TestApp {
     /// The lines that have been logged with the hash of this text as `field`: by any test, as all
     /// systems here hash alike.
     pub fn logged_with(&self, field: &str, text: &str) -> Vec<Value> {
-        let hash = self.function_app("info").keys.log_hash(text);
+        let hash = self.function_app("info").keys.pseudonym(text).to_string();
         let lines = secrets::log_lines().into_iter();
         lines.filter(|line| line[field] == hash).collect()
     }

@@ -6,7 +6,6 @@ use local::{System, gateway::SOURCE_IP_HEADER};
 use serde_json::{Value, json};
 use shared::domain::{
     phone::Phone,
-    time::UnixMs,
     user::{Name, Uid, User},
 };
 
@@ -203,7 +202,7 @@ impl<'a> Requests<'a> {
         let name = Name::parse(name).ok_or("not a name")?;
         let phone = Phone::from_parts("86", phone);
         let uid = Uid(1_000_000 + u64::from(self.made));
-        let user = User::new(uid, name, phone, UnixMs::now());
+        let user = User::new(uid, name, phone, shared::clock::now());
         let created = self.system.store.create_user(&user, None).await;
         created
             .map(drop)

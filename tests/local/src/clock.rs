@@ -19,7 +19,7 @@ pub struct Clock {
 impl Clock {
     /// The time.
     pub fn now(&self) -> UnixMs {
-        UnixMs::now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst)))
+        shared::clock::now().plus(Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst)))
     }
 
     /// Moves the time forward, to whole milliseconds, for all clones.

@@ -64,7 +64,8 @@ impl DemoUser {
         let name = Name::parse(self.name).ok_or_else(|| failed("not a name"))?;
         let password = Password::parse(self.password).ok_or_else(|| failed("not a password"))?;
         let hasher = Hasher::new(DEFAULT_COST).ok_or_else(|| failed("no hasher"))?;
-        let hash = hasher.hash(&password);
+        let salt = shared::random::bytes().map_err(|error| failed(&format!("{error:?}")))?;
+        let hash = hasher.hash(&password, salt);
         let phone = Phone::from_parts(self.country_code, self.phone);
         let mut user = User::new(Uid(self.uid), name, phone, UnixMs(self.created_at));
         user.created_ip = self.created_ip.to_owned();
