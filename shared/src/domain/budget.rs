@@ -1,11 +1,13 @@
-//! The money ledger: what a day's messages may cost, overall and by country.
+//! The money ledger: what the messages of one day may cost, in total and per country.
 //!
-//! A message's price is reserved before SNS is called and given back when SNS refuses it, so the sum
-//! of all reservations is never less than the bill. The day's sum is kept in shards, each with its
-//! share of the caps: a send writes one of them, picked at random, so none becomes hot and no two
-//! sends wait for each other; and as the shares add up to the caps, no shard need know of another.
-//! A shard's last piece, too small for one more message, is lost; so there are no more shards than
-//! leave that under a twentieth of a cap.
+//! A message's price is reserved before SNS is called and released when SNS refuses the message. So
+//! the sum of the reservations is never less than the bill.
+//!
+//! The ledger of a day is split into shards. Each shard has an equal share of every cap, and a send
+//! writes one shard, picked at random. So no item is written by every send, and a shard can be
+//! checked without reading the others: the shares add up to the cap. The rest of a share that is too
+//! small for one more message stays unused. The number of shards is limited so that this rest is
+//! less than a twentieth of any cap.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -16,24 +18,27 @@ use crate::domain::{phone::CountryCode, time::UnixMs};
 pub struct MicroUsd(pub u64);
 
 impl MicroUsd {
-    /// Of an amount in US dollars, if it is one: not negative, at most a million.
+    /// Converts an amount in US dollars, rounded to the nearest millionth; `None` for a negative
+    /// amount, for more than a million dollars, and for what is not a number.
     pub fn of_usd(usd: f64) -> Option<Self> {
         let fits = (0.0..=1e6).contains(&usd);
         fits.then(|| Self((usd * 1e6).round() as u64))
     }
 }
 
+/// US dollars with four decimals.
 impl fmt::Display for MicroUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.4}", self.0 as f64 / 1e6)
     }
 }
 
-/// What one SMS costs, by country calling code: planning figures of November 2026, rounded up, with
-/// usual carrier fees. They are no quotation: AWS's list
+/// The price of one SMS in US dollars, by country calling code.
+///
+/// These are planning figures of November 2026, rounded up, with usual carrier fees. AWS's price list
 /// (<https://aws.amazon.com/end-user-messaging/pricing/>) changes at any time and differs by route, so
-/// set `SMS_PRICES_USD` to what your bill says. A country that is not listed counts at
-/// `SMS_MAX_PRICE_USD`, above which SNS does not send.
+/// set `SMS_PRICES_USD` to the prices on your bill. A country that is not listed is charged
+/// `SMS_MAX_PRICE_USD`: SNS does not send above that price.
 const PRICES: &[(&str, f64)] = &[
     ("1", 0.0120),
     ("33", 0.0900),
@@ -55,35 +60,37 @@ const PRICES: &[(&str, f64)] = &[
     ("886", 0.0700),
 ];
 
-/// The caps on what messages cost, and the prices they are counted at.
+/// The caps of the ledger and the prices that messages are charged at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
-    /// What all messages of a day may cost together.
+    /// The cap on all messages of a day.
     day: MicroUsd,
-    /// What a country's may, where that is less.
+    /// The caps on one country's messages of a day. They apply beside the cap of the day.
     by_country: BTreeMap<CountryCode, MicroUsd>,
     prices: BTreeMap<CountryCode, MicroUsd>,
+    /// The price for a country that is not in `prices`.
     unlisted: MicroUsd,
     shards: u16,
 }
 
-/// The most shards a day has. With this many, a ledger item is written by one send in 32.
+/// The largest number of shards of a day. One send in 32 then writes the same ledger item.
 pub const MAX_SHARDS: u16 = 32;
 
-/// So many messages a shard's share must pay for, so that its last piece is under 5 % of it.
-const MESSAGES_A_SHARE: u64 = 20;
+/// The number of messages that a shard's share must pay for. The unused rest of a share is less than
+/// one message, so it is less than 1/20 of the share.
+const MESSAGES_PER_SHARE: u64 = 20;
 
 /// One shard of one day's ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shard {
     /// Days since 1970, in UTC.
     pub day: u64,
-    /// Below the budget's number of shards.
+    /// From 0 to the budget's number of shards, exclusive.
     pub number: u16,
 }
 
 impl Shard {
-    /// The same shard a day earlier.
+    /// The shard with this number of the day before.
     pub fn yesterday(self) -> Self {
         Self {
             day: self.day.saturating_sub(1),
@@ -92,16 +99,16 @@ impl Shard {
     }
 }
 
-/// What a shard holds of one country, and of all.
+/// The figures of one shard for one country; also the sum of several shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// What all messages have cost.
+    /// Reserved for messages to all countries.
     pub total: MicroUsd,
-    /// What the country's have.
+    /// Reserved for messages to the country.
     pub country: MicroUsd,
-    /// Codes sent to the country.
+    /// Codes that were sent to the country.
     pub codes_sent: u64,
-    /// Those of them that were used.
+    /// Codes of the country that were sent and then used.
     pub codes_used: u64,
 }
 
@@ -117,25 +124,25 @@ impl std::iter::Sum for Tally {
 }
 
 impl Tally {
-    /// Codes sent and not used, so far.
+    /// Codes of the country that were sent and have not been used.
     pub fn codes_unused(&self) -> u64 {
         self.codes_sent.saturating_sub(self.codes_used)
     }
 }
 
-/// What a message takes out of the ledger.
+/// What one message reserves in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
-    /// Where it goes.
+    /// The country that the message goes to.
     pub country: CountryCode,
-    /// What it costs.
+    /// The price of the message.
     pub price: MicroUsd,
-    /// 1 for a code, which may come back verified; 0 for a notice.
+    /// The number of codes in the message: 1 for a code, 0 for a notice.
     pub codes: u64,
 }
 
 impl Charge {
-    /// A charge for nothing.
+    /// A charge that reserves nothing.
     pub fn nothing(country: CountryCode) -> Self {
         Self {
             country,
@@ -146,8 +153,10 @@ impl Charge {
 }
 
 impl Budget {
-    /// With these caps; `prices` in place of ours, and `unlisted` where neither has one. `served` are
-    /// the countries that messages can go to.
+    /// A budget with a cap of the day and caps by country.
+    ///
+    /// `prices` take precedence over the built-in prices; `unlisted` is the price for a country that
+    /// has neither. The cheapest share of the `served` countries decides the number of shards.
     pub fn new(
         day: MicroUsd,
         by_country: BTreeMap<CountryCode, MicroUsd>,
@@ -155,33 +164,31 @@ impl Budget {
         unlisted: MicroUsd,
         served: &[CountryCode],
     ) -> Self {
-        let ours = PRICES.iter().filter_map(|(country, usd)| {
+        let built_in = PRICES.iter().filter_map(|(country, usd)| {
             Some((CountryCode::parse(country)?, MicroUsd::of_usd(*usd)?))
         });
-        let mut all: BTreeMap<_, _> = ours.collect();
-        all.extend(prices);
         let mut budget = Self {
             day,
             by_country,
-            prices: all,
+            prices: built_in.chain(prices).collect(),
             unlisted,
             shards: 1,
         };
         let shares = served.iter().map(|country| {
-            let cap = budget.cap(*country).0;
-            cap / (budget.price(*country).0.max(1) * MESSAGES_A_SHARE)
+            let smallest_share = budget.price(*country).0.max(1) * MESSAGES_PER_SHARE;
+            budget.cap(*country).0 / smallest_share
         });
-        let fewest = shares.min().unwrap_or(1);
-        budget.shards = fewest.clamp(1, MAX_SHARDS.into()) as u16;
+        let fewest_shares = shares.min().unwrap_or(1);
+        budget.shards = fewest_shares.clamp(1, MAX_SHARDS.into()) as u16;
         budget
     }
 
-    /// What a message to this country counts at.
+    /// The price of one message to a country.
     pub fn price(&self, country: CountryCode) -> MicroUsd {
         *self.prices.get(&country).unwrap_or(&self.unlisted)
     }
 
-    /// A charge for a message to this country.
+    /// The charge for one message to a country, with so many codes in it.
     pub fn charge(&self, country: CountryCode, codes: u64) -> Charge {
         Charge {
             country,
@@ -190,17 +197,18 @@ impl Budget {
         }
     }
 
+    /// The cap that binds a country: its own or that of the day, whichever is less.
     fn cap(&self, country: CountryCode) -> MicroUsd {
         let own = self.by_country.get(&country).copied();
         own.map_or(self.day, |own| own.min(self.day))
     }
 
-    /// How many shards a day has.
+    /// The number of shards of a day.
     pub fn shards(&self) -> u16 {
         self.shards
     }
 
-    /// A shard of the day of `now`, picked by `random`.
+    /// The shard of the day of `now` that `random` picks.
     pub fn shard(&self, now: UnixMs, random: u16) -> Shard {
         Shard {
             day: now.0 / DAY_MS,
@@ -214,22 +222,22 @@ impl Budget {
         (0..self.shards).map(move |number| Shard { day, number })
     }
 
-    /// The most that a shard may hold before a charge: of all countries, and of the charge's. `None`
-    /// when the charge is more than a share.
+    /// How much a shard may have reserved and still take a charge: for all countries, and for the
+    /// country of the charge. `None` when the charge is more than a share.
     pub fn room(&self, charge: &Charge) -> Option<(MicroUsd, MicroUsd)> {
         let shards = u64::from(self.shards);
         let share = |cap: MicroUsd| Some(MicroUsd((cap.0 / shards).checked_sub(charge.price.0)?));
         Some((share(self.day)?, share(self.cap(charge.country))?))
     }
 
-    /// Whether a shard that holds this has room for a charge.
+    /// Whether a shard with this tally has room for a charge.
     pub fn admits(&self, tally: &Tally, charge: &Charge) -> bool {
         self.room(charge)
-            .is_some_and(|(all, country)| tally.total <= all && tally.country <= country)
+            .is_some_and(|(total, country)| tally.total <= total && tally.country <= country)
     }
 
-    /// How much of its share a shard has used, the overall or the country's, whichever is more; in
-    /// percent. Shards fill evenly, so each tells of the whole.
+    /// How much of a shard's share is reserved, in percent from 0 to 100: of the share of the day or
+    /// of the country, whichever is more. Shards fill evenly, so one shard stands for all of them.
     pub fn used_percent(&self, tally: &Tally, country: CountryCode) -> u64 {
         let shards = u64::from(self.shards);
         let percent = |used: MicroUsd, cap: MicroUsd| {
@@ -243,7 +251,7 @@ impl Budget {
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// How long until the ledger begins anew.
+/// The time until the next midnight in UTC, when the ledger of the next day begins.
 pub fn until_tomorrow(now: UnixMs) -> Duration {
     Duration::from_millis(DAY_MS - now.0 % DAY_MS)
 }
@@ -254,8 +262,12 @@ mod tests {
 
     use super::*;
 
+    fn usd(amount: f64) -> MicroUsd {
+        MicroUsd::of_usd(amount).unwrap()
+    }
+
+    /// A budget that serves China at this price, with the cap of the day and a cap for China.
     fn budget(day: f64, china: Option<f64>, price: f64) -> Budget {
-        let usd = |amount| MicroUsd::of_usd(amount).unwrap();
         let own = china.map(|cap| (CountryCode::CHINA, usd(cap)));
         Budget::new(
             usd(day),
@@ -268,23 +280,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn full_shards_never_add_up_to_more_than_a_cap_nor_to_much_less(
+        fn full_shards_add_up_to_between_95_percent_of_the_cap_and_the_cap(
             day in 1.0f64..5_000.0, own in prop::option::of(1.0f64..5_000.0), price in 0.001f64..0.05,
         ) {
             let budget = budget(day, own, price);
             let charge = budget.charge(CountryCode::CHINA, 1);
-            let mut spent = 0;
+            prop_assert!(charge.price.0 > 0);
+            let mut reserved = 0;
             for _ in 0..budget.shards() {
                 let mut tally = Tally::default();
                 while budget.admits(&tally, &charge) {
                     tally.total.0 += charge.price.0;
                     tally.country.0 += charge.price.0;
                 }
-                spent += tally.total.0;
+                reserved += tally.total.0;
             }
-            let cap = MicroUsd::of_usd(own.unwrap_or(day).min(day)).unwrap().0;
-            prop_assert!(spent <= cap);
-            prop_assert!(spent as f64 >= cap as f64 * 0.95 - charge.price.0 as f64, "{spent} of {cap}");
+            let cap = usd(own.unwrap_or(day).min(day)).0;
+            prop_assert!(reserved <= cap);
+            prop_assert!(reserved as f64 >= cap as f64 * 0.95 - charge.price.0 as f64, "{reserved} of {cap}");
         }
     }
 
@@ -296,7 +309,105 @@ mod tests {
     }
 
     #[test]
-    fn a_country_without_a_price_counts_at_the_most_a_message_may_cost() {
+    fn an_amount_is_zero_to_a_million_dollars_and_rounds_to_a_millionth() {
+        assert_eq!(MicroUsd::of_usd(0.0), Some(MicroUsd(0)));
+        assert_eq!(MicroUsd::of_usd(0.000_000_6), Some(MicroUsd(1)));
+        assert_eq!(MicroUsd::of_usd(1.5), Some(MicroUsd(1_500_000)));
+        assert_eq!(MicroUsd::of_usd(1e6), Some(MicroUsd(1_000_000_000_000)));
+        for no_amount in [-0.01, 1_000_000.01, f64::NAN, f64::INFINITY] {
+            assert_eq!(MicroUsd::of_usd(no_amount), None, "{no_amount}");
+        }
+        assert_eq!(MicroUsd(1_234_567).to_string(), "1.2346");
+    }
+
+    #[test]
+    fn a_send_picks_one_of_the_shards_of_its_day() {
+        let budget = budget(50.0, Some(8.0), 0.04);
+        let late_evening = UnixMs(20_000 * DAY_MS + DAY_MS - 1);
+        let shard = |number| Shard {
+            day: 20_000,
+            number,
+        };
+        assert_eq!(budget.shard(late_evening, 27), shard(7));
+        let all: Vec<_> = budget.all_shards(late_evening).collect();
+        assert_eq!(all, (0..10).map(shard).collect::<Vec<_>>());
+        let day_before = Shard {
+            day: 19_999,
+            number: 7,
+        };
+        assert_eq!(shard(7).yesterday(), day_before);
+    }
+
+    #[test]
+    fn tallies_add_up_field_by_field() {
+        let tally = |n: u64| Tally {
+            total: MicroUsd(1000 * n),
+            country: MicroUsd(100 * n),
+            codes_sent: 10 * n,
+            codes_used: n,
+        };
+        let sum: Tally = [tally(1), tally(2), tally(4)].into_iter().sum();
+        assert_eq!(sum, tally(7));
+        assert_eq!(sum.codes_unused(), 63);
+        // A code can be used on the day after it was sent, and counts for that day.
+        let only_used = Tally {
+            codes_used: 1,
+            ..Tally::default()
+        };
+        assert_eq!(only_used.codes_unused(), 0);
+    }
+
+    #[test]
+    fn a_share_admits_a_charge_up_to_the_last_millionth() {
+        // One shard: the shares are the caps.
+        let budget = budget(0.5, Some(0.3), 0.04);
+        let charge = budget.charge(CountryCode::CHINA, 1);
+        assert_eq!(charge.codes, 1);
+        assert_eq!(budget.room(&charge), Some((usd(0.46), usd(0.26))));
+        let tally = |total, country| Tally {
+            total: MicroUsd(total),
+            country: MicroUsd(country),
+            ..Tally::default()
+        };
+        assert!(budget.admits(&tally(460_000, 260_000), &charge));
+        assert!(!budget.admits(&tally(460_001, 260_000), &charge));
+        assert!(!budget.admits(&tally(460_000, 260_001), &charge));
+        let nothing = Charge::nothing(CountryCode::CHINA);
+        assert_eq!(budget.room(&nothing), Some((usd(0.5), usd(0.3))));
+        let more_than_a_share = Charge {
+            price: usd(0.31),
+            ..charge
+        };
+        assert_eq!(budget.room(&more_than_a_share), None);
+        assert!(!budget.admits(&Tally::default(), &more_than_a_share));
+    }
+
+    #[test]
+    fn used_percent_is_that_of_the_fuller_share() {
+        // Ten shards: a share of 5 dollars a day, of 0.8 dollars for China.
+        let budget = budget(50.0, Some(8.0), 0.04);
+        let used = |total, country| {
+            let tally = Tally {
+                total: usd(total),
+                country: usd(country),
+                ..Tally::default()
+            };
+            budget.used_percent(&tally, CountryCode::CHINA)
+        };
+        assert_eq!(used(0.0, 0.0), 0);
+        assert_eq!(used(4.0, 0.4), 80);
+        assert_eq!(used(0.4, 0.4), 50);
+        assert_eq!(used(4.999, 0.0), 99);
+        assert_eq!(used(6.0, 0.8), 100);
+        let nothing_allowed = self::budget(0.0, None, 0.04);
+        assert_eq!(
+            nothing_allowed.used_percent(&Tally::default(), CountryCode::CHINA),
+            100
+        );
+    }
+
+    #[test]
+    fn a_country_without_a_price_is_charged_the_price_for_unlisted_countries() {
         let budget = budget(50.0, None, 0.04);
         let nowhere = CountryCode::parse("999").unwrap();
         assert_eq!(budget.price(nowhere), MicroUsd(200_000));
@@ -308,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_begins_anew_at_midnight_utc() {
+    fn the_next_ledger_begins_at_midnight_utc() {
         let noon = UnixMs(20_000 * DAY_MS + DAY_MS / 2);
         assert_eq!(until_tomorrow(noon), Duration::from_secs(12 * 3600));
         assert_eq!(until_tomorrow(UnixMs(0)), Duration::from_secs(24 * 3600));

@@ -1,17 +1,17 @@
-//! Where a request comes from, as far as limits count it.
+//! The source of a request, as limits count it.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
-/// One place that requests come from: an IPv4 address, or an IPv6 /64, which is what one subscriber
-/// is given (RFC 6177). It is personal data, so it is not printed.
+/// Where a request comes from: an IPv4 address, or an IPv6 /64, which is the smallest network that a
+/// subscriber gets (RFC 6177). It is personal data, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Source(String);
 
 impl Source {
-    /// The place of an address.
+    /// The source that an address belongs to.
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
@@ -22,11 +22,13 @@ impl Source {
         })
     }
 
-    /// The place of a request that API Gateway got from `source_ip`, behind so many trusted proxies.
+    /// The source of a request that API Gateway received from the address `source_ip`, behind
+    /// `trusted_proxies` proxies of the operator.
     ///
-    /// Each proxy appends to `X-Forwarded-For` the address it was called from, and API Gateway does
-    /// so last; what stands further left than the trusted ones is the client's own claim. A request
-    /// that came past the proxies counts as its last hop's.
+    /// Each proxy appends to `X-Forwarded-For` the address that called it; API Gateway appends last.
+    /// Entries further left than those of the trusted proxies can be forged by the client. If the
+    /// header has fewer entries than there are trusted proxies, the request did not pass them, and
+    /// its source is `source_ip`.
     pub fn of_request(
         forwarded_for: Option<&str>,
         source_ip: &str,
@@ -37,29 +39,29 @@ impl Source {
             .rsplit(',')
             .map_while(address)
             .collect();
-        let last = address(source_ip);
-        // Newest first, and the newest is the one API Gateway itself was called from.
-        let newest_is_ours = last.is_some() && hops.first() == last.as_ref();
-        let before = &hops[usize::from(newest_is_ours)..];
+        let caller = address(source_ip);
+        // The hops are newest first. The newest one is the entry that API Gateway has appended.
+        let gateway_appended = caller.is_some() && hops.first() == caller.as_ref();
+        let before_gateway = &hops[usize::from(gateway_appended)..];
         let client = match trusted_proxies {
-            0 => last,
-            proxies => before.get(proxies - 1).copied().or(last),
+            0 => caller,
+            proxies => before_gateway.get(proxies - 1).copied().or(caller),
         };
         client.map_or_else(|| Self("unknown".to_owned()), Self::of)
     }
 
-    /// A place we wrote down ourselves, back from the store.
+    /// A source read from the store.
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// As stored.
+    /// The text for the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An address as proxies write it, with or without a port.
+/// Reads an address as proxies write it, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_subscriber_is_one_place() {
+    fn an_ipv6_subscriber_is_one_source() {
         let of = |text: &str| Source::of(text.parse().unwrap()).0;
         assert_eq!(of("203.0.113.7"), "203.0.113.7");
         assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
@@ -87,18 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn only_declared_proxies_are_believed() {
+    fn only_entries_of_trusted_proxies_count() {
         let of = |forwarded, proxies| Source::of_request(forwarded, "198.51.100.1", proxies).0;
-        // Whatever a client claims, without proxies it is where it came from.
+        // Without trusted proxies the header does not count.
         assert_eq!(of(Some("192.0.2.9, 198.51.100.1"), 0), "198.51.100.1");
-        // Behind one, the address that one was called from.
+        // Behind one proxy, the address that called it.
         let chain = Some("192.0.2.66, 203.0.113.7, 198.51.100.1");
         assert_eq!(of(chain, 1), "203.0.113.7");
         assert_eq!(of(chain, 2), "192.0.2.66");
         assert_eq!(of(Some("203.0.113.7:4711,198.51.100.1"), 1), "203.0.113.7");
-        // Some gateways hand the header on as it came.
+        // A gateway may pass the header on without appending to it.
         assert_eq!(of(Some("192.0.2.66, 203.0.113.7"), 1), "203.0.113.7");
-        // Too few hops, or none that can be read: the last one.
+        // Too few readable entries: the address that called API Gateway.
         for short in [
             None,
             Some(""),
@@ -108,11 +110,15 @@ mod tests {
             assert_eq!(of(short, 1), "198.51.100.1", "{short:?}");
         }
         assert_eq!(Source::of_request(None, "", 0).0, "unknown");
+        assert_eq!(Source::of_request(Some("x"), "", 1).0, "unknown");
+        let no_caller = Source::of_request(Some("203.0.113.7"), "", 1);
+        assert_eq!(no_caller.as_str(), "203.0.113.7");
     }
 
     #[test]
-    fn printing_it_shows_nothing() {
+    fn debug_hides_the_address() {
         let source = Source::of("203.0.113.7".parse().unwrap());
-        assert!(!format!("{source:?}").contains("203"));
+        assert_eq!(format!("{source:?}"), "Source(…)");
+        assert_eq!(Source::from_stored(source.as_str().to_owned()), source);
     }
 }

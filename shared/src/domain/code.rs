@@ -1,7 +1,7 @@
 //! One-time codes: derived, never stored.
 //!
-//! A code is six digits of HMAC-SHA256(key, purpose ‖ phone ‖ user ‖ nonce). A stolen table yields
-//! no code without the key, a stolen key none without the table.
+//! A code is six digits of HMAC-SHA256(key, purpose ‖ phone ‖ user ‖ nonce). The key is in the key
+//! ring and the nonce is in the table: a thief of one of them learns no code.
 
 use std::fmt;
 
@@ -15,22 +15,23 @@ use crate::domain::{
 const DIGITS: usize = 6;
 const CODES: u64 = 10u64.pow(DIGITS as u32);
 
-/// Six digits to be sent, or compared with.
+/// The six digits that are sent to a phone. `Debug` hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Code(String);
 
 impl Code {
-    /// The code of a challenge in the slot named `slot_key` (purpose, user); `None` when the
-    /// ring no longer holds its key.
+    /// Derives the code of a challenge in the slot with this key; `None` when the challenge's root key
+    /// is no longer in the ring.
     pub fn derive(ring: &KeyRing, slot_key: &str, challenge: &Challenge) -> Option<Self> {
-        // Both texts are length-prefixed, so that no two inputs concatenate to the same bytes.
+        // Each text is prefixed with its length, so that two different inputs give different bytes.
         let mut message = Vec::new();
         for text in [slot_key, &challenge.phone.e164()] {
             message.extend_from_slice(&(text.len() as u64).to_be_bytes());
             message.extend_from_slice(text.as_bytes());
         }
         message.extend_from_slice(&challenge.nonce.0);
-        // A MAC gives four 64-bit numbers; one in 1.8e13 lies in the uneven rest and is passed over.
+        // A MAC gives four 64-bit numbers. Those above the largest multiple of CODES would make small
+        // codes more likely, so they are skipped: one in 2^64 / CODES, which is 1.8e13.
         for round in 0u8.. {
             message.push(round);
             let tag = ring.mac(&challenge.kid, Use::Code, &message)?;
@@ -39,25 +40,32 @@ impl Code {
                 bytes.copy_from_slice(eight);
                 u64::from_be_bytes(bytes)
             });
-            if let Some(number) = numbers.find(|n| *n < u64::MAX - u64::MAX % CODES) {
-                return Some(Self(format!("{:0DIGITS$}", number % CODES)));
+            if let Some(code) = numbers.find_map(Self::of_uniform) {
+                return Some(code);
             }
         }
         None
     }
 
-    /// A code that is known beforehand, if it is six digits: a test number's.
+    /// The code that a uniformly random number gives; `None` for one above the largest multiple of
+    /// [`CODES`].
+    fn of_uniform(number: u64) -> Option<Self> {
+        let usable = number < u64::MAX - u64::MAX % CODES;
+        usable.then(|| Self(format!("{:0DIGITS$}", number % CODES)))
+    }
+
+    /// The fixed code of a test number; `None` when it is not six digits.
     pub fn fixed(digits: &str) -> Option<Self> {
         let is_code = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
         is_code.then(|| Self(digits.to_owned()))
     }
 
-    /// The digits, for the message to the user and for nothing else.
+    /// The digits. Use them only for the message to the user.
     pub fn digits(&self) -> &str {
         &self.0
     }
 
-    /// Compares in constant time.
+    /// Whether a guess is this code. The comparison takes constant time.
     pub fn matches(&self, guess: &Guess) -> bool {
         constant_time::verify_slices_are_equal(self.0.as_bytes(), guess.0.as_bytes()).is_ok()
     }
@@ -69,13 +77,13 @@ impl fmt::Debug for Code {
     }
 }
 
-/// What a client says the code is: any digits.
+/// The digits that a client sends as the code. `Debug` hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Guess(String);
 
 impl Guess {
-    /// Keeps the digits. A short run is filled up with zeros from the left: a client that sends the
-    /// code as a JSON number has lost them.
+    /// Keeps the digits of a text and drops all else. Fewer than six digits are padded with zeros on
+    /// the left, because a client that sends the code as a JSON number loses leading zeros.
     pub fn parse(text: &str) -> Self {
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         Self(format!("{digits:0>DIGITS$}"))
@@ -123,19 +131,52 @@ mod tests {
     }
 
     #[test]
-    fn depends_on_slot_nonce_and_key_and_on_nothing_else() {
-        let code =
-            |slot: &str, kid: &str, nonce| Code::derive(&ring(), slot, &challenge(kid, nonce));
+    fn a_code_depends_on_slot_nonce_phone_and_key() {
+        let ring = ring();
+        let code = |slot: &str, kid: &str, nonce| Code::derive(&ring, slot, &challenge(kid, nonce));
         let one = code("login#+8613800138001", "k1", 1).unwrap();
         assert_eq!(Some(&one), code("login#+8613800138001", "k1", 1).as_ref());
         assert_ne!(Some(&one), code("login#+8613800138002", "k1", 1).as_ref());
         assert_ne!(Some(&one), code("login#+8613800138001", "k1", 2).as_ref());
         assert_ne!(Some(&one), code("login#+8613800138001", "k2", 1).as_ref());
         assert_eq!(None, code("login#+8613800138001", "k3", 1));
+        let to_another_phone = Challenge {
+            phone: Phone::from_parts("86", "13800138002").unwrap(),
+            ..challenge("k1", 1)
+        };
+        let other = Code::derive(&ring, "login#+8613800138001", &to_another_phone);
+        assert_ne!(Some(one), other);
     }
 
     #[test]
-    fn codes_are_spread_evenly_over_all_digits_in_all_places() {
+    fn a_challenge_has_the_same_code_in_every_version() {
+        // A code that was sent before an update is redeemed after it: the derivation must not change.
+        let code = |nonce| Code::derive(&ring(), "login#+8613800138001", &challenge("k1", nonce));
+        let digits = [1, 2, 3].map(|nonce| code(nonce).unwrap().0);
+        assert_eq!(digits, ["096389", "723828", "110214"]);
+    }
+
+    #[test]
+    fn every_code_has_the_same_number_of_preimages() {
+        // 2^64 = 18_446_744_073_709 * 1_000_000 + 551_616
+        let first_unusable = 18_446_744_073_709_000_000;
+        let code = |number| Code::of_uniform(number).map(|code| code.0);
+        assert_eq!(code(0).as_deref(), Some("000000"));
+        assert_eq!(code(first_unusable - 1).as_deref(), Some("999999"));
+        assert_eq!(code(first_unusable), None);
+        assert_eq!(code(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_fixed_code_is_six_digits() {
+        assert_eq!(Code::fixed("012345"), Some(Code("012345".into())));
+        for invalid in ["12345", "1234567", "12345a", ""] {
+            assert_eq!(Code::fixed(invalid), None, "{invalid}");
+        }
+    }
+
+    #[test]
+    fn all_digits_are_equally_frequent_in_all_places() {
         const N: u32 = 20_000;
         let ring = ring();
         let mut counts = [[0u32; 10]; DIGITS];
@@ -146,7 +187,7 @@ mod tests {
             }
         }
         for place in counts {
-            // Chi-squared, 9 degrees of freedom: over 40 happens once in 130,000.
+            // Chi-squared with 9 degrees of freedom exceeds 40 by chance once in 130,000.
             let expected = f64::from(N) / 10.0;
             let chi2: f64 = place
                 .iter()
@@ -168,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn printing_shows_no_digit() {
+    fn debug_hides_the_digits() {
         let printed = format!("{:?} {:?}", Code("123456".into()), Guess::parse("123456"));
-        assert!(!printed.contains("123456"));
+        assert_eq!(printed, "Code(…) Guess(…)");
     }
 }

@@ -1,13 +1,12 @@
-//! The closed set of ways a request can end badly.
+//! The closed set of errors that a request can end with.
 //!
-//! The core knows no HTTP and no dialect: it says *what* happened, and each file in
-//! [`crate::dialect`] says how that reads on its wire, in one `match` without a catch-all, so that a
-//! new variant does not compile until every dialect has an answer for it. Text meant for us
-//! ([`Error::Internal`]) is logged at the boundary and never rendered.
+//! An [`Error`] says what happened and knows no HTTP. Each dialect renders it in one `match` without
+//! a `_` arm, so a new variant does not compile until every dialect has an answer for it. The text of
+//! [`Error::Internal`] is logged once and never sent to a client.
 
 use std::time::Duration;
 
-/// A request field, where an error is about one.
+/// The request field that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// The phone number.
@@ -16,41 +15,41 @@ pub enum Field {
     Country,
     /// The one-time code.
     Code,
-    /// The signed ticket a send answers with.
+    /// The signed ticket in the answer to a send.
     PhoneInfo,
-    /// The password to be.
+    /// The password to set.
     NewPassword,
-    /// The password.
+    /// The password to log in or register with.
     Password,
-    /// The password so far.
+    /// The present password, in a request to change it.
     OldPassword,
     /// The account's name.
     Name,
     /// The account's name or phone.
     Value,
-    /// The token that lets a password be changed.
+    /// The reset token, which permits setting a new password.
     ResetToken,
 }
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyProblem {
-    /// Over [`crate::dialect::body::MAX_BYTES`].
+    /// The body has more bytes than the dialects read.
     TooLarge,
-    /// Bytes that are not UTF-8.
+    /// The body is not UTF-8.
     NotUtf8,
-    /// Not JSON; where the parser stopped, both counted from 1.
+    /// The body is not JSON. The position is where the parser stopped.
     NotJson {
         /// Line, from 1.
         line: usize,
         /// Column, from 1.
         column: usize,
     },
-    /// JSON, but not an object.
+    /// The body is JSON, but not an object.
     NotObject,
 }
 
-/// Why a request could not be read. Each dialect has its own rules for it.
+/// Why a request could not be read. Each dialect has rules of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The body is not in a form that the dialect reads.
@@ -66,32 +65,32 @@ pub enum Fault {
 /// Why an SMS could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsFailure {
-    /// There is no SMS configuration (no brand to sign with).
+    /// SMS is not configured: there is no brand name to sign the text with.
     NotConfigured,
-    /// The country requires a sender ID and none is configured.
+    /// The country requires a sender id, and none is configured.
     NoSenderId,
-    /// No text for this purpose and country.
+    /// There is no text for this purpose and country.
     NoText,
-    /// The provider does not accept our credentials.
+    /// The provider rejected our credentials.
     NoCredentials,
-    /// The provider refused this message: opted-out number, invalid parameter, spend limit.
+    /// The provider rejected this message: opted-out number, invalid parameter, spend limit.
     Rejected,
-    /// The provider could not be reached, throttled us or failed.
+    /// The provider could not be reached, throttled the request, or failed.
     Unavailable,
 }
 
-/// The limits on sends.
+/// The limit that refused a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limited {
-    /// The last message is too recent.
+    /// The cool-down since the last message.
     CoolDown,
-    /// Too many wrong codes.
+    /// Too many wrong codes for the slot.
     Failures,
     /// Too many messages to the phone.
     Phone,
-    /// Too many unused codes asked for from one source.
+    /// Too many unused codes requested from one source.
     Source,
-    /// The day's money is spent.
+    /// The ledger of the day has no room.
     Budget,
     /// The toll-fraud guard.
     Fraud,
@@ -100,19 +99,19 @@ pub enum Limited {
 /// Every way a request can be refused or fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The request cannot be read. Only dialects make this one.
+    /// The request cannot be read. Only dialects create this error.
     BadRequest(Fault),
-    /// Not a phone number of its country.
+    /// The number is not a mobile number of its country.
     PhoneInvalid,
-    /// A country that `ALLOWED_COUNTRY_CODES` does not list.
+    /// The country is not in `ALLOWED_COUNTRY_CODES`.
     CountryNotServed,
     /// No account has this phone number.
     PhoneUnknown,
-    /// No such account.
+    /// The account does not exist.
     UserNotFound,
     /// The account's status is not 0.
     UserDisabled,
-    /// The phone number is no longer, or never was, the account's.
+    /// The phone is not the account's, or not any more.
     PhoneMismatch,
     /// The account has no phone.
     NoPhone,
@@ -120,54 +119,83 @@ pub enum Error {
     PhoneTaken,
     /// Another account has this name.
     NameTaken,
-    /// A limit on sends; passes with time.
+    /// A limit on sends. It passes with time.
     TooFrequent {
-        /// How long to wait.
+        /// How long the client has to wait.
         retry_after: Duration,
-        /// Which one; for the log, not for the client.
+        /// Which limit: for the log, not for the client.
         limit: Limited,
     },
-    /// The code is not the one that was sent; the try has been counted.
+    /// The code is not the one that was sent. The try has been counted.
     CodeWrong,
     /// The code is too old, spent, replaced, or its tries are used up.
     CodeExpired {
-        /// Set when a limit on wrong codes is the reason: when codes are taken again.
+        /// How long no code is accepted, when the limit on wrong codes is the reason.
         retry_after: Option<Duration>,
     },
-    /// The phoneInfo is not ours, or not for this endpoint.
+    /// The phoneInfo ticket has no valid signature, or it is for another endpoint.
     PhoneInfoInvalid,
-    /// A session is required and no token was presented.
+    /// The endpoint requires a session, and the request has no token.
     TokenMissing,
-    /// The session token is not ours, or has been revoked.
+    /// The session token has no valid signature, or it has been revoked.
     TokenInvalid,
-    /// The session token is too old.
+    /// The session token has expired.
     TokenExpired,
-    /// The reset token is not ours, or another account's.
+    /// The reset token was not issued, or was issued for another account.
     ResetTokenInvalid,
-    /// The reset token is too old or spent.
+    /// The reset token has expired or has been used.
     ResetTokenExpired,
-    /// This password cannot be set, or is not the one so far.
+    /// The password in this field cannot be set, or is not the present one.
     PasswordRefused(Field),
-    /// Wrong name or password; which of the two is nobody's business.
+    /// The name or the password is wrong. The error does not reveal which one.
     LoginRefused {
-        /// Set when there were too many wrong passwords: when they are taken again.
+        /// How long no password is accepted, when the limit on wrong passwords is the reason.
         retry_after: Option<Duration>,
     },
-    /// Logging in by SMS is switched off by configuration.
+    /// The configuration has switched off logging in by SMS.
     LoginOff,
-    /// The SMS did not go out.
+    /// The SMS was not sent.
     Sms(SmsFailure),
-    /// Something failed on our side. The text is for the log and holds no personal data.
+    /// The service failed. The text is for the log and contains no personal data.
     Internal(String),
 }
 
 impl Error {
-    /// How long to wait, for a refusal that passes with time.
+    /// How long the client has to wait, for a refusal that passes with time.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooFrequent { retry_after, .. } => Some(*retry_after),
             Self::CodeExpired { retry_after } | Self::LoginRefused { retry_after } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_that_pass_with_time_say_how_long_to_wait() {
+        let wait = Duration::from_secs(7);
+        let retry_after = Some(wait);
+        let too_frequent = Error::TooFrequent {
+            retry_after: wait,
+            limit: Limited::Phone,
+        };
+        for error in [
+            too_frequent,
+            Error::CodeExpired { retry_after },
+            Error::LoginRefused { retry_after },
+        ] {
+            assert_eq!(error.retry_after(), Some(wait), "{error:?}");
+        }
+        for error in [
+            Error::CodeExpired { retry_after: None },
+            Error::LoginRefused { retry_after: None },
+            Error::CodeWrong,
+        ] {
+            assert_eq!(error.retry_after(), None, "{error:?}");
         }
     }
 }

@@ -1,22 +1,24 @@
-//! The toll-fraud guard: messages that nobody answers, against what is usual.
+//! The toll-fraud guard.
 //!
-//! Whoever pumps messages to numbers that pay him never sends a code back. So codes sent and not used
-//! are counted by country (in the ledger's shards, [`crate::domain::budget`]) and by source. While a country's
-//! unused codes stay within what is usual there, nobody is asked anything. Beyond, a source may have
-//! two more unused codes out than it has ever answered lately; far beyond, one. People who log in
-//! from where they have logged in before notice nothing, and a newcomer's first code always goes out;
-//! an attack is left with one message per address it owns.
+//! In toll fraud (SMS pumping) an attacker requests codes for numbers whose operator pays him per
+//! message, and never uses a code. So codes that were sent and not used are counted per country, in
+//! the ledger ([`crate::domain::budget`]), and per source.
+//!
+//! While a country has as many unused codes as is usual there, the guard admits every message. Above
+//! that, a source may have two more unused codes than it has used lately; far above, one more. So a
+//! user whose source has used codes before is not affected, and the first code of a new source is
+//! always sent. An attacker gets one message per address that he controls.
 
 use crate::domain::budget::Tally;
 
-/// What the guard's word is worth.
+/// What happens to a suspicious message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing is judged.
+    /// The guard assesses no message.
     Off,
-    /// Judged and logged, and sent nevertheless.
+    /// It is logged and sent.
     Observe,
-    /// Judged, logged and refused.
+    /// It is logged and refused.
     Enforce,
 }
 
@@ -33,22 +35,23 @@ impl std::str::FromStr for Mode {
     }
 }
 
-/// The guard's numbers.
+/// The guard and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
     /// `FRAUD_GUARD`, default `enforce`.
     pub mode: Mode,
-    /// `FRAUD_UNVERIFIED_A_DAY`, default 64: unused codes a day that are usual in any country.
+    /// `FRAUD_UNVERIFIED_A_DAY`, default 64: how many unused codes per day are usual in a country
+    /// of which nothing else is known.
     pub usual: u64,
 }
 
-/// How far beyond the usual a country is when every source is held to one code.
+/// A country with this many times the usual number of unused codes is far above the usual.
 const FAR: u64 = 3;
 
-/// What is known of where a request comes from.
+/// The codes that a source has requested lately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceHistory {
-    /// Codes asked for in the last 24 h and not used, this one included.
+    /// Codes requested in the last 24 hours and not used, the present request included.
     pub unused: u64,
     /// Codes used in the last days.
     pub used: u64,
@@ -57,14 +60,15 @@ pub struct SourceHistory {
 /// Why a message looks like fraud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
-    /// The country has more unused codes than usual, and so has the source.
+    /// The country has more unused codes than usual, and the source more than two above its used ones.
     Unusual,
-    /// The country has far more, and the source has not answered one.
+    /// The country has far more unused codes than usual, and the source more than one above its used
+    /// ones.
     FarBeyond,
 }
 
 impl Suspicion {
-    /// As logged.
+    /// The text for the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unusual => "unverified codes beyond the usual, from a source that answers few",
@@ -76,11 +80,11 @@ impl Suspicion {
 }
 
 impl Guard {
-    /// Judges a message by its country's tally, today and yesterday, and by its source.
+    /// Assesses a message by the tallies of its country, today and yesterday, and by the history of
+    /// its source. `None`: it is not suspicious.
     ///
-    /// Usual is what the country's verified codes make credible, one unused code for each used one
-    /// (people who do use their codes leave a third unused), and a constant for a country where
-    /// nothing is known yet.
+    /// One unused code for each used one is usual: of people who use their codes, a third leave one
+    /// unused. For a country with few used codes a constant is usual ([`Guard::usual`]).
     pub fn assess(
         &self,
         today: &Tally,
@@ -90,8 +94,8 @@ impl Guard {
         self.assess_share(today, yesterday, source, 1)
     }
 
-    /// The same by the tallies of one of so many shards: a sample, so a suspicion is worth a look at
-    /// all of them, and no more.
+    /// As [`Guard::assess`], by the tallies of one of `shards` shards. One shard is a sample: a
+    /// suspicion has to be confirmed with the tallies of all shards.
     pub fn assess_share(
         &self,
         today: &Tally,
@@ -108,11 +112,14 @@ impl Guard {
             .max(yesterday.codes_used)
             .max(1);
         let unused = today.codes_unused();
-        let credit = |free: u64| free + source.used;
-        if unused >= usual * FAR && source.unused > credit(1) {
-            return Some(Suspicion::FarBeyond);
+        let exceeds_used_by = |allowed: u64| source.unused > source.used + allowed;
+        if unused >= usual * FAR && exceeds_used_by(1) {
+            Some(Suspicion::FarBeyond)
+        } else if unused >= usual && exceeds_used_by(2) {
+            Some(Suspicion::Unusual)
+        } else {
+            None
         }
-        (unused >= usual && source.unused > credit(2)).then_some(Suspicion::Unusual)
     }
 }
 
@@ -138,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn within_the_usual_nobody_is_asked() {
+    fn within_the_usual_every_message_is_admitted() {
         let none = Tally::default();
         assert_eq!(GUARD.assess(&tally(1, 0), &none, &source(30, 0)), None);
-        // Much traffic, most of it answered.
+        // Many codes, and most of them are used.
         assert_eq!(GUARD.assess(&tally(100, 60), &none, &source(30, 0)), None);
-        // The morning after a usual day.
+        // The morning after a day on which most codes were used.
         assert_eq!(
             GUARD.assess(&tally(40, 2), &tally(100, 70), &source(30, 0)),
             None
@@ -151,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_it_a_source_has_its_credit() {
+    fn above_the_usual_a_source_is_held_to_its_used_codes() {
         let none = Tally::default();
         let today = tally(2, 0);
         assert_eq!(GUARD.assess(&today, &none, &source(2, 0)), None);
@@ -170,7 +177,31 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_has_its_share_of_what_is_usual() {
+    fn a_country_without_usual_codes_is_above_the_usual_at_the_first_unused_code() {
+        let guard = Guard { usual: 0, ..GUARD };
+        let none = Tally::default();
+        assert_eq!(guard.assess(&none, &none, &source(9, 0)), None);
+        let suspicion = guard.assess(&tally(1, 0), &none, &source(9, 0));
+        assert_eq!(suspicion, Some(Suspicion::Unusual));
+    }
+
+    #[test]
+    fn modes_and_suspicions_have_names() {
+        assert_eq!("off".parse(), Ok(Mode::Off));
+        assert_eq!("observe".parse(), Ok(Mode::Observe));
+        assert_eq!("enforce".parse(), Ok(Mode::Enforce));
+        assert_eq!("Enforce".parse::<Mode>(), Err(()));
+        // Operators search the log for these.
+        assert!(Suspicion::Unusual.name().contains(" beyond the usual"));
+        assert!(
+            Suspicion::FarBeyond
+                .name()
+                .contains(" far beyond the usual")
+        );
+    }
+
+    #[test]
+    fn a_shard_has_its_share_of_the_usual() {
         let guard = Guard { usual: 64, ..GUARD };
         let (none, today, source) = (Tally::default(), tally(2, 0), source(3, 0));
         assert_eq!(guard.assess(&today, &none, &source), None);
@@ -179,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn switched_off_it_says_nothing() {
+    fn a_guard_that_is_off_suspects_nothing() {
         let off = Guard {
             mode: Mode::Off,
             ..GUARD

@@ -1,7 +1,8 @@
-//! The key ring: root keys by id, one of them active, and a sub-key for each use.
+//! The key ring: root keys by id, one of them active, and a sub-key per root key and use.
 //!
-//! What is made is made with the active key; what is read names the key it was made with. So keys
-//! rotate with overlap: add a key, make it active, and drop the old one when all it made has expired.
+//! Codes and tokens are made with the active key, and name the key they were made with. So keys are
+//! rotated with overlap: add a key, make it active, and remove the old one when everything that was
+//! made with it has expired.
 
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
@@ -11,11 +12,11 @@ use serde::Deserialize;
 
 use crate::domain::hex::Hex;
 
-/// The least a root key may hold: as much as HMAC-SHA256 gives out.
+/// The shortest root key: as long as the output of HMAC-SHA256.
 const MIN_KEY_BYTES: usize = 32;
 
-/// What a sub-key is for. Two uses never share key material, so nothing made for one can pass for
-/// another.
+/// What a sub-key is used for. Each use has its own sub-key, so a token made for one use has no valid
+/// signature for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// Deriving one-time codes.
@@ -29,10 +30,10 @@ pub enum Use {
 }
 
 impl Use {
-    /// How many uses there are.
+    /// The number of uses.
     const COUNT: usize = Self::Pseudonym as usize + 1;
 
-    /// The HKDF `info`: part of what is derived, so never to be changed.
+    /// The `info` of HKDF (RFC 5869). A changed label changes every sub-key, so labels stay.
     fn label(self) -> &'static [u8] {
         match self {
             Self::Code => b"latchkey/1/code",
@@ -43,8 +44,7 @@ impl Use {
     }
 }
 
-/// `KEY_RING`: `{"active":"k1","keys":{"k1":"<base64, 32 bytes or more>"}}`, or the same with the
-/// keys beside `active`, which is the form Secrets Manager can generate by itself.
+/// The root keys and the id of the active one. `Debug` shows ids only.
 pub struct KeyRing {
     active: String,
     roots: BTreeMap<String, Root>,
@@ -52,7 +52,7 @@ pub struct KeyRing {
 
 struct Root {
     key: hkdf::Prk,
-    /// The sub-keys that have been asked for.
+    /// The sub-keys that have been derived so far, by use.
     subkeys: [OnceLock<[u8; 32]>; Use::COUNT],
 }
 
@@ -66,10 +66,11 @@ struct Wire {
 }
 
 impl KeyRing {
-    /// Reads the environment's form.
+    /// Reads `KEY_RING`: `{"active":"k1","keys":{"k1":"<base64, 32 bytes or more>"}}`. The keys may
+    /// also stand beside `active`: Secrets Manager can generate that form by itself.
     ///
     /// # Errors
-    /// A sentence that names what is wrong and holds no key.
+    /// A sentence that says what is wrong and contains no key.
     pub fn parse(json: &str) -> Result<Self, String> {
         let wire: Wire = serde_json::from_str(json).map_err(|_| {
             r#"not of the form {"active":"k1","keys":{"k1":"<base64>"}}"#.to_owned()
@@ -98,12 +99,12 @@ impl KeyRing {
         })
     }
 
-    /// The id of the key that new things are made with.
+    /// The id of the key that new codes and tokens are made with.
     pub fn active(&self) -> &str {
         &self.active
     }
 
-    /// Whether what was made with this key can still be read.
+    /// Whether the ring has this key, so that what was made with it can be read.
     pub fn has(&self, kid: &str) -> bool {
         self.roots.contains_key(kid)
     }
@@ -128,8 +129,9 @@ impl KeyRing {
     /// The pseudonym of a text, made with the active key.
     pub fn pseudonym(&self, text: &str) -> Pseudonym {
         let mac = sign(&self.active_subkey(Use::Pseudonym), text.as_bytes());
-        let first_eight = mac.as_ref().iter().take(8);
-        Pseudonym(first_eight.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        let mut first_eight = [0; 8];
+        first_eight.copy_from_slice(&mac.as_ref()[..8]);
+        Pseudonym(u64::from_be_bytes(first_eight))
     }
 }
 
@@ -189,8 +191,17 @@ mod tests {
 
     const K1: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 
+    const K2: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
+
+    fn ring(active: &str) -> KeyRing {
+        KeyRing::parse(&format!(
+            r#"{{"active":"{active}","k1":"{K1}","k2":"{K2}"}}"#
+        ))
+        .unwrap()
+    }
+
     #[test]
-    fn reads_both_forms_alike() {
+    fn both_forms_give_the_same_ring() {
         let nested =
             KeyRing::parse(&format!(r#"{{"active":"k1","keys":{{"k1":"{K1}"}}}}"#)).unwrap();
         let flat = KeyRing::parse(&format!(r#"{{"active":"k1","k1":"{K1}"}}"#)).unwrap();
@@ -200,7 +211,7 @@ mod tests {
 
     #[test]
     fn each_use_has_its_own_key() {
-        let ring = KeyRing::parse(&format!(r#"{{"active":"k1","k1":"{K1}"}}"#)).unwrap();
+        let ring = ring("k1");
         let uses = [Use::Code, Use::Session, Use::PhoneInfo, Use::Pseudonym];
         let keys = uses.map(|usage| ring.subkey("k1", usage).unwrap());
         for (n, key) in keys.iter().enumerate() {
@@ -210,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_without_the_key() {
+    fn a_complaint_names_the_fault_and_not_the_key() {
         for (ring, complaint) in [
             ("{}", "not of the form"),
             (
@@ -226,10 +237,50 @@ mod tests {
             let error = KeyRing::parse(ring).unwrap_err();
             assert!(error.starts_with(complaint), "{error}");
         }
+        let one_byte_short = BASE64_STANDARD.encode([7; MIN_KEY_BYTES - 1]);
+        let ring = format!(r#"{{"active":"k1","k1":"{one_byte_short}"}}"#);
+        assert!(KeyRing::parse(&ring).is_err());
     }
 
     #[test]
-    fn printing_a_ring_shows_ids_only() {
+    fn sub_keys_and_macs_belong_to_the_key_they_are_asked_of() {
+        let ring = ring("k2");
+        assert_eq!(ring.active(), "k2");
+        let active = ring.active_subkey(Use::Code);
+        assert_eq!(Some(active), ring.subkey("k2", Use::Code));
+        assert_ne!(Some(active), ring.subkey("k1", Use::Code));
+        assert_eq!(ring.subkey("k3", Use::Code), None);
+        assert!(ring.mac("k3", Use::Code, b"text").is_none());
+        let mac = |kid, message: &[u8]| ring.mac(kid, Use::Code, message).unwrap();
+        assert_eq!(mac("k1", b"text").as_ref(), mac("k1", b"text").as_ref());
+        assert_ne!(mac("k1", b"text").as_ref(), mac("k2", b"text").as_ref());
+        assert_ne!(mac("k1", b"text").as_ref(), mac("k1", b"other").as_ref());
+    }
+
+    #[test]
+    fn sub_keys_are_the_same_in_every_version() {
+        // What was signed before an update is read after it. HKDF-SHA256 (RFC 5869), computed apart.
+        let subkey = ring("k1").active_subkey(Use::Session);
+        assert_eq!(
+            Hex(&subkey).to_string(),
+            "59ee289335502ddb811013a96128c84c3597feaa72aa46f3ba46b6d17bd54f72"
+        );
+    }
+
+    #[test]
+    fn a_pseudonym_depends_on_the_text_and_on_the_active_key() {
+        let pseudonym = ring("k1").pseudonym("+8613800138001");
+        assert_eq!(pseudonym, ring("k1").pseudonym("+8613800138001"));
+        assert_ne!(pseudonym, ring("k1").pseudonym("+8613800138002"));
+        assert_ne!(pseudonym, ring("k2").pseudonym("+8613800138001"));
+        // The first 64 bits of the HMAC, computed apart.
+        assert_eq!(pseudonym.to_string(), "a33952571cd4764f");
+        assert_eq!(format!("{:016x}", pseudonym.number()), "a33952571cd4764f");
+        assert_eq!(Pseudonym(0xab).to_string(), "00000000000000ab");
+    }
+
+    #[test]
+    fn debug_shows_ids_only() {
         let ring = KeyRing::parse(&format!(r#"{{"active":"k1","k1":"{K1}"}}"#)).unwrap();
         assert_eq!(
             format!("{ring:?}"),

@@ -1,4 +1,13 @@
 //! The pure core: no I/O, no clock, no randomness. It imports nothing but itself.
+//!
+//! The imports form no circle. Each file imports only from lines above its own:
+//!
+//! 1. [`time`], [`error`], [`hex`], [`client_address`], `numbering`
+//! 2. [`window`], [`phone`], [`password`], [`keys`]
+//! 3. [`user`], [`budget`]
+//! 4. [`slot`], [`fraud`]
+//! 5. [`purpose`], [`code`]
+//! 6. [`slot_key`], [`token`], [`test_numbers`]
 
 pub mod budget;
 pub mod client_address;

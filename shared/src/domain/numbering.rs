@@ -1,21 +1,23 @@
-//! Numbering plans: what a mobile number looks like in each country.
+//! Numbering plans: the form of a mobile number in each country.
 //!
-//! `numbering_plans.txt` is libphonenumber's data cut down to what a text message needs, a line for
-//! each country calling code: the trunk prefix (`-` for none) and the pattern of its mobile numbers
-//! (where mobile numbers cannot be told from others, as in North America, of all). It is some 30 KB
-//! in place of the library's 0.5 MB and its milliseconds, and is not looked at for +86 at all.
+//! `numbering_plans.txt` is an extract of libphonenumber's data. It has one line per country calling
+//! code: the code, the trunk prefix (`-` for none), and the pattern of mobile numbers. Where mobile
+//! and fixed-line numbers have the same form, as in North America, the pattern matches both. The
+//! extract has 30 KB; the library has 0.5 MB and takes milliseconds to load. Numbers of +86 are
+//! checked without it.
 //!
-//! `LATCHKEY_REGENERATE=1 cargo test -p shared numbering` writes it anew, after the library has been
-//! updated; the test holds the file to it.
+//! A test compares the file with the library. After an update of the library,
+//! `LATCHKEY_REGENERATE=1 cargo test -p shared numbering` writes the file.
 
 use regex_lite::Regex;
 
 const PLANS: &str = include_str!("numbering_plans.txt");
 
-/// The number without a trunk prefix, if it is a mobile number of the country.
+/// The national number without its trunk prefix; `None` when it is not a mobile number of the
+/// country.
 pub(crate) fn mobile(country: u16, national: &str) -> Option<&str> {
     let (prefix, pattern) = plan(country)?;
-    // One pattern, compiled for one number: 0.1 ms. Alternatives are all of the same country.
+    // Compiling the one pattern takes 0.1 ms.
     let mobile = Regex::new(&format!("^(?:{pattern})$")).ok()?;
     let without_prefix = national.strip_prefix(prefix);
     [Some(national), without_prefix]
@@ -24,6 +26,7 @@ pub(crate) fn mobile(country: u16, national: &str) -> Option<&str> {
         .find(|number| mobile.is_match(number))
 }
 
+/// The trunk prefix and the pattern of a country.
 fn plan(country: u16) -> Option<(&'static str, &'static str)> {
     PLANS.lines().find_map(|line| {
         let (code, rest) = line.split_once(' ')?;
@@ -40,8 +43,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_what_libphonenumber_says() {
-        // A calling code can be shared by regions; a number is looked up by its code alone.
+    fn the_file_equals_the_data_of_libphonenumber() {
+        // Regions can share a calling code, and a number is looked up by its code alone.
         let mut plans: BTreeMap<u16, (String, Vec<String>)> = BTreeMap::new();
         let mut regions: Vec<_> = DATABASE.iter().collect();
         regions.sort_by_key(|region| region.id().to_owned());
@@ -77,13 +80,13 @@ mod tests {
         }
         assert!(
             PLANS == expected,
-            "see the top of this file for how to write it anew"
+            "the head of this file says how to write numbering_plans.txt"
         );
     }
 
     #[test]
-    fn ten_countries() {
-        // Country; mobile numbers; then too short, too long, fixed line.
+    fn mobile_numbers_of_ten_countries() {
+        // Country; two mobile numbers; one too short, one too long, one of a fixed line.
         for (country, valid, invalid) in [
             (
                 33,
@@ -147,7 +150,7 @@ mod tests {
                 assert_eq!(mobile(country, number), None, "+{country} {number}");
             }
         }
-        // In North America nobody can tell by the number.
+        // In North America, mobile and fixed-line numbers have the same form.
         assert_eq!(mobile(1, "2015550123"), Some("2015550123"));
         assert_eq!(mobile(1, "12015550123"), Some("2015550123"));
         for invalid in ["201555012", "20155501234", "1015550123"] {
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_compiles_and_no_country_is_not_one() {
+    fn every_pattern_compiles_and_an_unknown_country_has_none() {
         for line in PLANS.lines() {
             let country = line.split(' ').next().unwrap().parse().unwrap();
             assert_eq!(mobile(country, "not a number"), None);

@@ -1,8 +1,8 @@
-//! Passwords: read in the forms clients send them, stored as Argon2id.
+//! Passwords: read in the forms that clients send, stored as Argon2id.
 //!
-//! Clients of this API send the lower-case MD5 of a password, or the password itself; both mean the
-//! same password. So what is hashed here is always the MD5 in hex: not for its strength (Argon2id
-//! gives that) but because it is the one form that every client can produce.
+//! Some clients send the MD5 of a password, others the password itself. Both mean the same password,
+//! so Argon2id is computed over the MD5 in hexadecimal, the one form that both give. The MD5 adds no
+//! strength; Argon2id provides it.
 
 use std::fmt;
 
@@ -14,22 +14,23 @@ use md5::{Digest, Md5};
 
 use crate::domain::{error::Error, hex::Hex};
 
-/// A password as clients of every kind can say it: 32 lower-case hex digits of an MD5.
+/// A password, as the 32 lower-case hexadecimal digits of its MD5. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// Reads 32 hex digits as an MD5, and 6 to 64 other characters as the password itself.
+    /// Reads 32 hexadecimal digits as an MD5, and any other text of 6 to 64 characters as the password
+    /// itself. `None` for all else.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Some(Self(text.to_ascii_lowercase()));
         }
-        (6..=64)
-            .contains(&text.chars().count())
-            .then(|| Self::plain(text))
+        let length = text.chars().count();
+        (6..=64).contains(&length).then(|| Self::plain(text))
     }
 
-    /// Reads 6 to 15 letters and digits: the password itself, never an MD5 (dialect B).
+    /// Reads 6 to 15 ASCII letters and digits as the password itself (dialect B). `None` for all else,
+    /// an MD5 included.
     pub fn parse_alphanumeric(text: &str) -> Option<Self> {
         let alphanumeric = text.bytes().all(|b| b.is_ascii_alphanumeric());
         (alphanumeric && (6..=15).contains(&text.len())).then(|| Self::plain(text))
@@ -47,20 +48,21 @@ impl fmt::Debug for Password {
 }
 
 /// An Argon2id hash as a PHC string
-/// (<https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md>).
+/// (<https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md>). `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Reads a PHC string of Argon2id, made elsewhere over the MD5 in lower-case hex.
+    /// Reads a PHC string that another system computed over the MD5 in lower-case hexadecimal. `None`
+    /// when it is not a complete Argon2id hash.
     pub fn parse(phc: &str) -> Option<Self> {
         let parsed = Phc::new(phc).ok()?;
         let is_argon2id = parsed.algorithm == Algorithm::Argon2id.ident();
-        let is_whole = parsed.hash.is_some() && Params::try_from(&parsed).is_ok();
-        (is_argon2id && is_whole).then(|| Self(phc.to_owned()))
+        let is_complete = parsed.hash.is_some() && Params::try_from(&parsed).is_ok();
+        (is_argon2id && is_complete).then(|| Self(phc.to_owned()))
     }
 
-    /// A hash that the store has kept. It is not parsed: a damaged one verifies no password.
+    /// A hash read from the store. It is not parsed here: a damaged one verifies no password.
     pub(crate) fn from_stored(phc: String) -> Self {
         Self(phc)
     }
@@ -77,12 +79,12 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What hashing costs.
+/// The cost parameters of Argon2id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Memory, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub passes: u32,
 }
 
@@ -93,24 +95,24 @@ pub const DEFAULT_COST: Cost = Cost {
     passes: 2,
 };
 
-/// Hashes and verifies at a cost.
+/// Hashes passwords at one cost and verifies hashes of any cost.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     argon2: Argon2<'static>,
 }
 
 impl Hasher {
-    /// A hasher of this cost, one lane; `None` when Argon2 has no such parameters.
+    /// A hasher of this cost with one lane; `None` when Argon2 does not permit the parameters.
     pub fn new(cost: Cost) -> Option<Self> {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None).ok()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         Some(Self { argon2 })
     }
 
-    /// Hashes with a salt, which must be random and used for no other hash.
+    /// Hashes a password. The salt must be random, and no other hash may have it.
     ///
     /// # Errors
-    /// [`Error::Internal`] without memory.
+    /// [`Error::Internal`] when Argon2 fails, for example for lack of memory.
     pub fn hash(&self, password: &Password, salt: [u8; 16]) -> Result<PasswordHash, Error> {
         let hash: Result<Phc, _> = self
             .argon2
@@ -119,33 +121,30 @@ impl Hasher {
             .map_err(|error| Error::Internal(format!("password hash: {error}")))
     }
 
-    /// Whether this is the password; at the cost the hash was made with, and at this hasher's cost
-    /// when there is no hash: an account without a password takes as long to refuse as one with.
+    /// Whether this is the password of the hash. `false` without a hash.
+    ///
+    /// Verifying takes the cost of the hash. Without a hash it takes the cost of this hasher, so the
+    /// time does not reveal whether an account has a password.
     pub fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> bool {
-        let parsed = hash.and_then(|hash| Phc::new(&hash.0).ok());
-        match parsed {
-            Some(parsed) => self
-                .argon2
-                .verify_password(password.0.as_bytes(), &parsed)
-                .is_ok(),
-            None => {
-                let _ = self.hash(password, [0; 16]);
-                false
-            }
-        }
+        let Some(phc) = hash.and_then(|hash| Phc::new(&hash.0).ok()) else {
+            let _ = self.hash(password, [0; 16]);
+            return false;
+        };
+        let verified = self.argon2.verify_password(password.0.as_bytes(), &phc);
+        verified.is_ok()
     }
 
-    /// Whether a hash was made at another cost and should be made anew.
+    /// Whether a hash has another cost than this hasher, so that it should be replaced.
     pub fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        let params = Phc::new(&hash.0)
-            .ok()
-            .and_then(|phc| Params::try_from(&phc).ok());
-        params.is_none_or(|params| {
-            let own = self.argon2.params();
-            (params.m_cost(), params.t_cost(), params.p_cost())
-                != (own.m_cost(), own.t_cost(), own.p_cost())
-        })
+        let phc = Phc::new(&hash.0).ok();
+        let params = phc.and_then(|phc| Params::try_from(&phc).ok());
+        params.is_none_or(|params| cost(&params) != cost(self.argon2.params()))
     }
+}
+
+/// Memory, passes and lanes.
+fn cost(params: &Params) -> (u32, u32, u32) {
+    (params.m_cost(), params.t_cost(), params.p_cost())
 }
 
 #[cfg(test)]
@@ -164,10 +163,16 @@ mod tests {
         let md5 = Password::parse("203AD5FFA1D7C650AD681FDFF3965CD2").unwrap();
         assert_eq!(plain, md5);
         assert_eq!(Password::parse_alphanumeric("hello1"), Some(md5));
+        // 32 characters that are not all hexadecimal digits are a password, not an MD5.
+        let no_md5 = "203AD5FFA1D7C650AD681FDFF3965CDx";
+        assert_eq!(Password::parse(no_md5), Some(Password::plain(no_md5)));
+        // So are hexadecimal digits of another number.
+        let short = "203AD5FFA1D7C650AD681FDFF3965CD";
+        assert_eq!(Password::parse(short), Some(Password::plain(short)));
     }
 
     #[test]
-    fn six_to_64_characters_of_any_kind() {
+    fn a_password_has_6_to_64_characters_and_in_dialect_b_6_to_15() {
         for valid in [
             "026129",
             "密码密码密码",
@@ -181,6 +186,9 @@ mod tests {
         }
         for invalid in ["12345", "1234567890123456", "abc 123", "密码密码密码"] {
             assert!(Password::parse_alphanumeric(invalid).is_none(), "{invalid}");
+        }
+        for valid in ["abc123", "123456789012345"] {
+            assert!(Password::parse_alphanumeric(valid).is_some(), "{valid}");
         }
     }
 
@@ -211,10 +219,34 @@ mod tests {
         let hasher = Hasher::new(Cost { passes: 2, ..CHEAP }).unwrap();
         assert!(hasher.verify(&password, Some(&old)) && hasher.is_outdated(&old));
         assert!(!hasher.is_outdated(&hasher.hash(&password, SALT).unwrap()));
+        assert!(hasher.is_outdated(&PasswordHash("garbage".into())));
     }
 
     #[test]
-    fn printing_shows_neither_password_nor_hash() {
+    fn only_a_complete_argon2id_hash_is_imported() {
+        let hasher = Hasher::new(CHEAP).unwrap();
+        let password = Password::parse("right1").unwrap();
+        let hash = hasher.hash(&password, SALT).unwrap();
+        assert_eq!(PasswordHash::parse(hash.as_str()), Some(hash.clone()));
+        assert_eq!(PasswordHash::from_stored(hash.as_str().to_owned()), hash);
+        let (without_hash, _) = hash.as_str().rsplit_once('$').unwrap();
+        let other_algorithm = hash.as_str().replace("argon2id", "argon2i");
+        let no_memory = hash.as_str().replace("m=8", "m=0");
+        for invalid in [without_hash, &other_algorithm, &no_memory, "garbage", ""] {
+            assert_eq!(PasswordHash::parse(invalid), None, "{invalid}");
+        }
+    }
+
+    #[test]
+    fn a_cost_below_the_least_of_argon2_has_no_hasher() {
+        let no_passes = Cost { passes: 0, ..CHEAP };
+        assert!(Hasher::new(no_passes).is_none());
+        // OWASP's figures: 19 MiB, two passes.
+        assert_eq!((DEFAULT_COST.memory_kib, DEFAULT_COST.passes), (19_456, 2));
+    }
+
+    #[test]
+    fn debug_hides_password_and_hash() {
         let hash = PasswordHash("$argon2id$secret".into());
         let printed = format!("{:?} {hash:?}", Password::parse("secret").unwrap());
         assert_eq!(printed, "Password(…) PasswordHash(…)");

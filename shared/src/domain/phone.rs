@@ -1,4 +1,4 @@
-//! Phone numbers: E.164, parsed once at the edge, masked wherever they are printed.
+//! Phone numbers in E.164 form. `Debug` and `Display` mask them.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ impl CountryCode {
     /// Mainland China.
     pub const CHINA: Self = Self(86);
 
-    /// Reads one to three digits without a leading zero (ITU-T E.164 has no zone 0).
+    /// Reads one to three digits without a leading zero: ITU-T E.164 has no zone 0.
     pub fn parse(digits: &str) -> Option<Self> {
         let well_formed = (1..=3).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
@@ -27,7 +27,7 @@ impl fmt::Display for CountryCode {
     }
 }
 
-/// The countries a deployment serves.
+/// The countries that a deployment serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedCountries(Vec<CountryCode>);
 
@@ -48,9 +48,9 @@ impl ServedCountries {
     }
 }
 
-/// A phone number that is valid in a country we serve.
+/// A phone number.
 ///
-/// `Debug` and `Display` mask it; the digits are had only by asking ([`Phone::e164`]).
+/// `Debug` and `Display` mask it; [`Phone::e164`] and [`Phone::national`] give the digits.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone {
     country: CountryCode,
@@ -58,48 +58,40 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Reads a national number (digits only) of a country: one that text messages can be sent to.
-    /// Outside China it may be written with the country's trunk prefix (`07911…` in Britain).
+    /// Reads a mobile number of a country, digits only. Outside China it may begin with the country's
+    /// trunk prefix (`07911…` in Britain), which is removed.
     ///
     /// # Errors
-    /// [`Error::CountryNotServed`], before anything else is looked at; [`Error::PhoneInvalid`].
+    /// [`Error::CountryNotServed`], whatever the number is; [`Error::PhoneInvalid`].
     pub fn parse(country: &str, national: &str, served: &ServedCountries) -> Result<Self, Error> {
         let country = CountryCode::parse(country).ok_or(Error::CountryNotServed)?;
         if !served.contains(country) {
             return Err(Error::CountryNotServed);
         }
-        let digits = national.as_bytes();
-        let national = match country {
-            // Mobile numbers of mainland China: ^1[3-9]\d{9}$. No table is needed for these.
-            CountryCode::CHINA => {
-                let is_mobile = digits.len() == 11
-                    && digits.iter().all(u8::is_ascii_digit)
-                    && digits[0] == b'1'
-                    && digits[1] >= b'3';
-                is_mobile.then_some(national)
-            }
+        let mobile = match country {
+            CountryCode::CHINA => is_chinese_mobile(national).then_some(national),
             _ => numbering::mobile(country.0, national),
         };
-        let national = national.ok_or(Error::PhoneInvalid)?.to_owned();
-        Ok(Self { country, national })
+        Ok(Self {
+            country,
+            national: mobile.ok_or(Error::PhoneInvalid)?.to_owned(),
+        })
     }
 
-    /// Reads the digits of an E.164 number: a served country's code, then the national number. No
-    /// country code begins another, so at most one fits.
+    /// Reads the digits of an E.164 number: the code of a served country, then the national number.
+    /// No country code is the beginning of another, so at most one code matches.
     ///
     /// # Errors
     /// [`Error::CountryNotServed`], [`Error::PhoneInvalid`].
     pub fn parse_e164(digits: &str, served: &ServedCountries) -> Result<Self, Error> {
-        let country = served.0.iter().map(ToString::to_string);
-        let country = country
-            .into_iter()
-            .find(|code| digits.starts_with(code.as_str()));
-        let country = country.ok_or(Error::CountryNotServed)?;
-        Self::parse(&country, &digits[country.len()..], served)
+        let mut codes = served.0.iter().map(ToString::to_string);
+        let split = codes.find_map(|code| Some((digits.strip_prefix(&code)?, code)));
+        let (national, country) = split.ok_or(Error::CountryNotServed)?;
+        Self::parse(&country, national, served)
     }
 
-    /// A number we wrote ourselves, back from the store or a ticket: `+` and digits, with its
-    /// country code's length implied by `country`.
+    /// A number read from the store or from a ticket of ours; `None` when it is not of digits. It is
+    /// not checked against the numbering plan, nor against the served countries.
     pub fn from_parts(country: &str, national: &str) -> Option<Self> {
         let country = CountryCode::parse(country)?;
         let all_digits = !national.is_empty() && national.bytes().all(|b| b.is_ascii_digit());
@@ -114,17 +106,18 @@ impl Phone {
         self.country
     }
 
-    /// The number within its country, digits only.
+    /// The national number, digits only.
     pub fn national(&self) -> &str {
         &self.national
     }
 
-    /// `+`, country code, national number: for the store and the SMS provider, never for a log.
+    /// `+`, country code, national number. For the store and the SMS provider, not for logs.
     pub fn e164(&self) -> String {
         format!("+{}{}", self.country, self.national)
     }
 
-    /// Enough to recognise one's own number by, and no more: country and last two digits.
+    /// Country code and the last two digits, the others as `*`: `+86 *********01`. A user recognises
+    /// the own number, and no one else learns it.
     pub fn masked(&self) -> String {
         let (hidden, shown) = self
             .national
@@ -143,6 +136,15 @@ impl fmt::Display for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.masked())
     }
+}
+
+/// Whether a national number is a mobile number of mainland China: `^1[3-9]\d{9}$`.
+fn is_chinese_mobile(national: &str) -> bool {
+    let digits = national.as_bytes();
+    digits.len() == 11
+        && digits.iter().all(u8::is_ascii_digit)
+        && digits[0] == b'1'
+        && digits[1] >= b'3'
 }
 
 #[cfg(test)]
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_that_is_not_served_is_refused_whatever_the_number() {
+    fn a_country_that_is_not_served_is_refused_before_the_number_is_read() {
         for country in ["44", "0", "086", "", "8600", "x"] {
             let parsed = Phone::parse(country, "13800138001", &served());
             assert_eq!(parsed, Err(Error::CountryNotServed), "{country}");
@@ -181,7 +183,41 @@ mod tests {
     }
 
     #[test]
-    fn printing_a_phone_masks_it() {
+    fn an_e164_number_begins_with_the_code_of_a_served_country() {
+        let parse = |digits| Phone::parse_e164(digits, &served()).map(|phone| phone.e164());
+        assert_eq!(parse("8613800138001"), Ok("+8613800138001".into()));
+        assert_eq!(parse("12015550123"), Ok("+12015550123".into()));
+        assert_eq!(parse("861380013800"), Err(Error::PhoneInvalid));
+        assert_eq!(parse("447911123456"), Err(Error::CountryNotServed));
+        assert_eq!(parse(""), Err(Error::CountryNotServed));
+    }
+
+    #[test]
+    fn a_number_keeps_its_country_and_loses_its_trunk_prefix() {
+        let phone = Phone::parse("1", "12015550123", &served()).unwrap();
+        assert_eq!(phone.country(), CountryCode::parse("1").unwrap());
+        assert_eq!(phone.national(), "2015550123");
+    }
+
+    #[test]
+    fn a_stored_number_comes_back_and_anything_but_digits_does_not() {
+        let phone = Phone::parse("86", "13800138001", &served()).unwrap();
+        assert_eq!(Phone::from_parts("86", "13800138001"), Some(phone));
+        for (country, national) in [("86", ""), ("86", "1380013800a"), ("x", "13800138001")] {
+            assert_eq!(Phone::from_parts(country, national), None);
+        }
+    }
+
+    #[test]
+    fn the_served_countries_are_those_of_the_list() {
+        let served = served();
+        assert_eq!(served.as_slice(), [CountryCode::CHINA, CountryCode(1)]);
+        assert!(served.contains(CountryCode(1)));
+        assert!(!served.contains(CountryCode(44)));
+    }
+
+    #[test]
+    fn debug_and_display_mask_a_phone() {
         let phone = Phone::parse("86", "13800138001", &served()).unwrap();
         assert_eq!(
             format!("{phone} {phone:?}"),

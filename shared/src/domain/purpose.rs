@@ -1,4 +1,4 @@
-//! What a code is for. A code, a ticket and a slot of one purpose are worth nothing to another.
+//! The purposes of a code. A code, a ticket and a slot of one purpose are not valid for another.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::slot::Policy;
 
-/// What a code is for; the serialised name is part of slot keys and tickets.
+/// What a code is for. The serialised name is part of slot keys and tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Logging in (dialect A).
     Login,
-    /// Making an account (dialect A).
+    /// Creating an account (dialect A).
     Register,
-    /// Changing the password of an account one is logged in to (dialect A).
+    /// Changing the password, with a session of the account (dialect A).
     ChangePassword,
-    /// Changing a forgotten password, the account named by its phone (dialect A).
+    /// Replacing a forgotten password; the request names the account by its phone (dialect A).
     ResetPassword,
-    /// Changing a forgotten password, the account named by its name (dialect B).
+    /// Replacing a forgotten password; the request names the account by its name (dialect B).
     Recover,
-    /// Moving an account to another phone (dialect C).
+    /// Changing the phone of an account (dialect C).
     ChangePhone,
 }
 
 impl Purpose {
-    /// Each of them.
+    /// All purposes.
     pub const ALL: &[Self] = &[
         Self::Login,
         Self::Register,
@@ -35,7 +35,7 @@ impl Purpose {
         Self::ChangePhone,
     ];
 
-    /// The name in slot keys, tickets and configuration.
+    /// The name in slot keys, in tickets and in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -47,13 +47,36 @@ impl Purpose {
         }
     }
 
-    /// The numbers its slots run with: dialect A resends after 120 s, B and C after 60 s.
+    /// The policy of its slots: the cool-down is 120 s in dialect A, 60 s in B and C.
     pub const fn policy(self) -> Policy {
         match self {
             Self::Login | Self::Register | Self::ChangePassword | Self::ResetPassword => {
                 Policy::with_cool_down(Duration::from_secs(120))
             }
             Self::Recover | Self::ChangePhone => Policy::with_cool_down(Duration::from_secs(60)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_also_the_serialised_form() {
+        for purpose in Purpose::ALL {
+            let json = serde_json::to_value(purpose).unwrap();
+            assert_eq!(json, purpose.name());
+        }
+    }
+
+    #[test]
+    fn a_cool_down_takes_120_s_in_dialect_a_and_60_s_elsewhere() {
+        for purpose in Purpose::ALL {
+            let in_dialect_a = !matches!(purpose, Purpose::Recover | Purpose::ChangePhone);
+            let seconds = if in_dialect_a { 120 } else { 60 };
+            let policy = Policy::with_cool_down(Duration::from_secs(seconds));
+            assert_eq!(purpose.policy(), policy, "{purpose:?}");
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The one-time-code state machine.
+//! The state machine of one-time codes.
 //!
-//! A [`Slot`] is everything about one purpose and one phone (and user, where the purpose needs one):
-//! the current challenge, the cool-down, the wrong tries of the last 24 hours. Both transitions are
-//! pure functions of (slot, now, policy, input) that give the next slot; the store writes it on
-//! condition that nobody else has moved the slot meanwhile, and a lost race is decided again. So a
-//! wrong try is counted by the very write that refuses it, and a challenge is accepted once, ever.
+//! A [`Slot`] is the state of one purpose and one phone (and user, where the purpose needs one): the
+//! current challenge, the cool-down, and the wrong tries of the last 24 hours. Each transition is a
+//! pure function of (slot, now, policy, input) that returns the next slot. The store writes the next
+//! slot on condition that the slot has not changed since it was read; otherwise the transition is
+//! decided again with the new slot. So a wrong try is counted by the write that refuses it, and a
+//! challenge is accepted at most once.
 //!
-//! Time is compared with the clock here and only here: DynamoDB's TTL deletes days late and merely
-//! tidies up.
+//! Every expiry is decided here, by comparison with `now`. DynamoDB's TTL deletes items days later and
+//! decides nothing.
 
 use std::time::Duration;
 
@@ -20,11 +21,11 @@ use crate::domain::{
     window::{Limit, Window},
 };
 
-/// Sixteen random bytes that name a challenge to its client.
+/// Sixteen random bytes that identify a challenge to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChallengeId(pub [u8; 16]);
 
-/// Sixteen random bytes a code is derived from; they never leave the store.
+/// Sixteen random bytes that a code is derived from. They never leave the store; `Debug` hides them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 16]);
 
@@ -34,26 +35,27 @@ impl std::fmt::Debug for Nonce {
     }
 }
 
-/// The numbers a purpose is run with.
+/// The times and limits of a purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a code is valid from its last send.
+    /// How long a code is valid after its last send.
     pub validity: Duration,
-    /// How long a challenge lives from its first send, resends included.
+    /// How long a challenge lives after its first send, resends included.
     pub lifetime: Duration,
-    /// A resend with less than this left of the lifetime starts a new challenge instead: nobody
-    /// should be sent a code that is dead on arrival.
+    /// A resend with less than this left of the lifetime starts a new challenge, because the old code
+    /// would expire before the user can type it.
     pub least_validity: Duration,
-    /// How long after a send the next one is refused.
+    /// How long the next send is refused after a send.
     pub cool_down: Duration,
-    /// Wrong tries per challenge.
+    /// How many wrong tries a challenge admits.
     pub tries: u32,
-    /// Wrong tries across challenges.
+    /// How many wrong tries the slot admits, across challenges.
     pub failures: Limit,
 }
 
 impl Policy {
-    /// Five minutes, five tries, ten wrong tries a day, and the given cool-down.
+    /// Codes valid for 5 minutes, challenges of 10 minutes and 5 wrong tries, 10 wrong tries in 24 hours,
+    /// and the given cool-down.
     pub const fn with_cool_down(cool_down: Duration) -> Self {
         Self {
             validity: Duration::from_secs(5 * 60),
@@ -69,116 +71,118 @@ impl Policy {
     }
 }
 
-/// What a new challenge is made from. Drawn by the caller, so that [`Slot::send`] stays pure.
+/// What a new challenge is made from. The caller draws the random parts, so that [`Slot::send`] is pure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fresh {
-    /// The new challenge's name.
+    /// The id of the new challenge.
     pub id: ChallengeId,
-    /// What its code is derived from.
+    /// The nonce that its code is derived from.
     pub nonce: Nonce,
-    /// The key its code is derived with: the ring's active one.
+    /// The id of the root key that its code is derived with: the active key.
     pub kid: String,
-    /// Where it is sent.
+    /// The phone that the code is sent to.
     pub phone: Phone,
-    /// Who asks for it, and where it is counted.
+    /// The source and the ledger shard of this send.
     pub attribution: Attribution,
-    /// Whether nobody is sent it: see [`Challenge::decoy`].
+    /// Whether the challenge is a decoy: see [`Challenge::decoy`].
     pub decoy: bool,
 }
 
-/// Whom a send is on account of.
+/// Where a send was requested from, and which ledger shard paid for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
-    /// Where it was asked for from.
+    /// The source of the request.
     pub source: Source,
-    /// The ledger's shard it was charged to.
+    /// The shard that the message was charged to.
     pub shard: Shard,
 }
 
-/// One code's life, from its first send.
+/// The life of one code, from its first send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// Its name.
+    /// The id that the client's ticket names.
     pub id: ChallengeId,
-    /// What its code is derived from.
+    /// The nonce that the code is derived from.
     pub nonce: Nonce,
-    /// The key its code is derived with; it stays when the ring's active key moves on.
+    /// The id of the root key that the code is derived with. It stays when another key becomes active.
     pub kid: String,
-    /// Where it was sent; a code for one phone never speaks for another.
+    /// The phone that the code was sent to.
     pub phone: Phone,
     /// When it was first sent.
     pub first_send: UnixMs,
     /// When it was last sent.
     pub last_send: UnixMs,
-    /// The code is refused from this moment on.
+    /// When the code expires: from this moment on it is refused.
     pub valid_until: UnixMs,
     /// Wrong tries so far.
     pub wrong_tries: u32,
-    /// Accepted once, never again.
+    /// Whether the code has been accepted. It is never accepted again.
     pub spent: bool,
-    /// On whose account each message went out, oldest first.
+    /// Source and ledger shard of each message with the code, oldest first.
     pub attributions: Vec<Attribution>,
-    /// It stands for an account that is not there and must not be seen to be missing: no message goes
-    /// out and no code is right, and all else is as with any other.
+    /// Whether the challenge stands for an account that does not exist, to hide that it does not. No
+    /// message is sent for a decoy and no code is right; all else is equal.
     pub decoy: bool,
 }
 
-/// Everything about one purpose and one phone.
+/// The state of one purpose and one phone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Slot {
-    /// The current challenge: at most one, so nobody is left with two codes.
+    /// The current challenge. There is at most one, so a user never has two valid codes.
     pub challenge: Option<Challenge>,
-    /// When the cool-down began; `None` before the first send and when a failed send gave it back.
+    /// When the cool-down began; `None` before the first send, and after a failed send released the
+    /// cool-down.
     pub cooling_since: Option<UnixMs>,
-    /// Wrong tries, newest first, across challenges.
+    /// The wrong tries of all challenges, newest first.
     pub failures: Window,
 }
 
-/// A limit refused; nothing has changed.
+/// A limit refused the send. The slot does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// When it is worth trying again.
+    /// How long sends are refused.
     pub retry_after: Duration,
-    /// What refused it: the limit that lasts longer, if both do.
+    /// The limit that refused the send; of two, the one that lasts longer.
     pub limit: Limited,
 }
 
-/// What [`Slot::verify`] decided.
+/// The decision of [`Slot::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The right code, in time: the slot with the challenge spent.
+    /// The code is right and in time: the next slot, with the challenge spent.
     Accepted(Slot),
-    /// A wrong code: the slot with the try counted.
+    /// The code is wrong: the next slot, with the try counted.
     Wrong(Slot),
-    /// No code is accepted here any more; nothing has changed.
+    /// No code can be accepted. The slot does not change.
     Expired {
-        /// Set when the limit on wrong tries is the reason.
+        /// How long no code is accepted, when the limit on wrong tries is the reason.
         retry_after: Option<Duration>,
     },
 }
 
 impl Slot {
-    /// The slot after a send at `now`; its challenge is always there and is the one to send.
+    /// The slot after a send at `now`. It always has a challenge, whose code is to be sent.
     ///
-    /// Within a challenge's life the same code is sent again and the tries used stay used; a spent,
-    /// exhausted or outlived challenge, and one for another phone, is replaced by a new one made from
-    /// `fresh`.
+    /// A resend within the life of a challenge sends the same code, and the wrong tries stay counted.
+    /// A new challenge made from `fresh` replaces one that is spent, has no tries left, has less than
+    /// [`Policy::least_validity`] to live, or is for another phone. A decoy and a real challenge
+    /// replace each other.
     ///
     /// # Errors
-    /// [`Refused`] during the cool-down, and while the limit on wrong tries holds: a code that could
-    /// not be used is not worth a message.
+    /// [`Refused`] during the cool-down, and while the limit on wrong tries applies: the code could
+    /// not be used then.
     pub fn send(&self, now: UnixMs, policy: &Policy, fresh: Fresh) -> Result<Self, Refused> {
         if let Some(refused) = self.refuses(now, policy) {
             return Err(refused);
         }
-        let kept = self.challenge.clone().filter(|challenge| {
+        let reusable = self.challenge.clone().filter(|challenge| {
             !challenge.spent
                 && challenge.phone == fresh.phone
                 && challenge.decoy == fresh.decoy
                 && challenge.wrong_tries < policy.tries
                 && challenge.first_send.plus(policy.lifetime).after(now) >= policy.least_validity
         });
-        let mut challenge = kept.unwrap_or(Challenge {
+        let mut challenge = reusable.unwrap_or(Challenge {
             id: fresh.id,
             nonce: fresh.nonce,
             kid: fresh.kid,
@@ -202,24 +206,28 @@ impl Slot {
         })
     }
 
+    /// The limit that refuses a send at `now`, if any.
     fn refuses(&self, now: UnixMs, policy: &Policy) -> Option<Refused> {
-        let cool = self.cooling_since.map(|since| since.plus(policy.cool_down));
-        let cool = cool.filter(|until| *until > now).map(|until| Refused {
-            retry_after: until.after(now),
+        let cool_down = self.cool_down_ends(policy).filter(|end| *end > now);
+        let by_cool_down = cool_down.map(|end| Refused {
+            retry_after: end.after(now),
             limit: Limited::CoolDown,
         });
         let failures = self.failures.wait(now, &policy.failures);
-        let failures = failures.map(|retry_after| Refused {
+        let by_failures = failures.map(|retry_after| Refused {
             retry_after,
             limit: Limited::Failures,
         });
-        cool.into_iter()
-            .chain(failures)
-            .max_by_key(|refused| refused.retry_after)
+        let refusals = by_cool_down.into_iter().chain(by_failures);
+        refusals.max_by_key(|refused| refused.retry_after)
     }
 
-    /// The slot after the message sent at `sent_at` turned out not to have gone out: the cool-down
-    /// is given back, so that the user can retry at once. `None` when the slot has moved on.
+    fn cool_down_ends(&self, policy: &Policy) -> Option<UnixMs> {
+        Some(self.cooling_since?.plus(policy.cool_down))
+    }
+
+    /// The slot after the message of the send at `sent_at` failed: the cool-down is released, so that
+    /// the user can retry at once. `None` when there has been another send or challenge since.
     pub fn send_failed(&self, id: ChallengeId, sent_at: UnixMs) -> Option<Self> {
         let challenge = self.challenge.as_ref()?;
         let is_that_send = challenge.id == id && self.cooling_since == Some(sent_at);
@@ -233,10 +241,11 @@ impl Slot {
         })
     }
 
-    /// Decides on a code at `now`.
+    /// Decides about a code at `now`.
     ///
-    /// `id` is the challenge the client was told of, where its dialect has a ticket to carry it.
-    /// `is_right` derives and compares the code; it is called only when a try is left to spend.
+    /// `id` is the challenge that the client's ticket names; `None` in a dialect without tickets.
+    /// `is_right` derives the code and compares it. It is called at most once, and only when a code
+    /// could be accepted.
     pub fn verify(
         &self,
         now: UnixMs,
@@ -271,13 +280,14 @@ impl Slot {
         Verdict::Wrong(next)
     }
 
-    /// From this moment on the slot holds nothing that could decide a request: its TTL.
+    /// From this moment on the slot decides like an empty one: its TTL.
     pub fn useless_from(&self, policy: &Policy) -> UnixMs {
-        let challenge = self.challenge.as_ref().map(|c| c.valid_until);
-        let cool_down = self.cooling_since.map(|since| since.plus(policy.cool_down));
-        let failures = self.failures.0.first();
-        let failures = failures.map(|newest| newest.plus(policy.failures.span));
-        challenge.max(cool_down).max(failures).unwrap_or(UnixMs(0))
+        let code_expires = self.challenge.as_ref().map(|c| c.valid_until);
+        let cool_down_ends = self.cool_down_ends(policy);
+        let newest_failure = self.failures.0.first();
+        let failures_end = newest_failure.map(|at| at.plus(policy.failures.span));
+        let last = code_expires.max(cool_down_ends).max(failures_end);
+        last.unwrap_or(UnixMs(0))
     }
 }
 
@@ -291,7 +301,7 @@ mod tests {
     const POLICY: Policy = Policy::with_cool_down(COOL_DOWN);
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-    /// A step of a random history: moves the clock, then acts.
+    /// A step of a random history: the clock advances, then the action happens.
     #[derive(Debug, Clone)]
     struct Step {
         wait_ms: u64,
@@ -301,9 +311,9 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Action {
         Send,
-        /// A send whose message did not go out.
+        /// A send whose message fails.
         FailedSend,
-        /// A code for the `back`-th challenge ever issued, counted from the newest.
+        /// A code for the `back`-th challenge, counted from the newest.
         Verify {
             back: usize,
             right: bool,
@@ -315,7 +325,7 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        // Short waits crowd the limits; long ones cross validity, lifetime and the day.
+        // Short waits reach the limits; long ones exceed validity, lifetime and the day.
         let wait_ms = prop_oneof![
             6 => 0u64..3_000,
             6 => 60_000u64..200_000,
@@ -332,7 +342,7 @@ mod tests {
         prop::collection::vec(step, 1..250)
     }
 
-    /// What happened, as an outside observer sees it.
+    /// What an outside observer sees.
     #[derive(Debug, Clone)]
     enum Event {
         Sent {
@@ -340,7 +350,7 @@ mod tests {
             id: ChallengeId,
             nonce: Nonce,
             valid_until: UnixMs,
-            went_out: bool,
+            delivered: bool,
         },
         SendRefused {
             at: UnixMs,
@@ -354,7 +364,7 @@ mod tests {
         Expired,
     }
 
-    /// Runs a history; along the way checks that a refusal leaves the slot as it was.
+    /// Runs a history. Checks that a code is compared exactly when the slot changes.
     fn run(steps: &[Step]) -> Vec<Event> {
         let mut slot = Slot::default();
         let mut now = UnixMs(1_800_000_000_000);
@@ -376,17 +386,18 @@ mod tests {
                     Ok(next) => {
                         let sent = next.challenge.clone().unwrap();
                         issued.push(sent.id);
-                        let went_out = matches!(step.action, Action::Send);
+                        let delivered = matches!(step.action, Action::Send);
                         events.push(Event::Sent {
                             at: now,
                             id: sent.id,
                             nonce: sent.nonce,
                             valid_until: sent.valid_until,
-                            went_out,
+                            delivered,
                         });
-                        slot = match went_out {
-                            true => next,
-                            false => next.send_failed(sent.id, now).unwrap(),
+                        slot = if delivered {
+                            next
+                        } else {
+                            next.send_failed(sent.id, now).unwrap()
                         };
                     }
                     Err(Refused { retry_after, .. }) => {
@@ -414,12 +425,12 @@ mod tests {
                         Verdict::Accepted(next) => (next, true),
                         Verdict::Wrong(next) => (next, false),
                         Verdict::Expired { .. } => {
-                            assert_eq!(compared, None, "compared, but said expired");
+                            assert_eq!(compared, None, "compared a code that had expired");
                             events.push(Event::Expired);
                             continue;
                         }
                     };
-                    let id = compared.expect("a decision without a comparison");
+                    let id = compared.expect("decided without a comparison");
                     assert_eq!(accepted, right);
                     events.push(Event::Compared {
                         at: now,
@@ -549,9 +560,9 @@ mod tests {
             let mut cooling: Option<UnixMs> = None;
             for event in &events {
                 match *event {
-                    Event::Sent { at, went_out, .. } => {
+                    Event::Sent { at, delivered, .. } => {
                         prop_assert!(cooling.is_none_or(|since| since.plus(COOL_DOWN) <= at));
-                        cooling = went_out.then_some(at).or(None);
+                        cooling = delivered.then_some(at);
                     }
                     Event::SendRefused { at, retry_after } => {
                         let failures: Vec<u64> = comparisons(&events)
@@ -570,7 +581,7 @@ mod tests {
 
     #[test]
     fn a_refused_send_and_an_expired_verify_give_no_next_slot() {
-        // The types say so: neither outcome carries a slot to write.
+        // Neither type contains a slot to write.
         let sent = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         assert_eq!(
             sent.send(UnixMs(119_999), &POLICY, fresh(2)),
@@ -586,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resend_at_nine_minutes_keeps_the_code_and_one_past_it_starts_anew() {
+    fn a_resend_at_nine_minutes_keeps_the_code_and_a_later_one_replaces_it() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         let at_nine = first.send(UnixMs(540_000), &POLICY, fresh(2)).unwrap();
         let later = first.send(UnixMs(540_001), &POLICY, fresh(2)).unwrap();
@@ -596,11 +607,11 @@ mod tests {
     }
 
     #[test]
-    fn exhausted_tries_end_the_challenge_but_not_the_way_in() {
+    fn a_challenge_without_tries_is_replaced_by_the_next_send() {
         let mut slot = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         for _ in 0..5 {
             let Verdict::Wrong(next) = slot.verify(UnixMs(1), &POLICY, None, |_| false) else {
-                panic!("not counted as wrong");
+                panic!("a wrong code was not counted");
             };
             slot = next;
         }
@@ -611,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoy_has_no_right_code_and_gives_way_to_a_real_challenge() {
+    fn a_decoy_has_no_right_code_and_a_real_challenge_replaces_it() {
         let decoy = Fresh {
             decoy: true,
             ..fresh(1)
@@ -625,7 +636,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_of_a_challenge_is_on_somebodys_account() {
+    fn every_delivered_message_of_a_challenge_has_an_attribution() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         let second = first.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
         let messages = |slot: &Slot| slot.challenge.as_ref().unwrap().attributions.len();
@@ -635,7 +646,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_for_another_phone_is_another_code() {
+    fn a_send_to_another_phone_starts_a_new_challenge() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         let other = Phone::from_parts("86", "13900139000").unwrap();
         let to_other = Fresh {
@@ -644,6 +655,108 @@ mod tests {
         };
         let moved = first.send(UnixMs(120_000), &POLICY, to_other).unwrap();
         assert_eq!(moved.challenge.unwrap().id, fresh(2).id);
+    }
+
+    #[test]
+    fn a_decoy_stays_the_same_challenge_when_it_is_sent_again() {
+        let decoy = |n| Fresh {
+            decoy: true,
+            ..fresh(n)
+        };
+        let first = Slot::default().send(UnixMs(0), &POLICY, decoy(1)).unwrap();
+        let second = first.send(UnixMs(120_000), &POLICY, decoy(2)).unwrap();
+        assert_eq!(second.challenge.unwrap().id, fresh(1).id);
+    }
+
+    #[test]
+    fn a_spent_challenge_is_replaced_by_the_next_send() {
+        let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
+        let Verdict::Accepted(spent) = first.verify(UnixMs(1), &POLICY, None, |_| true) else {
+            panic!("the right code was refused");
+        };
+        let next = spent.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
+        let challenge = next.challenge.unwrap();
+        assert_eq!((challenge.id, challenge.spent), (fresh(2).id, false));
+    }
+
+    #[test]
+    fn only_the_newest_send_of_the_current_challenge_can_fail() {
+        let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
+        let second = first.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
+        assert_eq!(second.send_failed(fresh(1).id, UnixMs(0)), None);
+        assert_eq!(second.send_failed(fresh(2).id, UnixMs(120_000)), None);
+        assert_eq!(
+            Slot::default().send_failed(fresh(1).id, UnixMs(0)),
+            None,
+            "no challenge"
+        );
+        let failed = second.send_failed(fresh(1).id, UnixMs(120_000)).unwrap();
+        assert_eq!(failed.cooling_since, None);
+        assert!(failed.send(UnixMs(120_001), &POLICY, fresh(3)).is_ok());
+    }
+
+    #[test]
+    fn ten_wrong_tries_refuse_sends_and_codes_for_a_day_from_the_first() {
+        let mut slot = Slot::default();
+        for challenge in 0..2u8 {
+            let sent_at = UnixMs(u64::from(challenge) * 200_000);
+            slot = slot.send(sent_at, &POLICY, fresh(challenge)).unwrap();
+            for _ in 0..5 {
+                let Verdict::Wrong(next) = slot.verify(sent_at, &POLICY, None, |_| false) else {
+                    panic!("a wrong code was not counted");
+                };
+                slot = next;
+            }
+        }
+        // The first five were at 0, the last five at 200 s; the cool-down ends at 320 s.
+        let at = UnixMs(210_000);
+        let retry_after = Duration::from_millis(DAY_MS - at.0);
+        let refused = Refused {
+            retry_after,
+            limit: Limited::Failures,
+        };
+        assert_eq!(slot.send(at, &POLICY, fresh(3)), Err(refused));
+        let verdict = slot.verify(at, &POLICY, None, |_| true);
+        let expired = Verdict::Expired {
+            retry_after: Some(retry_after),
+        };
+        assert_eq!(verdict, expired);
+        assert!(slot.send(UnixMs(DAY_MS), &POLICY, fresh(3)).is_ok());
+    }
+
+    #[test]
+    fn a_slot_is_useless_when_code_cool_down_and_wrong_tries_are_over() {
+        assert_eq!(Slot::default().useless_from(&POLICY), UnixMs(0));
+        let sent = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
+        assert_eq!(sent.useless_from(&POLICY), UnixMs(300_000));
+        let long_cool_down = Policy::with_cool_down(Duration::from_secs(400));
+        assert_eq!(sent.useless_from(&long_cool_down), UnixMs(400_000));
+        let Verdict::Wrong(failed) = sent.verify(UnixMs(7), &POLICY, None, |_| false) else {
+            panic!("a wrong code was not counted");
+        };
+        assert_eq!(failed.useless_from(&POLICY), UnixMs(7 + DAY_MS));
+    }
+
+    #[test]
+    fn the_policy_is_that_of_the_documents() {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        let expected = Policy {
+            validity: minutes(5),
+            lifetime: minutes(10),
+            least_validity: minutes(1),
+            cool_down: minutes(2),
+            tries: 5,
+            failures: Limit {
+                events: 10,
+                span: minutes(24 * 60),
+            },
+        };
+        assert_eq!(POLICY, expected);
+    }
+
+    #[test]
+    fn debug_hides_the_nonce() {
+        assert_eq!(format!("{:?}", Nonce([7; 16])), "Nonce(…)");
     }
 
     fn phone() -> Phone {

@@ -1,5 +1,7 @@
-//! Numbers for those who review an app and have no phone of yours: their code is known beforehand and
-//! nothing is sent to them. Everything else, limits and one-time use, is as with any number.
+//! Test numbers: phones with a fixed code, for example for the reviewers of an app store.
+//!
+//! No message is sent to a test number, and its code is fixed. Limits and one-time use are the same as
+//! for any number.
 
 use std::{collections::HashMap, fmt};
 
@@ -11,20 +13,19 @@ use crate::domain::{
     time::UnixMs,
 };
 
-/// `TEST_NUMBERS`: `+8613800000000=123456@2027-01-01`, comma-separated. Each ends with its day (UTC);
-/// from then on it is a number like any other.
+/// The test numbers of a deployment. `Debug` shows only how many there are.
 #[derive(Default)]
 pub struct TestNumbers(HashMap<Phone, (Code, UnixMs)>);
 
 impl TestNumbers {
-    /// Reads the list.
+    /// Reads `TEST_NUMBERS`: a comma-separated list of `+8613800000000=123456@2027-01-01`. From the
+    /// beginning of that day in UTC the number is like any other.
     ///
     /// # Errors
-    /// What is wrong with it, without the numbers and codes in it.
+    /// A sentence that says what is wrong and contains no number and no code.
     pub fn parse(list: &str, served: &ServedCountries) -> Result<Self, &'static str> {
         let entries = list.split(',').map(str::trim);
-        let entries = entries.filter(|entry| !entry.is_empty());
-        let numbers = entries.map(|entry| {
+        let numbers = entries.filter(|entry| !entry.is_empty()).map(|entry| {
             let (number, rest) = entry.split_once('=').ok_or(FORM)?;
             let (code, day) = rest
                 .split_once('@')
@@ -39,7 +40,7 @@ impl TestNumbers {
         numbers.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The code of a number, while it is a test number.
+    /// The fixed code of a number that is a test number at `now`.
     pub fn code_of(&self, phone: &Phone, now: UnixMs) -> Option<&Code> {
         let (code, until) = self.0.get(phone)?;
         (now < *until).then_some(code)
@@ -48,7 +49,7 @@ impl TestNumbers {
 
 const FORM: &str = "must be +8613800000000=123456@2027-01-01, comma-separated";
 
-/// The first moment of a day, written `2027-01-01`.
+/// The beginning of a day in UTC. The day is written as `2027-01-01`.
 fn midnight(date: &str) -> Option<UnixMs> {
     let moment = DateTime::from_str(&format!("{date}T00:00:00Z"), Format::DateTime).ok()?;
     let since_1970 = u64::try_from(moment.to_millis().ok()?);
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_has_its_code_until_its_day() {
+    fn a_test_number_has_its_code_until_its_day() {
         let numbers =
             parse("+8613800000000=123456@2027-01-01, +8613800000001=654321@2028-02-29").unwrap();
         let phone = Phone::from_parts("86", "13800000000").unwrap();
@@ -85,24 +86,40 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_list_is_told_without_quoting_it() {
-        for wrong in [
-            "+8613800000000=123456",
-            "+8613800000000=12345@2027-01-01",
-            "+8613800000000=123456@2027-02-29",
-            "+8613800000000=123456@never",
-            "+8613800000000=123456@",
-            "+4479110000=123456@2027-01-01",
-            "13800000000=123456@2027-01-01",
-            "13800000000",
+    fn a_complaint_names_the_fault_and_quotes_nothing() {
+        for (list, complaint) in [
+            ("13800000000", FORM),
+            ("13800000000=123456@2027-01-01", FORM),
+            ("+8613800000000=123456", "a test number needs its last day"),
+            (
+                "+4479110000=123456@2027-01-01",
+                "a test number is not one of a served country",
+            ),
+            (
+                "+8613800000000=12345@2027-01-01",
+                "a test number's code is not six digits",
+            ),
+            (
+                "+8613800000000=123456@2027-02-29",
+                "a test number's day is not a date",
+            ),
+            (
+                "+8613800000000=123456@",
+                "a test number's day is not a date",
+            ),
         ] {
-            let complaint = parse(wrong).expect_err(wrong);
-            assert!(!complaint.contains("8613800000000=12345@"), "{complaint}");
+            assert_eq!(parse(list).unwrap_err(), complaint, "{list}");
         }
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn debug_hides_numbers_and_codes() {
+        let numbers = parse("+8613800000000=123456@2027-01-01").unwrap();
+        assert_eq!(format!("{numbers:?}"), "TestNumbers(1)");
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_utc_of_the_gregorian_calendar() {
         for (date, days) in [
             ("1970-01-01", 0),
             ("1972-03-01", 790),

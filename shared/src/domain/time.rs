@@ -1,4 +1,4 @@
-//! Points in time. Nothing in the core reads a clock: `now` is always an argument.
+//! Moments in time. The domain reads no clock: `now` is always an argument.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use serde::{Deserialize, Serialize};
 pub struct UnixMs(pub u64);
 
 impl UnixMs {
-    /// This moment and `duration`.
+    /// The moment this long after this one.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_millis() as u64))
     }
 
-    /// The time left from `now` until this moment; zero when it has passed.
+    /// The time from `now` until this moment; zero when the moment has passed.
     pub fn after(self, now: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(now.0))
     }
 
-    /// Whole seconds since the epoch, as JWT and DynamoDB's TTL count them.
+    /// Whole seconds since 1970, the unit of JWT and of DynamoDB's TTL.
     pub fn as_secs(self) -> u64 {
         self.0 / 1000
     }
 }
 
-/// Whole seconds, rounded up and at least one: what `Retry-After` says, so that a client that waits
-/// that long is never early.
+/// The value of `Retry-After` for a wait: whole seconds, rounded up, at least one. So a client that
+/// waits that long is never too early.
 pub fn retry_after_secs(wait: Duration) -> u64 {
     (wait.as_millis() as u64).div_ceil(1000).max(1)
 }
@@ -37,6 +37,16 @@ pub fn retry_after_secs(wait: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_milliseconds_and_neither_overflow_nor_go_below_zero() {
+        let second = Duration::from_secs(1);
+        assert_eq!(UnixMs(1_999).plus(second), UnixMs(2_999));
+        assert_eq!(UnixMs(u64::MAX).plus(second), UnixMs(u64::MAX));
+        assert_eq!(UnixMs(1_500).after(UnixMs(500)), second);
+        assert_eq!(UnixMs(500).after(UnixMs(1_500)), Duration::ZERO);
+        assert_eq!(UnixMs(1_999).as_secs(), 1);
+    }
 
     #[test]
     fn retry_after_is_never_early_and_never_zero() {

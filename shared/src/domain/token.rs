@@ -1,8 +1,8 @@
-//! What clients carry: session tokens, and phoneInfo tickets.
+//! Tokens that clients hold: session tokens, phoneInfo tickets, and reset tokens.
 //!
-//! Both are JWTs (RFC 7519), HS256, with the key's id in the header. Each has a sub-key and an
-//! audience of its own, so neither passes for the other. Expiry is compared with the `now` of the
-//! request, like every other time in the core.
+//! Session tokens and tickets are JWTs (RFC 7519), signed with HS256, with the key's id in the header.
+//! Each kind has its own sub-key and audience, so none is valid as the other. Expiry is compared with
+//! `now`, as all times in the domain. A reset token is a random number.
 
 use std::{fmt, time::Duration};
 
@@ -22,12 +22,12 @@ use crate::domain::{
     user::Uid,
 };
 
-/// How long a session token lives.
+/// How long a session token is valid.
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How long a ticket lives: as long as a challenge can.
+/// How long a ticket is valid: as long as a challenge can live.
 pub const PHONE_INFO_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// A signed token, to be handed to a client. `Debug` hides it.
+/// A token for a client. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -37,12 +37,12 @@ impl Token {
         Self(BASE64_URL_SAFE_NO_PAD.encode(random))
     }
 
-    /// As sent to the client, and for nothing else.
+    /// The text for the client.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// As sent to the client, and for nothing else.
+    /// The text for the client.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -54,25 +54,25 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Who a session token speaks for. No personal data: it travels through other people's logs.
+/// The content of a session token. It has no personal data, because proxies may log tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// The account.
     pub uid: Uid,
-    /// The account's session epoch when the token was made; a higher one on the account revokes it.
+    /// The account's epoch when the token was made. A higher epoch of the account revokes the token.
     pub epoch: u64,
 }
 
-/// What a phoneInfo ticket says: which send it answers.
+/// The content of a phoneInfo ticket: the send that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhoneInfo {
-    /// What the code is for.
+    /// The purpose of the code.
     pub purpose: Purpose,
-    /// Where it was sent.
+    /// The phone that the code was sent to.
     pub phone: Phone,
-    /// Which account asked, or was asked for; none when one is to be made.
+    /// The account that the code is for; `None` when the code is to create one.
     pub uid: Option<Uid>,
-    /// Which challenge it belongs to.
+    /// The challenge of the send.
     pub challenge: ChallengeId,
 }
 
@@ -132,10 +132,10 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
     sign(ring, Use::PhoneInfo, &claims)
 }
 
-/// Reads a session token. Whether the account still honours it, its epoch says.
+/// Reads a session token. The caller has to compare its epoch with that of the account.
 ///
 /// # Errors
-/// [`Error::TokenInvalid`] for anything we did not sign; [`Error::TokenExpired`].
+/// [`Error::TokenInvalid`] without a valid signature of ours; [`Error::TokenExpired`].
 pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, Error> {
     let claims: SessionClaims =
         verify(ring, Use::Session, SESSION_AUDIENCE, text).ok_or(Error::TokenInvalid)?;
@@ -148,32 +148,11 @@ pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, 
     })
 }
 
-/// How long a reset token lives (dialect B).
-pub const RESET_LIFE: Duration = Duration::from_secs(10 * 60);
-
-/// What the store keeps of a reset token: SHA-256, in hex. The token itself is 256 random bits, so
-/// there is nothing to guess from its hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResetHash(String);
-
-impl ResetHash {
-    /// The hash of a token as a client presents it.
-    pub fn of(token: &str) -> Self {
-        let hash = digest::digest(&digest::SHA256, token.as_bytes());
-        Self(Hex(hash.as_ref()).to_string())
-    }
-
-    /// In hex.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Reads a phoneInfo ticket that must be for `purpose`.
+/// Reads a phoneInfo ticket for `purpose`.
 ///
 /// # Errors
-/// [`Error::PhoneInfoInvalid`] for anything we did not sign for this purpose;
-/// [`Error::CodeExpired`] when it is too old: so is the code it belongs to.
+/// [`Error::PhoneInfoInvalid`] without a valid signature of ours, and for another purpose;
+/// [`Error::CodeExpired`] for an expired ticket, whose code has expired as well.
 pub fn read_phone_info(
     ring: &KeyRing,
     text: &str,
@@ -188,15 +167,36 @@ pub fn read_phone_info(
     if claims.exp <= now.as_secs() {
         return Err(Error::CodeExpired { retry_after: None });
     }
-    let challenge = BASE64_URL_SAFE_NO_PAD.decode(&claims.challenge).ok();
-    let challenge = challenge.and_then(|bytes| bytes.try_into().ok());
     let phone = Phone::from_parts(&claims.country, &claims.phone);
+    let challenge_bytes = BASE64_URL_SAFE_NO_PAD.decode(&claims.challenge).ok();
+    let challenge = challenge_bytes.and_then(|bytes| bytes.try_into().ok());
     Ok(PhoneInfo {
         purpose,
         phone: phone.ok_or(Error::PhoneInfoInvalid)?,
         uid: claims.uid,
         challenge: ChallengeId(challenge.ok_or(Error::PhoneInfoInvalid)?),
     })
+}
+
+/// How long a reset token is valid (dialect B).
+pub const RESET_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// The SHA-256 of a reset token in hexadecimal, which the store keeps in place of the token. The token
+/// has 256 random bits, so it cannot be found from the hash by guessing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetHash(String);
+
+impl ResetHash {
+    /// The hash of a token that a client presents.
+    pub fn of(token: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        Self(Hex(hash.as_ref()).to_string())
+    }
+
+    /// The hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 fn sign(ring: &KeyRing, usage: Use, claims: &impl Serialize) -> Result<Token, Error> {
@@ -208,7 +208,8 @@ fn sign(ring: &KeyRing, usage: Use, claims: &impl Serialize) -> Result<Token, Er
         .map_err(|error| Error::Internal(format!("signing failed: {error}")))
 }
 
-/// The claims, if one of our keys signed them for this audience. Expiry is the caller's to judge.
+/// The claims of a token; `None` unless a key of the ring signed it for this use and audience. The
+/// caller has to compare the expiry.
 fn verify<C: DeserializeOwned>(
     ring: &KeyRing,
     usage: Use,
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_comes_back_as_it_was_made_until_it_is_too_old() {
+    fn a_ticket_is_valid_for_ten_minutes() {
         let ring = ring("k1", &[("k1", K1)]);
         let ticket = phone_info(&ring, &info(), NOW).unwrap().0;
         let read = |now| read_phone_info(&ring, &ticket, Purpose::Login, now);
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_token_is_no_ticket_and_a_changed_ticket_is_none() {
+    fn a_session_token_or_a_changed_ticket_is_no_valid_ticket() {
         let ring = ring("k1", &[("k1", K1)]);
         let who = Session {
             uid: Uid(5),
@@ -308,7 +309,7 @@ mod tests {
             read(&format!("{head_and_claims}.{signature}")),
             Err(Error::PhoneInfoInvalid)
         );
-        // RFC 8725 §3.1: the algorithm is ours to choose, not the token's.
+        // RFC 8725 §3.1: the reader chooses the algorithm, not the token.
         let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"k1"}"#);
         let claims = ticket.split('.').nth(1).unwrap();
         assert_eq!(
@@ -318,17 +319,69 @@ mod tests {
     }
 
     #[test]
-    fn printing_a_token_hides_it() {
+    fn a_session_token_is_valid_for_thirty_days() {
         let ring = ring("k1", &[("k1", K1)]);
-        let token = session(
-            &ring,
-            Session {
-                uid: Uid(5),
-                epoch: 0,
-            },
-            NOW,
-        )
-        .unwrap();
+        let who = Session {
+            uid: Uid(5),
+            epoch: 7,
+        };
+        let token = session(&ring, who, NOW).unwrap().into_string();
+        let read = |now| read_session(&ring, &token, now);
+        let thirty_days = 30 * 24 * 60 * 60 * 1000;
+        assert_eq!(read(NOW), Ok(who));
+        assert_eq!(read(UnixMs(NOW.0 + thirty_days - 1)), Ok(who));
+        let expired = Err(Error::TokenExpired);
+        assert_eq!(read(UnixMs(NOW.0 + thirty_days)), expired);
+        assert_eq!(read(UnixMs(NOW.0 + 2 * thirty_days)), expired);
+        let ticket = phone_info(&ring, &info(), NOW).unwrap();
+        let read = read_session(&ring, ticket.as_str(), NOW);
+        assert_eq!(read, Err(Error::TokenInvalid));
+    }
+
+    #[test]
+    fn an_expired_ticket_stays_expired_and_another_purpose_has_none() {
+        let ring = ring("k1", &[("k1", K1)]);
+        let ticket = phone_info(&ring, &info(), NOW).unwrap();
+        let read = |purpose, now| read_phone_info(&ring, ticket.as_str(), purpose, now);
+        let a_day_later = UnixMs(NOW.0 + 86_400_000);
+        let expired = Err(Error::CodeExpired { retry_after: None });
+        assert_eq!(read(Purpose::Login, a_day_later), expired);
+        let invalid = Err(Error::PhoneInfoInvalid);
+        assert_eq!(read(Purpose::Register, NOW), invalid);
+    }
+
+    #[test]
+    fn an_audience_is_checked_beside_the_sub_key() {
+        // A token for another audience, signed with the right sub-key.
+        let ring = ring("k1", &[("k1", K1)]);
+        let claims = SessionClaims {
+            aud: PHONE_INFO_AUDIENCE.into(),
+            uid: 5,
+            epoch: 0,
+            iat: NOW.as_secs(),
+            exp: NOW.plus(SESSION_LIFE).as_secs(),
+        };
+        let token = sign(&ring, Use::Session, &claims).unwrap();
+        let read = read_session(&ring, token.as_str(), NOW);
+        assert_eq!(read, Err(Error::TokenInvalid));
+    }
+
+    #[test]
+    fn a_reset_token_is_its_random_bytes_and_is_stored_as_a_sha_256() {
+        let token = Token::reset([0xff; 32]);
+        assert_eq!(token.as_str(), format!("{}8", "_".repeat(42)));
+        // FIPS 180-4, the example "abc".
+        let hash = ResetHash::of("abc");
+        assert_eq!(
+            hash.as_str(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(RESET_LIFE, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn debug_hides_a_token() {
+        let token = Token::reset([7; 32]);
         assert_eq!(format!("{token:?}"), "Token(…)");
     }
 }
