@@ -1,7 +1,7 @@
-"""Holds what `cargo lambda build --release` made to its budgets. MB are 10^6 bytes, as in tests/bench/README.md.
+"""Checks the release binaries against their budgets: size, zip file and glibc. MB are 10^6 bytes.
 
-Size is start-up time: Lambda fetches and maps the binary before the first request. The newest glibc symbol
-decides whether it runs at all: provided.al2023 is Amazon Linux 2023, glibc 2.34.
+Size is start-up time: Lambda loads the binary before the first request. A binary that needs a newer glibc than
+Lambda's does not run at all: provided.al2023 is Amazon Linux 2023 with glibc 2.34.
 https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
 """
 
@@ -12,14 +12,14 @@ import zipfile
 
 BINARY_MB = 5.6
 ZIP_MB = 2.6
-OVER = {}  # function -> (binary, zip), for one with a reason to be larger; the reason beside it
+OVER = {}  # exceptions: function -> (binary, zip), each with its reason beside it
 GLIBC = (2, 34)
 
 root = pathlib.Path(__file__).resolve().parent.parent
 
 
 def zip_bytes(binary):
-    """What `sam deploy` uploads."""
+    """The size of the zip file that `sam deploy` uploads."""
     path = root / "target/ci" / f"{binary.parent.name}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -28,7 +28,7 @@ def zip_bytes(binary):
 
 
 def newest_glibc(binary):
-    """Version names of needed symbols stand in the binary's string table as they are."""
+    """The newest glibc version among the needed symbols; the string table holds the versions in plain text."""
     versions = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())
     return max(((int(major), int(minor)) for major, minor in versions), default=(0, 0))
 
@@ -40,7 +40,7 @@ def main():
     for function in functions:
         binary = root / "target/lambda" / function / "bootstrap"
         if not binary.exists():
-            faults.append(f"{function}: cargo lambda build made no binary")
+            faults.append(f"{function}: cargo lambda build has built no binary")
             continue
         size, zipped, glibc = binary.stat().st_size / 1e6, zip_bytes(binary) / 1e6, newest_glibc(binary)
         print(f"{function:<32} {size:6.2f} {zipped:7.2f}  {glibc[0]}.{glibc[1]}")
@@ -53,7 +53,7 @@ def main():
             faults.append(f"{function}: needs glibc {glibc[0]}.{glibc[1]}; Lambda has {GLIBC[0]}.{GLIBC[1]}")
     for stray in sorted(path.parent.name for path in (root / "target/lambda").glob("*/bootstrap")):
         if stray not in functions:
-            faults.append(f"{stray}: built as a Lambda, but it is no function")
+            faults.append(f"{stray}: in target/lambda, but not in functions")
     print("\n".join(faults) or f"{len(functions)} binaries within their budgets")
     return 1 if faults or not functions else 0
 

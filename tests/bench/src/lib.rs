@@ -4,7 +4,16 @@
 //!
 //! # The ratios and their budgets
 //!
-//! All ratios are of lower quartiles. [`report`] holds the budgets.
+//! All ratios are of lower quartiles; [`report`] holds the limits. The bare functions are `bare-http`, a
+//! constant answer through `lambda_http`, and `bare-sdk`, which builds the same SDK clients, opens the same
+//! connections and makes the same calls as the function beside it, with the SDK's own HTTP client.
+//!
+//! - *start*: from the process's creation to the first poll, where nothing listens at the endpoints, over
+//!   `bare-sdk`'s. `bare-http`'s start is in the JSON for comparison.
+//! - *first*, *warm*: the first request after a start and the later ones, over TLS, over `bare-sdk`'s.
+//! - *quicker*: with `--as-it-comes` only: start and first request over TLS with the SDK as it comes, over
+//!   the function's.
+//! - Functions that hash a password have budgets for their sizes only: the hash takes longer than the rest.
 //!
 //! # Layout
 //!

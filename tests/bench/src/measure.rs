@@ -79,8 +79,6 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
         } else {
             None
         },
-        // All functions have the tables' names in their environment.
-        function: &system.template.functions[0],
         read_user,
         read_code,
     };
@@ -105,24 +103,20 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
 }
 
 /// A function to measure: its binary in three environments, and its samples so far.
-struct Candidate {
+struct Candidate<'a> {
+    function: &'a Function,
     alone: Subject,
     plain: Subject,
     tls: Subject,
     measured: Measured,
 }
 
-fn candidates(
-    system: &System,
+fn candidates<'a>(
+    system: &'a System,
     binaries: Binaries<'_>,
     extent: &Extent,
     (plain, tls): (&Transport, &Transport),
-) -> Result<Vec<Candidate>, Error> {
-    // Port 1 (tcpmux) refuses connections at once.
-    let nowhere = Endpoints {
-        dynamodb: "http://127.0.0.1:1".to_owned(),
-        sns: "http://127.0.0.1:1".to_owned(),
-    };
+) -> Result<Vec<Candidate<'a>>, Error> {
     let mut candidates = Vec::new();
     for function in &system.template.functions {
         if !extent.functions.is_empty() && !extent.functions.contains(&function.name) {
@@ -138,13 +132,14 @@ fn candidates(
         };
         let plain = subject(&plain.endpoints(), &plain.trust);
         candidates.push(Candidate {
+            function,
             measured: Measured {
                 name: function.name.clone(),
                 hashes: hashes_a_password(&function.name),
                 sizes: plain.sizes()?,
                 ..Measured::default()
             },
-            alone: subject(&nowhere, &BTreeMap::new()),
+            alone: subject(&nowhere(), &BTreeMap::new()),
             plain,
             tls: subject(&tls.endpoints(), &tls.trust),
         });
@@ -155,41 +150,68 @@ fn candidates(
     Ok(candidates)
 }
 
-/// The bare functions.
-struct Bare<'a> {
+/// Endpoints where nothing listens: port 1 (tcpmux) refuses connections at once.
+fn nowhere() -> Endpoints {
+    Endpoints {
+        dynamodb: "http://127.0.0.1:1".to_owned(),
+        sns: "http://127.0.0.1:1".to_owned(),
+    }
+}
+
+/// The bare functions. Each runs in the environment of the function that it is compared with.
+struct Bare {
     http: PathBuf,
     sdk: PathBuf,
     as_it_comes: Option<PathBuf>,
-    /// The function whose environment they get.
-    function: &'a Function,
     /// The keys of an account and of a code for them to read.
     read_user: String,
     read_code: String,
 }
 
-impl Bare<'_> {
-    /// `bare-http`.
-    fn http(&self, transport: &Transport) -> Subject {
-        self.subject("bare-http", &self.http, transport)
+impl Bare {
+    /// `bare-http` beside this function.
+    fn http(&self, function: &Function) -> Subject {
+        Subject {
+            name: "bare-http".to_owned(),
+            binary: self.http.clone(),
+            environment: environment_of(function, &nowhere(), &BTreeMap::new()),
+        }
     }
 
-    /// `bare-sdk` from this binary, making these calls.
-    fn sdk(&self, binary: &Path, transport: &Transport, rounds: &[Vec<String>]) -> Subject {
+    /// `bare-sdk` from the binary with the remedies beside this function, where nothing listens.
+    fn sdk_alone(&self, function: &Function) -> Subject {
+        let environment = environment_of(function, &nowhere(), &BTreeMap::new());
+        self.with_calls(&self.sdk, environment, &[])
+    }
+
+    /// `bare-sdk` from this binary beside this function, making these calls.
+    fn sdk(
+        &self,
+        binary: &Path,
+        function: &Function,
+        transport: &Transport,
+        rounds: &[Vec<String>],
+    ) -> Subject {
+        let environment = environment_of(function, &transport.endpoints(), &transport.trust);
+        self.with_calls(binary, environment, rounds)
+    }
+
+    fn with_calls(
+        &self,
+        binary: &Path,
+        mut environment: BTreeMap<String, String>,
+        rounds: &[Vec<String>],
+    ) -> Subject {
         let rounds: Vec<String> = rounds.iter().map(|round| round.join("+")).collect();
-        let mut subject = self.subject("bare-sdk", binary, transport);
-        subject.environment.extend([
+        environment.extend([
             ("CALLS".to_owned(), rounds.join(",")),
             ("READ_USER".to_owned(), self.read_user.clone()),
             ("READ_CODE".to_owned(), self.read_code.clone()),
         ]);
-        subject
-    }
-
-    fn subject(&self, name: &str, binary: &Path, transport: &Transport) -> Subject {
         Subject {
-            name: name.to_owned(),
+            name: "bare-sdk".to_owned(),
             binary: binary.to_owned(),
-            environment: environment_of(self.function, &transport.endpoints(), &transport.trust),
+            environment,
         }
     }
 }
@@ -205,23 +227,24 @@ struct Run<'a> {
     api: RuntimeApi,
     plain: &'a Transport,
     tls: &'a Transport,
-    bare: &'a Bare<'a>,
+    bare: &'a Bare,
 }
 
 impl Run<'_> {
     /// Starts without requests. They are short and vary much, so there are many. The compared ones
     /// alternate, after one that is not counted and wakes the processor.
-    fn starts(&mut self, candidates: &mut [Candidate]) -> Result<(), Error> {
-        let bare = self.bare.http(self.plain);
+    fn starts(&mut self, candidates: &mut [Candidate<'_>]) -> Result<(), Error> {
         for _ in 0..self.extent.starts {
             for candidate in &mut *candidates {
-                let Measured {
-                    alone, bare_http, ..
-                } = &mut candidate.measured;
-                self.sample(&bare, &[], self.plain, &mut Samples::default())?;
+                let function = candidate.function;
+                let http = self.bare.http(function);
+                let sdk = self.bare.sdk_alone(function);
+                let measured = &mut candidate.measured;
+                self.sample(&http, &[], self.plain, &mut Samples::default())?;
                 for _ in 0..STARTS_A_ROUND {
-                    self.sample(&candidate.alone, &[], self.plain, alone)?;
-                    self.sample(&bare, &[], self.plain, bare_http)?;
+                    self.sample(&candidate.alone, &[], self.plain, &mut measured.alone)?;
+                    self.sample(&sdk, &[], self.plain, &mut measured.bare_sdk_alone)?;
+                    self.sample(&http, &[], self.plain, &mut measured.bare_http)?;
                 }
             }
         }
@@ -229,7 +252,7 @@ impl Run<'_> {
     }
 
     /// Starts with requests.
-    fn requests(&mut self, candidates: &mut [Candidate]) -> Result<(), Error> {
+    fn requests(&mut self, candidates: &mut [Candidate<'_>]) -> Result<(), Error> {
         let on_terminal = io::stderr().is_terminal();
         for round in 0..self.extent.starts {
             if on_terminal {
@@ -245,7 +268,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn requests_of(&mut self, candidate: &mut Candidate, round: usize) -> Result<(), Error> {
+    fn requests_of(&mut self, candidate: &mut Candidate<'_>, round: usize) -> Result<(), Error> {
         let measured = &mut candidate.measured;
         let requests = if !measured.hashes {
             1 + self.extent.warm
@@ -275,14 +298,15 @@ impl Run<'_> {
             return Ok(());
         }
 
-        let (bare, rounds) = (self.bare, &measured.cost.rounds);
+        let (bare, function) = (self.bare, candidate.function);
+        let rounds = &measured.cost.rounds;
         let events = vec![any_event(); requests];
-        let plain = bare.sdk(&bare.sdk, self.plain, rounds);
+        let plain = bare.sdk(&bare.sdk, function, self.plain, rounds);
         self.sample(&plain, &events, self.plain, &mut measured.bare_sdk_plain)?;
-        let tls = bare.sdk(&bare.sdk, self.tls, rounds);
+        let tls = bare.sdk(&bare.sdk, function, self.tls, rounds);
         self.sample(&tls, &events, self.tls, &mut measured.bare_sdk)?;
         if let Some(binary) = &bare.as_it_comes {
-            let as_it_comes = bare.sdk(binary, self.tls, rounds);
+            let as_it_comes = bare.sdk(binary, function, self.tls, rounds);
             self.sample(&as_it_comes, &events, self.tls, &mut measured.as_it_comes)?;
         }
         Ok(())

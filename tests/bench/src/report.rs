@@ -1,4 +1,4 @@
-//! What has been measured, as a table, as JSON, and held to the budgets.
+//! Reports the measured figures as a table or as JSON, and checks them against the budgets.
 
 use std::{fmt::Write, time::Duration};
 
@@ -6,19 +6,31 @@ use serde_json::{Value, json};
 
 use crate::samples::{Measured, Samples};
 
-/// Start to first poll, over that of a constant answer through `lambda_http`.
-const START: f64 = 1.4;
-/// First request over TLS, over that of the bare SDK calls with the same remedies.
+/// The limit of a start, as a multiple of `bare-sdk`'s start with the remedies.
+///
+/// Both build the same clients and open the same connections, where nothing listens: a connection is
+/// refused at once, so the time of the endpoints is not in the figure, but the function's own work is.
+///
+/// The limit was 1.4 × `bare-http`'s start while a function left its clients unbuilt where nothing
+/// listens. Now it builds them in any case: that adds 0.1 ms with one client and 0.3 ms with two, and
+/// less than 0.1 ms where endpoints accept connections, as AWS's do. Both limits are equally strict: the
+/// functions were 4 to 12 % below the old one (1.23 to 1.34) and are 4 to 11 % below this one (0.89 to
+/// 0.96). The ratio to `bare-http` is in the JSON.
+const START: f64 = 1.0;
+/// The limit of a first request over TLS, as a multiple of `bare-sdk`'s.
 const FIRST: f64 = 1.25;
-/// How many times quicker start and first request over TLS are than with the SDK's defaults.
-const DEFAULTS: f64 = 2.5;
-/// Warm request over TLS, over that of the bare SDK calls.
+/// The limit of a warm request over TLS, as a multiple of `bare-sdk`'s.
 const WARM: f64 = 1.1;
+/// With the SDK as it comes, start and first request over TLS take at least so many times as long.
+const AS_IT_COMES: f64 = 2.5;
+/// The limit of the binary's size, in bytes.
 const BINARY: u64 = 5_600_000;
+/// The limit of the zip file's size, in bytes.
 const ZIP: u64 = 2_600_000;
+/// The limit of the peak memory, in bytes.
 const MEMORY: u64 = 10_000_000;
 
-/// The sample at this hundredth, in milliseconds.
+/// A percentile of the samples, in milliseconds.
 fn percentile(samples: &[Duration], percent: usize) -> f64 {
     let mut samples = samples.to_vec();
     samples.sort();
@@ -32,7 +44,7 @@ fn median(samples: &[Duration]) -> f64 {
     percentile(samples, 50)
 }
 
-/// What ratios are made of: a machine that is busy with something else disturbs it least.
+/// The figure for ratios: other load on the machine affects it least.
 fn lower_quartile(samples: &[Duration]) -> f64 {
     percentile(samples, 25)
 }
@@ -40,29 +52,30 @@ fn lower_quartile(samples: &[Duration]) -> f64 {
 struct Ratios {
     start: f64,
     first: f64,
-    defaults: f64,
     warm: f64,
+    /// How many times quicker than the SDK as it comes.
+    quicker: f64,
 }
 
 fn ratios(of: &Measured) -> Ratios {
     let (tls, bare) = (&of.tls, &of.bare_sdk);
     Ratios {
-        start: lower_quartile(&of.alone.start) / lower_quartile(&of.bare_http.start),
+        start: lower_quartile(&of.alone.start) / lower_quartile(&of.bare_sdk_alone.start),
         first: requests(
             (&tls.first, &tls.first_waited),
             (&bare.first, &bare.first_waited),
         ),
-        defaults: lower_quartile(&of.as_it_comes.cold) / lower_quartile(&tls.cold),
         warm: requests(
             (&tls.warm, &tls.warm_waited),
             (&bare.warm, &bare.warm_waited),
         ),
+        quicker: lower_quartile(&of.as_it_comes.cold) / lower_quartile(&tls.cold),
     }
 }
 
-/// A function's requests over the bare one's. The local endpoints take longer for what a function
-/// asks than for what the bare one does, by more than the functions differ: both are charged what the
-/// bare one waits, and each its own time.
+/// The ratio of a function's requests to the bare one's. The local endpoints take longer for the
+/// function's calls than for the bare one's, and this difference would hide that of the functions. So both
+/// are charged the bare one's wait, and each its own time.
 fn requests(
     (took, waited): (&[Duration], &[Duration]),
     (bare_took, bare_waited): (&[Duration], &[Duration]),
@@ -71,7 +84,7 @@ fn requests(
     (own(took, waited) + waits) / (own(bare_took, bare_waited) + waits)
 }
 
-/// What requests take without what they wait for.
+/// The time of requests without their waits for the endpoints.
 fn own(took: &[Duration], waited: &[Duration]) -> f64 {
     let own = took.iter().zip(waited);
     let own: Vec<_> = own
@@ -84,10 +97,10 @@ fn mb(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// The table of README: one line a function; medians in milliseconds, MB, ratios of lower quartiles.
+/// The table, one row for each function: medians in milliseconds, sizes in MB, ratios of lower quartiles.
 pub fn table(all: &[Measured]) -> String {
     let mut table = String::from(
-        "| function | start | × bare | start, TLS | first, TLS | × bare | start + first | defaults | × quicker | warm p50 / p99 | × bare | memory | binary | zip | DynamoDB (in turn) | SNS |\n\
+        "| function | start | × bare | start, TLS | first, TLS | × bare | start + first | as it comes | × quicker | warm p50 / p99 | × bare | memory | binary | zip | DynamoDB (in turn) | SNS |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for of in all {
@@ -96,9 +109,12 @@ pub fn table(all: &[Measured]) -> String {
             [] => "–".to_owned(),
             samples => format!("{:.1}", median(samples)),
         };
-        let times = |ratio: f64| match ratio.is_nan() {
-            true => "–".to_owned(),
-            false => format!("{ratio:.2}"),
+        let times = |ratio: f64| {
+            if ratio.is_nan() {
+                "–".to_owned()
+            } else {
+                format!("{ratio:.2}")
+            }
         };
         let warm = match of.tls.warm.as_slice() {
             [] => "–".to_owned(),
@@ -118,7 +134,7 @@ pub fn table(all: &[Measured]) -> String {
             times(ratios.first),
             ms(&of.tls.cold),
             ms(&of.as_it_comes.cold),
-            times(ratios.defaults),
+            times(ratios.quicker),
             times(ratios.warm),
             mb(memory),
             mb(binary),
@@ -158,15 +174,17 @@ pub fn json(all: &[Measured]) -> Value {
             "http": samples(&of.plain),
             "tls": samples(&of.tls),
             "bare_lambda_http_start": median(&of.bare_http.start),
+            "bare_sdk_start_alone": median(&of.bare_sdk_alone.start),
             "bare_sdk_http": samples(&of.bare_sdk_plain),
             "bare_sdk_tls": samples(&of.bare_sdk),
-            "sdk_defaults_tls": samples(&of.as_it_comes),
+            "sdk_as_it_comes_tls": samples(&of.as_it_comes),
             "ratios": {
                 "start": ratios.start,
+                "start_over_lambda_http": lower_quartile(&of.alone.start) / lower_quartile(&of.bare_http.start),
                 "start_tls_over_bare_sdk": lower_quartile(&of.tls.start) / lower_quartile(&of.bare_sdk.start),
                 "first_tls": ratios.first,
-                "quicker_than_defaults": ratios.defaults,
                 "warm_tls": ratios.warm,
+                "quicker_than_as_it_comes": ratios.quicker,
             },
         });
         (of.name.clone(), figures)
@@ -174,7 +192,7 @@ pub fn json(all: &[Measured]) -> Value {
     Value::Object(functions.collect())
 }
 
-/// What a function has over its budget: the figure and the limit, one line each.
+/// The budgets that a function exceeds: figure and limit, one line each.
 pub fn over_budget(of: &Measured) -> Vec<String> {
     let mut over = Vec::new();
     let name = &of.name;
@@ -208,10 +226,11 @@ pub fn over_budget(of: &Measured) -> Vec<String> {
             ));
         }
     }
-    if ratios.defaults < DEFAULTS {
+    // Not a number, and so not below the limit, where the SDK as it comes was not measured.
+    if ratios.quicker < AS_IT_COMES {
         over.push(format!(
-            "{name}: start and first request over TLS {:.2} × quicker than with the SDK's defaults, under {DEFAULTS} ×",
-            ratios.defaults
+            "{name}: start and first request over TLS {:.2} × quicker than with the SDK as it comes, under {AS_IT_COMES} ×",
+            ratios.quicker
         ));
     }
     over

@@ -56,6 +56,8 @@ pub struct Measured {
     pub tls: Samples,
     /// `bare-http`, a constant answer through `lambda_http`: starts only.
     pub bare_http: Samples,
+    /// `bare-sdk` with the remedies, where nothing listens at the endpoints: starts only.
+    pub bare_sdk_alone: Samples,
     /// `bare-sdk`, the same SDK calls with the same remedies, over plain HTTP.
     pub bare_sdk_plain: Samples,
     /// `bare-sdk` over TLS.

@@ -1,4 +1,4 @@
-//! The connections a function opens while it starts.
+//! The connections that a function opens while it starts.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
@@ -32,7 +32,7 @@ fn clients(dynamodb: &str, sns: &str, sends: bool) -> (Connections, Clients) {
 }
 
 #[tokio::test]
-async fn the_first_request_finds_them_open() {
+async fn the_first_request_opens_no_connection() {
     for sends in [true, false] {
         let any = (Ipv4Addr::LOCALHOST, 0).into();
         let dynamodb = local::dynamodb::start(any, None).await.unwrap();
@@ -45,7 +45,7 @@ async fn the_first_request_finds_them_open() {
 
         let (connections, clients) = clients(&dynamodb.url(), &sns.url(), sends);
         connections.open().await;
-        // Whoever is answered on the first hands it on, while the second may still be on its way.
+        // The relay may see the second connection only after the first one has been answered.
         let expected = if sends { (2, 1) } else { (1, 0) };
         let opened = || (dynamodb.connections(), sns.connections());
         let begun = Instant::now();
@@ -67,7 +67,7 @@ async fn the_first_request_finds_them_open() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_delays_no_start() {
+async fn an_endpoint_that_is_down_delays_a_start_by_a_quarter_of_a_second_at_most() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     let refusing = "http://127.0.0.1:1";

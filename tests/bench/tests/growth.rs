@@ -1,4 +1,4 @@
-//! What a request consumes does not depend on how much is in the tables.
+//! What a request consumes does not depend on the size of the tables.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use bench::growth;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_accounts_and_codes_make_no_difference() {
+async fn two_thousand_accounts_and_codes_cost_a_request_no_more_than_ten() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let few = growth::run(&root, 10).await.unwrap();
     let many = growth::run(&root, 2_000).await.unwrap();

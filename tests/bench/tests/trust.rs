@@ -1,4 +1,4 @@
-//! Whom the functions trust: Amazon's authorities, those of `AWS_CA_BUNDLE`, and nobody else.
+//! The functions trust Amazon's certificate authorities and those of `AWS_CA_BUNDLE`, and no others.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +11,7 @@ use shared::{
     aws::{Clients, Connections},
 };
 
-/// What a function with this bundle gets from an endpoint that this authority vouches for.
+/// Calls an endpoint with a certificate of this authority, as a function with this bundle does.
 async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<(), String> {
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let dynamodb = local::dynamodb::start(address, None).await.unwrap();
@@ -29,7 +29,7 @@ async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<()
     };
     let clients = Clients::new(&config, &Connections::new(&config, true)?);
     let listed = clients.dynamodb.list_tables().send().await;
-    assert!(relay.connections() > 0, "it was tried");
+    assert!(relay.connections() > 0, "the endpoint was not called");
     listed
         .map(drop)
         .map_err(|error| DisplayErrorContext(error).to_string())
@@ -53,14 +53,14 @@ async fn a_foreign_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn an_authority_of_the_bundle_is_trusted() {
+async fn a_certificate_of_the_bundles_authority_is_accepted() {
     let authority = Authority::new().unwrap();
     let own = bundle("own.pem", &authority.pem);
     assert_eq!(list_tables(&authority, own.to_str()).await, Ok(()));
 }
 
 #[tokio::test]
-async fn a_bundle_that_cannot_be_used_is_named() {
+async fn the_error_of_an_unusable_bundle_names_it() {
     let authority = Authority::new().unwrap();
     let broken = bundle(
         "broken.pem",
