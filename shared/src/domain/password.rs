@@ -88,13 +88,6 @@ pub struct Cost {
     pub passes: u32,
 }
 
-/// OWASP's first recommendation for Argon2id: 19 MiB, two passes
-/// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
-pub const DEFAULT_COST: Cost = Cost {
-    memory_kib: 19 * 1024,
-    passes: 2,
-};
-
 /// Hashes passwords at one cost and verifies hashes of any cost.
 #[derive(Debug, Clone)]
 pub struct Hasher {
@@ -241,8 +234,6 @@ mod tests {
     fn a_cost_below_the_least_of_argon2_has_no_hasher() {
         let no_passes = Cost { passes: 0, ..CHEAP };
         assert!(Hasher::new(no_passes).is_none());
-        // OWASP's figures: 19 MiB, two passes.
-        assert_eq!((DEFAULT_COST.memory_kib, DEFAULT_COST.passes), (19_456, 2));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use shared::{
     domain::{
-        password::{DEFAULT_COST, Hasher, Password},
+        password::{Hasher, Password},
         phone::Phone,
         time::UnixMs,
         user::{Name, Uid, User},
@@ -56,14 +56,13 @@ impl DemoUser {
     ///
     /// # Errors
     /// [`StartError::Demo`] without memory or randomness to hash its password with.
-    pub fn account(&self) -> Result<User, StartError> {
+    pub fn account(&self, hasher: &Hasher) -> Result<User, StartError> {
         let failed = |reason: &str| StartError::Demo {
             user: self.name,
             reason: reason.to_owned(),
         };
         let name = Name::parse(self.name).ok_or_else(|| failed("not a name"))?;
         let password = Password::parse(self.password).ok_or_else(|| failed("not a password"))?;
-        let hasher = Hasher::new(DEFAULT_COST).ok_or_else(|| failed("no hasher"))?;
         let salt = shared::random::bytes().map_err(|error| failed(&format!("{error:?}")))?;
         let hash = hasher.hash(&password, salt);
         let phone = Phone::from_parts(self.country_code, self.phone);
@@ -74,15 +73,15 @@ impl DemoUser {
     }
 }
 
-/// Creates the demo accounts. An account kept from an earlier run stays as it is.
+/// Creates the demo accounts, their passwords hashed by `hasher`. An account kept from an earlier run stays as it is.
 ///
 /// # Errors
 /// [`StartError::Demo`] when the store fails.
-pub async fn create_users(store: &Store) -> Result<(), StartError> {
+pub async fn create_users(store: &Store, hasher: &Hasher) -> Result<(), StartError> {
     for user in &USERS {
         // A taken name, phone or uid means that an earlier run has created the account.
         let _ = store
-            .create_user(&user.account()?, None)
+            .create_user(&user.account(hasher)?, None)
             .await
             .map_err(|error| StartError::Demo {
                 user: user.name,

@@ -91,7 +91,9 @@ async fn run(mut options: Options) -> Result<(), StartError> {
         .collect();
 
     let system = System::start(options).await?;
-    demo::create_users(&system.store).await?;
+    // A test holds the template to the list of functions, so `login` is there.
+    let hasher = &system.apps["login"].config.password_hasher;
+    demo::create_users(&system.store, hasher).await?;
     say(format_args!(
         "Latchkey is ready: gateway {}, DynamoDB {}, SNS {}",
         system.gateway_url, system.endpoints.dynamodb, system.endpoints.sns
