@@ -95,11 +95,7 @@ fn boxed<Work: Future>(make: impl FnOnce() -> Work) -> Pin<Box<Work>> {
 
 /// Builds the app and opens its connections.
 async fn start() -> Result<Arc<App>, Error> {
-    // The default hook prints the payload of a panic, which may quote what a request held.
-    panic::set_hook(Box::new(|panic| {
-        let at = panic.location().map(ToString::to_string);
-        tracing::error!(at, "panic");
-    }));
+    panic::set_hook(Box::new(log::panic));
     let config = Config::from_env()?;
     tracing::subscriber::set_global_default(log::subscriber(config.log_level, to_cloudwatch))?;
     emf::write_to(to_cloudwatch);
