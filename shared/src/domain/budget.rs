@@ -290,6 +290,7 @@ mod tests {
             for _ in 0..budget.shards() {
                 let mut tally = Tally::default();
                 while budget.admits(&tally, &charge) {
+                    prop_assert!(tally.total.0 <= charge.price.0 + usd(day).0);
                     tally.total.0 += charge.price.0;
                     tally.country.0 += charge.price.0;
                 }

@@ -177,6 +177,16 @@ mod tests {
     }
 
     #[test]
+    fn three_times_the_usual_is_far_above_it() {
+        let guard = Guard { usual: 4, ..GUARD };
+        let none = Tally::default();
+        let two_unused = source(2, 0);
+        assert_eq!(guard.assess(&tally(11, 0), &none, &two_unused), None);
+        let suspicion = guard.assess(&tally(12, 0), &none, &two_unused);
+        assert_eq!(suspicion, Some(Suspicion::FarBeyond));
+    }
+
+    #[test]
     fn a_country_without_usual_codes_is_above_the_usual_at_the_first_unused_code() {
         let guard = Guard { usual: 0, ..GUARD };
         let none = Tally::default();
