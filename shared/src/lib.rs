@@ -5,12 +5,10 @@
 //! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time.
 //! 3. `handle` has its [`dialect`] parse the body and the token into domain types.
 //! 4. It calls its [`flow`], which reads everything that the decision needs from the [`store`], at once.
-//! 5. The [`domain`] decides on what was read: pure functions of state, time, policy and input. What they
-//!    say of a send, `flow/send/decide.rs` puts together, as pure.
+//! 5. Pure functions of state, time, policy and input decide: the [`domain`]'s, and `flow/send/decide.rs`.
 //! 6. The [`flow`] writes the decision on condition that what was read still holds.
 //! 7. A lost race goes back to step 4. A send goes out through [`sms`].
-//! 8. The [`dialect`] renders the result or the error; [`telemetry`] writes one line for the log, one for
-//!    the metrics.
+//! 8. The [`dialect`] renders the result or the error; [`telemetry`] writes a log line and the metrics.
 //! 9. [`runtime`] posts the answer to Lambda, and the client has it.
 //! 10. [`background`] does the work that was deferred, and [`runtime`] asks for the next event.
 //!
@@ -40,7 +38,8 @@
 //! - *slot*: everything of one purpose and one phone, account or name: the challenge, the cool-down, the
 //!   wrong tries
 //! - *ticket*: the signed `phoneInfo` that dialect A's clients carry from a send to its redemption
-//! - *redeem*: to present the right code and have it spent by the write that does what it stands for
+//! - *redeem*: to present the right code and have it spent by the write that does what it stands for; a
+//!   redeemed code is *used*, and any other one sent is *unused*
 //! - *reset token*: what dialect B's clients get for a code, and set a new password with
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly

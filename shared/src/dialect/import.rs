@@ -78,7 +78,7 @@ pub struct Report {
 pub struct Line {
     /// The entry's place in `users`, from 0.
     index: usize,
-    outcome: Outcome,
+    outcome: EntryOutcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +87,7 @@ pub struct Line {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Outcome {
+enum EntryOutcome {
     Created,
     Exists,
     Invalid,
@@ -106,7 +106,7 @@ pub async fn run(app: &App, import: &Import, now: UnixMs) -> Result<Report, Erro
     for entry in &import.users {
         let (outcome, uuid, why) = match read(app, entry, now) {
             Ok(candidate) => outcome_of(import::create(app, candidate).await?),
-            Err(why) => (Outcome::Invalid, None, Some(why)),
+            Err(why) => (EntryOutcome::Invalid, None, Some(why)),
         };
         report.add(outcome, uuid, why);
     }
@@ -121,11 +121,11 @@ pub async fn run(app: &App, import: &Import, now: UnixMs) -> Result<Report, Erro
 }
 
 impl Report {
-    fn add(&mut self, outcome: Outcome, uuid: Option<u64>, why: Option<String>) {
+    fn add(&mut self, outcome: EntryOutcome, uuid: Option<u64>, why: Option<String>) {
         match outcome {
-            Outcome::Created => self.created += 1,
-            Outcome::Exists => self.exists += 1,
-            Outcome::Invalid => self.invalid += 1,
+            EntryOutcome::Created => self.created += 1,
+            EntryOutcome::Exists => self.exists += 1,
+            EntryOutcome::Invalid => self.invalid += 1,
         }
         self.users.push(Line {
             index: self.users.len(),
@@ -136,10 +136,10 @@ impl Report {
     }
 }
 
-fn outcome_of(imported: Imported) -> (Outcome, Option<u64>, Option<String>) {
-    let exists = |why: &str| (Outcome::Exists, None, Some(why.to_owned()));
+fn outcome_of(imported: Imported) -> (EntryOutcome, Option<u64>, Option<String>) {
+    let exists = |why: &str| (EntryOutcome::Exists, None, Some(why.to_owned()));
     match imported {
-        Imported::Created(uid) => (Outcome::Created, Some(uid.0), None),
+        Imported::Created(uid) => (EntryOutcome::Created, Some(uid.0), None),
         Imported::UidTaken => exists("uuid taken"),
         Imported::PhoneTaken => exists("phone taken"),
         Imported::NameTaken => exists("name taken"),

@@ -26,7 +26,7 @@ const MAX_CODE_CHARS: usize = 6;
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Code {
+enum WireCode {
     /// Of a parameter.
     Text(&'static str),
     /// Of anything else.
@@ -35,7 +35,7 @@ enum Code {
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    code: &'a Code,
+    code: &'a WireCode,
     msg: &'a str,
 }
 
@@ -47,7 +47,7 @@ pub async fn answer(
     match guard(work).await {
         Ok(()) => {
             record::answered(endpoint, 200, None);
-            let code = &Code::Number(200);
+            let code = &WireCode::Number(200);
             super::respond(
                 200,
                 &Answer {
@@ -59,8 +59,8 @@ pub async fn answer(
         Err(error) => {
             let (code, msg) = wire(&error);
             match code {
-                Code::Text(code) => record::answered(endpoint, code, Some(&error)),
-                Code::Number(code) => record::answered(endpoint, code, Some(&error)),
+                WireCode::Text(code) => record::answered(endpoint, code, Some(&error)),
+                WireCode::Number(code) => record::answered(endpoint, code, Some(&error)),
             }
             let mut response = super::respond(
                 200,
@@ -154,82 +154,91 @@ fn verify_code(fields: &Fields) -> Result<Guess, Error> {
 }
 
 /// `code` and `msg` of every error.
-fn wire(error: &Error) -> (Code, String) {
+fn wire(error: &Error) -> (WireCode, String) {
     let (code, msg) = match error {
         Error::BadRequest(Fault::Body(problem)) => {
             let msg = format!("Invalid Request: {}", describe(*problem));
-            return (Code::Number(400), msg);
+            return (WireCode::Number(400), msg);
         }
-        Error::BadRequest(Fault::Missing(field)) => text(required(*field)),
-        Error::BadRequest(Fault::Malformed(field)) => text(not_valid(*field)),
+        Error::BadRequest(Fault::Missing(field)) => parameter(*field).missing,
+        Error::BadRequest(Fault::Malformed(field)) => parameter(*field).not_valid,
         Error::BadRequest(Fault::CodeTooLong) => (
-            Code::Text("400110"),
+            WireCode::Text("400110"),
             "verify_code must be at most 6 characters",
         ),
-        Error::CountryNotServed => text(not_valid(Field::Country)),
-        Error::PhoneInvalid => text(not_valid(Field::Phone)),
-        Error::CodeWrong => (Code::Number(400_190), "verify code error"),
-        Error::CodeExpired { .. } => (Code::Number(400_191), "verify code expired"),
-        Error::Sms(SmsFailure::Unavailable) => (Code::Number(400_192), "sms unavailable"),
-        Error::Sms(SmsFailure::Rejected) => (Code::Number(400_193), "sms rejected"),
+        Error::CountryNotServed => parameter(Field::Country).not_valid,
+        Error::PhoneInvalid => parameter(Field::Phone).not_valid,
+        Error::CodeWrong => (WireCode::Number(400_190), "verify code error"),
+        Error::CodeExpired { .. } => (WireCode::Number(400_191), "verify code expired"),
+        Error::Sms(SmsFailure::Unavailable) => (WireCode::Number(400_192), "sms unavailable"),
+        Error::Sms(SmsFailure::Rejected) => (WireCode::Number(400_193), "sms rejected"),
         Error::Sms(SmsFailure::NoCredentials) => {
-            (Code::Number(400_194), "sms access key not found")
+            (WireCode::Number(400_194), "sms access key not found")
         }
-        Error::Sms(SmsFailure::NoText) => (Code::Number(400_195), "sms template not found"),
-        Error::Sms(SmsFailure::NoSenderId) => (Code::Number(400_196), "sms sign name not found"),
-        Error::Sms(SmsFailure::NotConfigured) => (Code::Number(400_197), "sms config not found"),
-        Error::LoginOff => (Code::Number(400_198), "login interface config not found"),
-        Error::PhoneTaken | Error::NameTaken => (Code::Number(400_199), "mobile already in use"),
-        Error::TooFrequent { .. } => (Code::Number(429), "Too Many Requests"),
-        Error::TokenMissing => (Code::Number(400), "Token is required"),
+        Error::Sms(SmsFailure::NoText) => (WireCode::Number(400_195), "sms template not found"),
+        Error::Sms(SmsFailure::NoSenderId) => {
+            (WireCode::Number(400_196), "sms sign name not found")
+        }
+        Error::Sms(SmsFailure::NotConfigured) => {
+            (WireCode::Number(400_197), "sms config not found")
+        }
+        Error::LoginOff => (
+            WireCode::Number(400_198),
+            "login interface config not found",
+        ),
+        Error::PhoneTaken | Error::NameTaken => {
+            (WireCode::Number(400_199), "mobile already in use")
+        }
+        Error::TooFrequent { .. } => (WireCode::Number(429), "Too Many Requests"),
+        Error::TokenMissing => (WireCode::Number(400), "Token is required"),
         Error::TokenInvalid
         | Error::UserNotFound
         | Error::PhoneUnknown
         | Error::PhoneInfoInvalid
         | Error::ResetTokenInvalid
-        | Error::LoginRefused { .. } => (Code::Number(401), "Unauthorized"),
-        Error::TokenExpired | Error::ResetTokenExpired => (Code::Number(402), "Token expired"),
-        Error::UserDisabled => (Code::Number(403), "Forbidden"),
+        | Error::LoginRefused { .. } => (WireCode::Number(401), "Unauthorized"),
+        Error::TokenExpired | Error::ResetTokenExpired => (WireCode::Number(402), "Token expired"),
+        Error::UserDisabled => (WireCode::Number(403), "Forbidden"),
         Error::NoPhone | Error::PhoneMismatch | Error::PasswordRefused(_) | Error::Internal(_) => {
-            (Code::Number(500), "Server Error")
+            (WireCode::Number(500), "Server Error")
         }
     };
     (code, msg.to_owned())
 }
 
-fn text((code, msg): (&'static str, &'static str)) -> (Code, &'static str) {
-    (Code::Text(code), msg)
+/// What is said of a parameter that is missing, and of one that is not in its form.
+struct Parameter {
+    missing: (WireCode, &'static str),
+    not_valid: (WireCode, &'static str),
 }
 
-fn required(field: Field) -> (&'static str, &'static str) {
-    match field {
-        Field::Country => ("400104", "mcode must be required"),
-        Field::Code => ("400108", "verify_code must be required"),
+fn parameter(field: Field) -> Parameter {
+    let (missing, not_valid) = match field {
+        Field::Country => (
+            ("400104", "mcode must be required"),
+            ("400105", "mcode must be valid"),
+        ),
+        Field::Code => (
+            ("400108", "verify_code must be required"),
+            ("400109", "verify_code must be a string"),
+        ),
+        // The dialect's endpoints read no other field than these three.
         Field::Phone
-        // No endpoint of this dialect reads these.
         | Field::PhoneInfo
         | Field::NewPassword
         | Field::Password
         | Field::OldPassword
         | Field::Name
         | Field::Value
-        | Field::ResetToken => ("400106", "mobile must be required"),
-    }
-}
-
-fn not_valid(field: Field) -> (&'static str, &'static str) {
-    match field {
-        Field::Country => ("400105", "mcode must be valid"),
-        Field::Code => ("400109", "verify_code must be a string"),
-        Field::Phone
-        // No endpoint of this dialect reads these.
-        | Field::PhoneInfo
-        | Field::NewPassword
-        | Field::Password
-        | Field::OldPassword
-        | Field::Name
-        | Field::Value
-        | Field::ResetToken => ("400107", "mobile must be valid"),
+        | Field::ResetToken => (
+            ("400106", "mobile must be required"),
+            ("400107", "mobile must be valid"),
+        ),
+    };
+    let text = |(code, msg)| (WireCode::Text(code), msg);
+    Parameter {
+        missing: text(missing),
+        not_valid: text(not_valid),
     }
 }
 

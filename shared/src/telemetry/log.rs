@@ -50,7 +50,7 @@ impl<W: Fn(&str) + Send + Sync + 'static> Subscriber for Lines<W> {
 
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
-        let mut fields = Fields(Map::new());
+        let mut fields = LineFields(Map::new());
         fields.put("timestamp", now());
         fields.put("level", name(metadata.level()));
         if let Some(request) = context::current() {
@@ -99,15 +99,15 @@ fn name(level: &Level) -> &'static str {
     }
 }
 
-struct Fields(Map<String, Value>);
+struct LineFields(Map<String, Value>);
 
-impl Fields {
+impl LineFields {
     fn put(&mut self, name: &str, value: impl Into<Value>) {
         self.0.insert(name.to_owned(), value.into());
     }
 }
 
-impl Visit for Fields {
+impl Visit for LineFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field.name(), format!("{value:?}"));
     }

@@ -19,13 +19,13 @@ use crate::{
 
 /// A successful answer. It has no `Debug`: it can hold a whole account.
 pub struct Success {
-    result: Outcome,
+    result: Payload,
     token: Option<Token>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Outcome {
+enum Payload {
     PhoneInfo(String),
     User(UserObject),
     Done(bool),
@@ -34,12 +34,12 @@ enum Outcome {
 impl Success {
     /// The ticket of the code that was sent.
     pub fn phone_info(ticket: Token) -> Self {
-        Self::of(Outcome::PhoneInfo(ticket.into_string()))
+        Self::of(Payload::PhoneInfo(ticket.into_string()))
     }
 
     /// An account.
     pub fn user(user: User) -> Self {
-        Self::of(Outcome::User(UserObject::from(user)))
+        Self::of(Payload::User(UserObject::from(user)))
     }
 
     /// An account, and the token of the session that was started.
@@ -52,10 +52,10 @@ impl Success {
 
     /// `true`: the request has done what it asks for.
     pub fn done() -> Self {
-        Self::of(Outcome::Done(true))
+        Self::of(Payload::Done(true))
     }
 
-    fn of(result: Outcome) -> Self {
+    fn of(result: Payload) -> Self {
         Self {
             result,
             token: None,
@@ -140,7 +140,7 @@ fn refused(field: Field) -> (u16, &'static str, &'static str) {
 #[derive(Serialize)]
 struct SuccessBody<'a> {
     status: u16,
-    result: &'a Outcome,
+    result: &'a Payload,
     code: &'static str,
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
