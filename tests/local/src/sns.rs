@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::SocketAddr,
     sync::{
         Arc,
@@ -28,8 +29,8 @@ use crate::{clock::Clock, error::StartError, server::Server};
 /// SNS's limit for the text of one `Publish`, in characters.
 const MAX_CHARACTERS: usize = 1600;
 
-/// A delivered SMS.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A delivered SMS. `Debug` hides its number and its text.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sms {
     /// The receiver's number, in E.164 format.
     pub phone: String,
@@ -39,6 +40,14 @@ pub struct Sms {
     pub at: UnixMs,
     /// The message attributes: `AWS.SNS.SMS.SMSType` and its like.
     pub attributes: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Sms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sms")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Every SMS delivered so far, newest last. Clones share it.
