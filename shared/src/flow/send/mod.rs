@@ -287,9 +287,11 @@ impl<'a> Sender<'a> {
             },
         )
         .await;
-        if let (Ok(SendOutcome::Raced), Ok(()), Ok(_)) = (&recorded, &reserved, &account) {
-            return Ok(Round::Lost);
-        }
+        let (account, beside) = match account {
+            Ok(account) => (account, reserved),
+            Err(error) => (None, reserved.and(Err(error))),
+        };
+        let recorded = Recorded::of(recorded, beside);
         let mut sent = Sent {
             purpose: self.sending.purpose,
             policy: self.policy,
@@ -303,27 +305,52 @@ impl<'a> Sender<'a> {
             at: now,
             hiding,
             reservation: self.reservation.take(),
-            account: account.as_ref().ok().cloned().flatten(),
+            account,
         };
-        let failure = match (recorded, reserved.and(account.map(drop))) {
-            (Ok(SendOutcome::Done), Ok(())) => return Ok(Round::Won(sent)),
-            // The send may be recorded all the same, and no message will follow.
-            (Ok(SendOutcome::Done), Err(error)) | (Err(error), _) => {
-                sent.release_limits(app, PhoneCount::Release).await;
-                error
+        match recorded {
+            Recorded::Done => Ok(Round::Won(sent)),
+            Recorded::Raced => {
+                self.reservation = sent.reservation;
+                Ok(Round::Lost)
             }
-            (Ok(SendOutcome::Raced), reserved) => match reserved {
-                Err(error) => error,
-                Ok(()) => Error::Internal("a lost race that was not decided again".into()),
-            },
-            (Ok(SendOutcome::TooFrequent { retry_after }), _) => Error::TooFrequent {
-                retry_after,
-                limit: Limited::Phone,
-            },
-            (Ok(SendOutcome::UserGone), _) => Error::UserNotFound,
-            (Ok(SendOutcome::UserDisabled), _) => Error::UserDisabled,
-        };
-        sent.reservation.release(app).await;
-        Err(failure)
+            Recorded::Refused(error) => {
+                sent.reservation.release(app).await;
+                Err(error)
+            }
+            Recorded::Unsure(error) => {
+                sent.release_limits(app, PhoneCount::Release).await;
+                sent.reservation.release(app).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What recording a draft came to, together with what was done beside it.
+enum Recorded {
+    /// Recorded: the message may be sent.
+    Done,
+    /// Another write came first: read and decide again.
+    Raced,
+    /// Not recorded.
+    Refused(Error),
+    /// It may be recorded, and no message will be sent.
+    Unsure(Error),
+}
+
+impl Recorded {
+    fn of(recorded: Result<SendOutcome, Error>, beside: Result<(), Error>) -> Self {
+        match (recorded, beside) {
+            (Ok(SendOutcome::Done), Ok(())) => Self::Done,
+            (Ok(SendOutcome::Raced), Ok(())) => Self::Raced,
+            (Ok(SendOutcome::Done), Err(error)) | (Err(error), _) => Self::Unsure(error),
+            (Ok(SendOutcome::Raced), Err(error)) => Self::Refused(error),
+            (Ok(SendOutcome::TooFrequent { retry_after }), _) => {
+                let limit = Limited::Phone;
+                Self::Refused(Error::TooFrequent { retry_after, limit })
+            }
+            (Ok(SendOutcome::UserGone), _) => Self::Refused(Error::UserNotFound),
+            (Ok(SendOutcome::UserDisabled), _) => Self::Refused(Error::UserDisabled),
+        }
     }
 }
