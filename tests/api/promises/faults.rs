@@ -516,7 +516,7 @@ async fn a_failed_sms_of_register_change_or_reset_can_be_requested_again_at_once
 }
 
 #[tokio::test]
-async fn a_login_that_dynamodb_fails_can_be_made_again() {
+async fn a_login_that_failed_in_dynamodb_can_be_repeated() {
     for fault in [
         fails("BatchGetItem"),
         fails("UpdateItem"),

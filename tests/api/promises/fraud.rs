@@ -69,7 +69,7 @@ async fn an_address_whose_codes_are_used_has_credit() {
 }
 
 #[tokio::test]
-async fn one_country_is_not_another() {
+async fn each_country_is_judged_by_itself() {
     let environment = [FOUR, &[("ALLOWED_COUNTRY_CODES", "86,44")]].concat();
     scenario_with(&environment, async |app| {
         for n in 0..4 {
@@ -84,7 +84,7 @@ async fn one_country_is_not_another() {
 }
 
 #[tokio::test]
-async fn observe_counts_and_lets_pass_and_off_does_neither() {
+async fn observe_only_counts_enforce_refuses_and_off_does_neither() {
     for (mode, decision, pump) in [
         ("observe", Some("Observed"), "203.0.113.11"),
         ("enforce", Some("Refused"), "203.0.113.12"),

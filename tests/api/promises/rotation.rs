@@ -23,7 +23,7 @@ fn key_of(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_was_issued_before_works_in_every_dialect() {
+async fn codes_and_tokens_of_the_old_key_work_in_every_dialect() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         let session = app.session_of_eric().await;
         let (login, login_code) = app.login_code(MARY).await;
@@ -56,7 +56,7 @@ async fn what_was_issued_before_works_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn what_was_issued_before_ends_when_it_expires() {
+async fn codes_and_tokens_of_the_old_key_end_when_they_expire() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         let session = app.session_of_eric().await;
         let (ticket, code) = app.login_code(ERIC).await;
@@ -79,7 +79,7 @@ async fn what_was_issued_before_ends_when_it_expires() {
 }
 
 #[tokio::test]
-async fn what_is_issued_after_is_the_new_keys() {
+async fn new_codes_and_tokens_need_only_the_new_key() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         app.redeploy(&[("KEY_RING", K1_AND_K2)]).await;
         let (ticket, code) = app.login_code(ERIC).await;
