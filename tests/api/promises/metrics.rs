@@ -1,4 +1,4 @@
-//! What a request leaves behind: one log line, and one line of metrics that CloudWatch reads.
+//! Each request writes one log line, and one line of metrics that CloudWatch reads.
 
 use serde_json::{Value, json};
 use shared::telemetry::metrics::Metric;

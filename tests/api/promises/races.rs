@@ -22,7 +22,7 @@ async fn at_once(requests: impl Iterator<Item = impl Future<Output = Answer>>) -
     futures_util::future::join_all(requests).await
 }
 
-/// How many of a crowd have read before the first of them writes.
+/// How many requests of a crowd have read before the first of them writes.
 const READ_FIRST: usize = 5;
 
 /// All of these at once. At least [`READ_FIRST`] of them reach this operation before any performs it; on

@@ -1,5 +1,5 @@
-//! A new key ring is deployed while codes and tokens are out. What the old key issued works until it
-//! expires; what is issued afterwards is the new key's; then the old key can be removed.
+//! A new key ring is deployed while codes and tokens are in use. Those of the old key work until they
+//! expire. Later ones are of the new key, and in the end the old key can be removed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ async fn new_codes_and_tokens_need_only_the_new_key() {
         assert_eq!(key_of(&session), "k2");
         let move_code = app.phone_change_code(&session, ANNA).await;
 
-        // Nothing of it needs the old key.
+        // None of them needs the old key.
         app.redeploy(&[("KEY_RING", K2)]).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
         let body = json!({"mcode": "+86", "mobile": ANNA, "verify_code": move_code});

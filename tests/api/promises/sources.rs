@@ -1,4 +1,4 @@
-//! Limits by source: sends whose codes were not redeemed.
+//! Limits by source: sends whose codes are unused.
 
 use serde_json::json;
 
@@ -175,7 +175,7 @@ async fn only_declared_proxies_are_trusted() {
             app.post_raw(path, &headers, body).await
         };
         for n in 0..3 {
-            // What precedes the proxy's own entry is the client's claim.
+            // The entries before the proxy's own can be forged by the client.
             let claimed = format!("198.51.100.{n}, 192.0.2.1");
             assert_eq!(through_proxy(&claimed, n).await.status, 200, "{n}");
         }

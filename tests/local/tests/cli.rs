@@ -1,4 +1,4 @@
-//! The binary, from outside.
+//! The command line of the local system: its binary, options and output.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
@@ -16,12 +16,12 @@ fn local() -> Command {
     command
 }
 
-/// A directory of this test run's own.
+/// A directory that only this test run uses.
 fn temporary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
-/// A running system; ended for good when the test is.
+/// A running system. It is killed when the test ends.
 struct Running {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -55,7 +55,7 @@ impl Running {
         self.request_from("http://local", method, path, body)
     }
 
-    /// The same, as a page of this origin would ask.
+    /// The same, sent as a page of this origin would send it.
     fn request_from(&self, origin: &str, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.gateway).unwrap();
         write!(
@@ -78,7 +78,7 @@ impl Running {
         )
     }
 
-    /// Asks it to end and gives its exit code.
+    /// Sends it a signal and returns its exit code.
     fn end(mut self, signal: &str) -> Option<i32> {
         let pid = self.process.id().to_string();
         assert!(
@@ -156,7 +156,7 @@ fn the_environment_overrides_the_template() {
     assert!(running.send_login_message().contains("PHONE_NOT_VALIDATE"));
 }
 
-/// Runs what must fail, and gives the one line it says of it.
+/// Runs a command that must fail, and returns its one line of error.
 fn refused(command: &mut Command, code: i32) -> String {
     let Output {
         status,
