@@ -33,13 +33,15 @@
 //! | `runtime` | the process | `domain` `clock` `telemetry` `aws` `config` `app` |
 //!
 //! # Words
-//! - *purpose*: what a code is for: logging in, registering, changing a password or a phone, recovering
+//! - *dialect*: one of the three published APIs: A is "message", B is "systems", C is "mobile"
+//! - *purpose*: what a code is for: logging in, registering, changing a password or a phone, replacing a
+//!   forgotten password by phone (reset) or by name (recover)
 //! - *challenge*: one code's life, from its first send until it is spent, expired or replaced
 //! - *slot*: everything of one purpose and one phone, account or name: the challenge, the cool-down, the
 //!   wrong tries
 //! - *ticket*: the signed `phoneInfo` that dialect A's clients carry from a send to its redemption
-//! - *redeem*: to present the right code and have it spent by the write that does what it stands for; a
-//!   redeemed code is *used*, and any other one sent is *unused*
+//! - *redeem*: to present the right code, which the write that does what the code is for also spends; a
+//!   redeemed code is *used*, any other code that was sent is *unused*
 //! - *reset token*: what dialect B's clients get for a code, and set a new password with
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly

@@ -1,4 +1,4 @@
-//! Flooding: a person, or from one place.
+//! Flooding one phone, and flooding many phones from one address.
 
 use serde_json::json;
 

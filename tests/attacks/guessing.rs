@@ -111,7 +111,7 @@ pub async fn for_a_month() -> Vec<Outcome> {
     )]
 }
 
-/// One code tried on many phones from one address: to hit anybody will do.
+/// One code tried on many phones from one address: any account is a success.
 pub async fn one_code_over_many_phones() -> Vec<Outcome> {
     const PHONES: u64 = 300;
     let world = World::start(&[]).await;

@@ -1,8 +1,7 @@
 //! The attack suite: `cargo test --test attacks`.
 //!
-//! What an attacker would try against accounts and the SMS bill, on the whole system over
-//! HTTP, hours and months by a clock that is moved. Prints a table of attack, promise and result, and
-//! fails if a promise is broken.
+//! Attacks on accounts and on the SMS bill, against the whole system over HTTP. A moved clock makes hours
+//! and months pass. Prints a table of attack, promise and result, and fails if a promise is broken.
 
 #![allow(
     missing_docs,

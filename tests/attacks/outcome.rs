@@ -1,6 +1,6 @@
 //! What the attacks report.
 
-/// A row of the table: what an attack tried, what is promised, and what came of it.
+/// A row of the table: an attack, the promise, and the result.
 pub struct Outcome {
     pub attack: &'static str,
     pub promise: String,

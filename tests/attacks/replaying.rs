@@ -1,4 +1,4 @@
-//! Using again what is valid once, and using it many times at once.
+//! Codes, tickets, tokens and sessions used again, and used many times at once.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

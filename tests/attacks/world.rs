@@ -1,4 +1,4 @@
-//! A whole system and the people before it.
+//! A whole system, its users and its attackers.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -48,15 +48,15 @@ impl Answer {
     }
 }
 
-/// As deployed, but for what a password's hash costs and how long DynamoDB is waited for, and with
-/// these variables.
+/// The deployed configuration with these variables, except for the cost of a password's hash and the time
+/// limit for DynamoDB.
 pub fn options(environment: &[(&str, &str)]) -> Options {
     let deployed = [
         ("SENDS_PER_ADDRESS_HOUR", "30"),
         ("SENDS_PER_ADDRESS_DAY", "100"),
         ("PASSWORD_MEMORY_KIB", "64"),
         ("PASSWORD_PASSES", "1"),
-        // A small machine takes longer for hundreds at once than DynamoDB is given.
+        // For hundreds of requests at once a small machine takes longer than the usual time limit.
         ("DYNAMODB_ATTEMPT_MS", "2500"),
     ];
     let all = deployed.iter().chain(environment);
@@ -148,7 +148,7 @@ impl World {
         self.system.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Waits until what goes on after answers is done.
+    /// Waits until the deferred work is done.
     pub async fn settle(&self) {
         for app in self.system.apps.values() {
             app.background.settle().await;

@@ -18,7 +18,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// 4 KB.
 const MAX_SENDS_PER_PHONE: usize = 40;
 
-/// The most unredeemed sends of a source a day, for the same reason.
+/// The most sends of a source a day whose codes are unused, for the same reason.
 const MAX_SENDS_PER_SOURCE: usize = 100;
 
 /// Wrong passwords per account. Beyond the limit no password is verified; SMS stays open.
@@ -38,7 +38,7 @@ pub struct Limits {
     wrong_codes: Limit,
     /// `PHONE_CHANGE_CODE_SECONDS`.
     phone_change_validity: Duration,
-    /// `SENDS_PER_ADDRESS_HOUR`, `SENDS_PER_ADDRESS_DAY`: unredeemed sends per source. Empty where
+    /// `SENDS_PER_ADDRESS_HOUR`, `SENDS_PER_ADDRESS_DAY`: sends per source with unused codes. Empty where
     /// sources are not limited.
     pub sends_per_source: Vec<Limit>,
     /// `TRUSTED_PROXIES`.

@@ -69,9 +69,9 @@ variables! {
     SENDS_PER_PHONE_DAY = Text("10");
     /// Wrong codes per phone and purpose in any 24 hours: 1 to 50.
     WRONG_CODES_PER_DAY = Text("10");
-    /// Unredeemed sends per source in any 60 minutes; never more than in 24 hours.
+    /// Sends per source in any 60 minutes whose codes are unused; never more than in 24 hours.
     SENDS_PER_ADDRESS_HOUR = Text("30");
-    /// Unredeemed sends per source in any 24 hours: at most 100; 0 for no limit by source.
+    /// Sends per source in any 24 hours whose codes are unused: at most 100; 0 for no limit.
     SENDS_PER_ADDRESS_DAY = Text("100");
     /// How many proxies in front of API Gateway are trusted to report the client's address.
     TRUSTED_PROXIES = Text("0");
@@ -83,7 +83,7 @@ variables! {
     SMS_PRICES_USD = Text("{}");
     /// The toll-fraud guard: `off`, `observe` or `enforce`.
     FRAUD_GUARD = Text("enforce");
-    /// Unredeemed codes a day that are usual in any country.
+    /// Unused codes a day that are usual in any country.
     FRAUD_UNVERIFIED_A_DAY = Text("64");
     /// Numbers with a fixed code: `+8613800000000=123456@2027-01-01`, comma-separated.
     TEST_NUMBERS = Text("");

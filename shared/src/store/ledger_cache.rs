@@ -22,7 +22,7 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 pub struct LedgerCache {
     /// No shard has room for another message.
     pub exhausted: Remembered<()>,
-    /// More codes are unredeemed than usual: the tallies of today and of yesterday.
+    /// More codes are unused than usual: the tallies of today and of yesterday.
     pub unusual: Remembered<(Tally, Tally)>,
 }
 

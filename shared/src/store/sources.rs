@@ -26,7 +26,7 @@ use crate::domain::{
 /// How long a redeemed code counts in favour of its source.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The most redeemed codes that are counted: they bound what a busy source may leave unredeemed.
+/// The most used codes that are counted: they bound how many a busy source may leave unused.
 const MOST_USED: u64 = 1000;
 
 /// How counting a send against its source went.
@@ -35,7 +35,7 @@ const MOST_USED: u64 = 1000;
 pub enum SourceOutcome {
     /// Counted; what is known of the source, this send included.
     Done(SourceHistory),
-    /// The source has asked for too many sends that were not redeemed.
+    /// The source has asked for too many sends whose codes are unused.
     TooMany {
         /// When it may ask again.
         retry_after: Duration,

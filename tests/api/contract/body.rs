@@ -25,7 +25,7 @@ const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 #[test]
-fn dialect_a_is_what_the_template_has_beside_the_other_two() {
+fn dialect_a_has_every_route_that_is_not_of_b_or_c() {
     let template = Template::read(&root().join("template.yaml"), "").unwrap();
     let routes = template.functions.iter().flat_map(|f| &f.routes);
     let paths: BTreeSet<&str> = routes.map(|route| route.path.as_str()).collect();

@@ -14,7 +14,7 @@ async fn import(app: &TestApp, users: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_new_is_made_and_the_second_time_changes_nothing() {
+async fn new_users_are_created_and_a_second_import_changes_nothing() {
     scenario(async |app| {
         app.learn("carol-password");
         let users = json!([

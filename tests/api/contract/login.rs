@@ -222,7 +222,7 @@ async fn keys_rotate_with_overlap() {
 }
 
 #[tokio::test]
-async fn what_a_dropped_key_made_is_refused_and_the_next_send_starts_anew() {
+async fn a_ticket_of_a_removed_key_is_refused_and_the_next_send_works() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         app.redeploy(&[("KEY_RING", K2)]).await;
@@ -248,7 +248,7 @@ async fn only_the_right_code_learns_that_an_account_is_disabled() {
 }
 
 #[tokio::test]
-async fn an_unknown_path_or_method_is_the_gateways_to_answer() {
+async fn the_gateway_answers_an_unknown_path_or_method() {
     scenario(async |app: &TestApp| {
         let answer = app.post("/v1/user/nothing", json!({})).await;
         assert_eq!(

@@ -92,7 +92,7 @@ async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_query_string_is_none() {
+async fn a_token_in_the_query_string_is_ignored() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
         for path in IN_SESSION {
@@ -107,7 +107,7 @@ async fn a_token_in_the_query_string_is_none() {
 }
 
 #[tokio::test]
-async fn a_session_begun_in_any_way_is_a_session() {
+async fn a_login_by_password_and_one_by_sms_start_a_session() {
     scenario(async |app| {
         let by_password = app.session_of("eric", ERIC_PASSWORD).await;
         let (ticket, code) = app.login_code(ERIC).await;
@@ -142,7 +142,7 @@ async fn an_endpoint_that_needs_no_field_needs_no_body() {
 }
 
 #[tokio::test]
-async fn every_answer_that_saw_a_valid_session_carries_a_fresh_token_refusals_too() {
+async fn every_answer_to_a_valid_session_carries_a_fresh_token_even_a_refusal() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
         // The fresh token then differs.
@@ -219,7 +219,7 @@ async fn every_answer_that_saw_a_valid_session_carries_a_fresh_token_refusals_to
 }
 
 #[tokio::test]
-async fn without_a_session_nothing_else_is_said() {
+async fn without_a_valid_session_every_request_gets_invalid_token() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
         let (ticket, code) = app.change_password_code(&token).await;
@@ -327,7 +327,7 @@ async fn raising_an_accounts_epoch_ends_its_sessions() {
 }
 
 #[tokio::test]
-async fn what_needs_no_session_gives_no_token_for_one() {
+async fn endpoints_that_need_no_session_return_no_token_for_one() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
         for path in [

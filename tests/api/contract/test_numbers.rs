@@ -16,7 +16,7 @@ async fn ticket(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn its_code_lets_in_and_no_sms_is_sent() {
+async fn its_code_logs_in_and_no_sms_is_sent() {
     scenario_with(ENVIRONMENT, async |app| {
         app.create_user(7, "reviewer", NUMBER).await;
         let ticket = ticket(app).await;
@@ -55,7 +55,7 @@ async fn it_has_the_cool_down_the_tries_and_the_limits_of_any_number() {
 }
 
 #[tokio::test]
-async fn its_code_is_no_other_numbers() {
+async fn its_code_is_wrong_for_every_other_number() {
     scenario_with(ENVIRONMENT, async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         if code != CODE {

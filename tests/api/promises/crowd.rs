@@ -9,8 +9,8 @@ use crate::support::{PATIENT, TestApp, costs::Table, scenario_with};
 const CROWD: u32 = 1_000;
 
 /// How many of their requests run at any moment. In Lambda each would have an environment of its own;
-/// here they share one machine, and a function repeats a DynamoDB request after 900 ms. That more of
-/// them would not meet either is shown by the keys that they write.
+/// here they share one machine, and a function repeats a DynamoDB request after 900 ms. The keys that
+/// they write show that a larger crowd would not conflict either.
 const AT_ONCE: usize = 25;
 
 fn phone(n: u32) -> String {

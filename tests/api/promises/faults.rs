@@ -1,4 +1,4 @@
-//! AWS hiccups: every answer still speaks the dialect, within 10 s, and nothing is lost.
+//! Faults of AWS: every answer comes in its dialect, within 10 s, and nothing is lost.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ async fn an_sms_whose_answer_is_lost_is_sent_once_and_the_retry_brings_the_same_
         app.sns.mend().await;
         let (ticket, code) = app.login_code(ERIC).await;
         let texts = app.texts(ERIC);
-        assert_eq!(texts[0], texts[1], "nobody is left with two codes");
+        assert_eq!(texts[0], texts[1], "the retry sends the same code");
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
     })
     .await;
@@ -308,7 +308,7 @@ async fn assert_a_change_is_whole(app: &TestApp, way: Way, fault: Fault) -> Beca
     }
 }
 
-/// Runs each way with the fault beginning at each of its requests. All at once, as most of it is waiting.
+/// Runs each way with the fault beginning at each of its requests: all at once, because they mostly wait.
 async fn assert_changes_are_whole(fault: Fault, expected: impl Fn(Way, usize) -> Became) {
     let places = Way::ALL
         .into_iter()
@@ -368,7 +368,7 @@ fn fails(operation: &'static str) -> Fault {
     }
 }
 
-/// What DynamoDB says when another transaction was at one of the items.
+/// DynamoDB's error while another transaction writes one of the items.
 fn conflicts(times: usize) -> Fault {
     let body = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -516,7 +516,7 @@ async fn a_failed_sms_of_register_change_or_reset_can_be_requested_again_at_once
 }
 
 #[tokio::test]
-async fn a_login_that_dynamodb_fails_can_be_made_again() {
+async fn a_login_that_failed_in_dynamodb_can_be_repeated() {
     for fault in [
         fails("BatchGetItem"),
         fails("UpdateItem"),

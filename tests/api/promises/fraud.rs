@@ -1,4 +1,4 @@
-//! The toll-fraud guard: codes that are not redeemed, compared with what is usual.
+//! The toll-fraud guard: unused codes, compared with their usual number.
 
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
@@ -6,7 +6,7 @@ use shared::telemetry::metrics::Metric;
 use crate::support::{Answer, TestApp, metrics::counted, scenario_with};
 
 const PUMP: &str = "203.0.113.7";
-/// Four unredeemed codes a day are usual. So low a cap has one shard, so that the first shard read is the
+/// Four unused codes a day are usual. So low a cap has one shard, so that the first shard read is the
 /// whole ledger; with 32, an attack gets one more message from each.
 const FOUR: &[(&str, &str)] = &[("FRAUD_UNVERIFIED_A_DAY", "4"), ("DAILY_SPEND_USD", "1.50")];
 
@@ -55,7 +55,7 @@ async fn an_address_whose_codes_are_used_has_credit() {
         for n in 100..106 {
             join(app, office, n).await;
         }
-        // Six redeemed codes make six unredeemed ones usual; the attack uses them up.
+        // Six used codes make six unused ones usual; the attack reaches that number.
         for n in 0..6 {
             assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
         }
@@ -69,7 +69,7 @@ async fn an_address_whose_codes_are_used_has_credit() {
 }
 
 #[tokio::test]
-async fn one_country_is_not_another() {
+async fn each_country_is_judged_by_itself() {
     let environment = [FOUR, &[("ALLOWED_COUNTRY_CODES", "86,44")]].concat();
     scenario_with(&environment, async |app| {
         for n in 0..4 {
@@ -84,7 +84,7 @@ async fn one_country_is_not_another() {
 }
 
 #[tokio::test]
-async fn observe_counts_and_lets_pass_and_off_does_neither() {
+async fn observe_only_counts_enforce_refuses_and_off_does_neither() {
     for (mode, decision, pump) in [
         ("observe", Some("Observed"), "203.0.113.11"),
         ("enforce", Some("Refused"), "203.0.113.12"),

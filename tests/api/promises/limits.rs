@@ -36,7 +36,7 @@ async fn sends_are_limited_to_five_an_hour_and_ten_a_day_with_the_exact_wait() {
 }
 
 #[tokio::test]
-async fn the_stores_condition_is_the_window_of_the_core() {
+async fn the_store_admits_the_sends_that_the_window_admits() {
     let environment = [("SENDS_PER_PHONE_HOUR", "3"), ("SENDS_PER_PHONE_DAY", "4")];
     scenario_with(&environment, async |app| {
         let hour = Limit {

@@ -1,4 +1,4 @@
-//! What a request leaves behind: one log line, and one line of metrics that CloudWatch reads.
+//! Each request writes one log line, and one line of metrics that CloudWatch reads.
 
 use serde_json::{Value, json};
 use shared::telemetry::metrics::Metric;
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_login_is_one_sent_one_verified_and_what_it_took() {
+async fn a_login_counts_one_code_sent_one_verified_and_its_calls() {
     scenario(async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         let sent = app.metrics();
@@ -42,7 +42,7 @@ async fn a_login_is_one_sent_one_verified_and_what_it_took() {
 }
 
 #[tokio::test]
-async fn each_line_says_what_is_a_metric_in_it() {
+async fn each_line_declares_its_metrics() {
     scenario(async |app| {
         app.login_code(ERIC).await;
         for line in app.metrics() {
@@ -94,7 +94,7 @@ async fn verifications_are_counted_by_outcome() {
 }
 
 #[tokio::test]
-async fn a_right_code_that_opens_nothing_is_no_verification() {
+async fn a_right_code_counts_as_verified_only_if_its_request_succeeds() {
     scenario(async |app| {
         let (ticket, code) = app.register_code(ANNA).await;
         let taken = app.register(&ticket, &code, "eric", "anna-password").await;
@@ -153,7 +153,7 @@ async fn send_failures_are_counted_by_reason_and_internal_errors_apart() {
 }
 
 #[tokio::test]
-async fn a_notice_is_no_code() {
+async fn a_notice_does_not_count_as_a_code() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         app.move_to(&session, ANNA).await;

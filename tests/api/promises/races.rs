@@ -22,7 +22,7 @@ async fn at_once(requests: impl Iterator<Item = impl Future<Output = Answer>>) -
     futures_util::future::join_all(requests).await
 }
 
-/// How many of a crowd have read before the first of them writes.
+/// How many requests of a crowd have read before the first of them writes.
 const READ_FIRST: usize = 5;
 
 /// All of these at once. At least [`READ_FIRST`] of them reach this operation before any performs it; on
@@ -433,7 +433,7 @@ async fn of_a_hundred_moves_with_the_right_code_one_is_made_and_sends_one_notice
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_race_for_a_number_one_wins_and_the_other_finds_it_in_use() {
+async fn of_two_accounts_that_move_to_one_number_one_wins_and_the_other_finds_it_in_use() {
     scenario(async |app| {
         app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
             .await;
@@ -481,7 +481,7 @@ async fn of_two_who_race_for_a_number_one_wins_and_the_other_finds_it_in_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_who_moves_to_two_numbers_at_once_is_at_one_of_them_and_at_no_other() {
+async fn an_account_moved_to_two_numbers_at_once_has_one_of_them_and_no_other() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         let numbers = ["13900139201", "13900139202"];

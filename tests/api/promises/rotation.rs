@@ -1,5 +1,5 @@
-//! A new key ring is deployed while codes and tokens are out. What the old key issued works until it
-//! expires; what is issued afterwards is the new key's; then the old key can be removed.
+//! A new key ring is deployed while codes and tokens are in use. Those of the old key work until they
+//! expire. Later ones are of the new key, and in the end the old key can be removed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn key_of(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_was_issued_before_works_in_every_dialect() {
+async fn codes_and_tokens_of_the_old_key_work_in_every_dialect() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         let session = app.session_of_eric().await;
         let (login, login_code) = app.login_code(MARY).await;
@@ -56,7 +56,7 @@ async fn what_was_issued_before_works_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn what_was_issued_before_ends_when_it_expires() {
+async fn codes_and_tokens_of_the_old_key_end_when_they_expire() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         let session = app.session_of_eric().await;
         let (ticket, code) = app.login_code(ERIC).await;
@@ -79,7 +79,7 @@ async fn what_was_issued_before_ends_when_it_expires() {
 }
 
 #[tokio::test]
-async fn what_is_issued_after_is_the_new_keys() {
+async fn new_codes_and_tokens_need_only_the_new_key() {
     scenario_with(&[("KEY_RING", K1)], async |app| {
         app.redeploy(&[("KEY_RING", K1_AND_K2)]).await;
         let (ticket, code) = app.login_code(ERIC).await;
@@ -88,7 +88,7 @@ async fn what_is_issued_after_is_the_new_keys() {
         assert_eq!(key_of(&session), "k2");
         let move_code = app.phone_change_code(&session, ANNA).await;
 
-        // Nothing of it needs the old key.
+        // None of them needs the old key.
         app.redeploy(&[("KEY_RING", K2)]).await;
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);
         let body = json!({"mcode": "+86", "mobile": ANNA, "verify_code": move_code});

@@ -1,4 +1,4 @@
-//! Limits by source: sends whose codes were not redeemed.
+//! Limits by source: sends whose codes are unused.
 
 use serde_json::json;
 
@@ -160,7 +160,7 @@ async fn a_send_that_failed_on_our_side_does_not_count() {
 }
 
 #[tokio::test]
-async fn proxies_are_believed_as_far_as_they_are_declared() {
+async fn only_declared_proxies_are_trusted() {
     let environment = [THREE_AN_HOUR, &[("TRUSTED_PROXIES", "1")]].concat();
     scenario_with(&environment, async |app| {
         let through_proxy = async |client: &str, n: u32| {
@@ -175,7 +175,7 @@ async fn proxies_are_believed_as_far_as_they_are_declared() {
             app.post_raw(path, &headers, body).await
         };
         for n in 0..3 {
-            // What precedes the proxy's own entry is the client's claim.
+            // The entries before the proxy's own can be forged by the client.
             let claimed = format!("198.51.100.{n}, 192.0.2.1");
             assert_eq!(through_proxy(&claimed, n).await.status, 200, "{n}");
         }
@@ -186,7 +186,7 @@ async fn proxies_are_believed_as_far_as_they_are_declared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_at_once_from_one_address_get_what_one_after_the_other_would() {
+async fn a_hundred_requests_at_once_from_one_address_get_thirty_codes() {
     scenario_with(&[PATIENT], async |app| {
         let asked = (0..100).map(|n| ask(app, ADDRESS, n));
         let answers = futures_util::future::join_all(asked).await;

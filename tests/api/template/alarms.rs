@@ -168,7 +168,7 @@ fn there_is_an_alarm_for_everything_that_can_go_wrong() {
 }
 
 #[test]
-fn every_alarm_tells_whoever_asked_to_be_told_and_is_on_the_dashboard() {
+fn every_alarm_notifies_the_alarm_address_and_is_on_the_dashboard() {
     let dashboard = of_type("AWS::CloudWatch::Dashboard");
     let dashboard = text(&dashboard["Dashboard"]["DashboardBody"]).to_owned();
     for (name, alarm) in of_type("AWS::CloudWatch::Alarm") {
@@ -186,7 +186,7 @@ fn every_alarm_tells_whoever_asked_to_be_told_and_is_on_the_dashboard() {
 }
 
 #[test]
-fn the_functions_are_told_the_namespace_that_is_watched() {
+fn the_functions_write_to_the_namespace_that_the_alarms_watch() {
     let template = template_yaml();
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
     assert_eq!(self::text(&variables["METRICS_NAMESPACE"]), NAMESPACE);

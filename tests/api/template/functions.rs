@@ -128,7 +128,7 @@ fn each_function_is_deployed_from_its_directory_with_the_key_and_the_logs_of_all
 }
 
 #[test]
-fn who_sends_messages_has_every_variable_about_messages_and_nobody_else_has_one() {
+fn functions_that_send_have_all_sms_variables_and_others_have_none() {
     let template = template_yaml();
     let common = &template["Globals"]["Function"]["Environment"]["Variables"];
     let own: BTreeMap<String, BTreeSet<String>> = functions()

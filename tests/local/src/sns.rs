@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sns_refuses_is_refused() {
+    fn messages_that_sns_refuses_are_refused_here_too() {
         let invalid = Err("InvalidParameter");
         let text = ("Message", "hello");
         for phone in [

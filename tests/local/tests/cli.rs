@@ -1,4 +1,4 @@
-//! The binary, from outside.
+//! The command line of the local system: its binary, options and output.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
@@ -16,12 +16,12 @@ fn local() -> Command {
     command
 }
 
-/// A directory of this test run's own.
+/// A directory that only this test run uses.
 fn temporary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
-/// A running system; ended for good when the test is.
+/// A running system. It is killed when the test ends.
 struct Running {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -55,7 +55,7 @@ impl Running {
         self.request_from("http://local", method, path, body)
     }
 
-    /// The same, as a page of this origin would ask.
+    /// The same, sent as a page of this origin would send it.
     fn request_from(&self, origin: &str, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.gateway).unwrap();
         write!(
@@ -78,7 +78,7 @@ impl Running {
         )
     }
 
-    /// Asks it to end and gives its exit code.
+    /// Sends it a signal and returns its exit code.
     fn end(mut self, signal: &str) -> Option<i32> {
         let pid = self.process.id().to_string();
         assert!(
@@ -100,7 +100,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_says_when_it_is_ready_who_is_there_and_what_is_sent() {
+fn it_prints_its_addresses_the_demo_accounts_and_each_sms() {
     let mut running = Running::start(local());
     assert_eq!(
         running.line(),
@@ -127,7 +127,7 @@ fn it_says_when_it_is_ready_who_is_there_and_what_is_sent() {
 }
 
 #[test]
-fn a_data_directory_outlives_it() {
+fn a_data_directory_keeps_the_tables_across_restarts() {
     let dir = temporary("data");
     let kept = || {
         let mut command = local();
@@ -149,14 +149,14 @@ fn a_data_directory_outlives_it() {
 }
 
 #[test]
-fn the_environment_wins_over_the_template() {
+fn the_environment_overrides_the_template() {
     let mut command = local();
     command.env("ALLOWED_COUNTRY_CODES", "1");
     let running = Running::start(command);
     assert!(running.send_login_message().contains("PHONE_NOT_VALIDATE"));
 }
 
-/// Runs what must fail, and gives the one line it says of it.
+/// Runs a command that must fail, and returns its one line of error.
 fn refused(command: &mut Command, code: i32) -> String {
     let Output {
         status,
@@ -171,7 +171,7 @@ fn refused(command: &mut Command, code: i32) -> String {
 }
 
 #[test]
-fn a_port_in_use_is_one_clear_line() {
+fn a_port_in_use_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (option, service) in [
@@ -186,7 +186,7 @@ fn a_port_in_use_is_one_clear_line() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_one_clear_line() {
+fn a_directory_that_cannot_be_written_is_reported_in_one_line() {
     let file = temporary("file");
     fs::write(&file, "").unwrap();
     let error = refused(local().arg("--data-dir").arg(file.join("data")), 1);
@@ -195,7 +195,7 @@ fn a_directory_that_cannot_be_written_is_one_clear_line() {
 }
 
 #[test]
-fn a_broken_template_is_one_clear_line() {
+fn a_broken_template_is_reported_in_one_line() {
     let file = temporary("template");
     let with = |template: &str| {
         fs::write(&file, template).unwrap();
@@ -210,13 +210,13 @@ fn a_broken_template_is_one_clear_line() {
 }
 
 #[test]
-fn a_bad_variable_is_one_clear_line_that_names_it() {
+fn a_bad_variable_is_named_in_one_line() {
     let error = refused(local().env("ALLOWED_COUNTRY_CODES", "eighty-six"), 1);
     assert!(error.contains("ALLOWED_COUNTRY_CODES"), "{error}");
 }
 
 #[test]
-fn a_bad_argument_is_one_clear_line() {
+fn a_bad_argument_is_reported_in_one_line() {
     for bad in [
         ["--port", "70000"],
         ["--bind", "here"],
@@ -229,7 +229,7 @@ fn a_bad_argument_is_one_clear_line() {
 }
 
 #[test]
-fn help_is_had() {
+fn help_lists_the_options() {
     let Output { status, stdout, .. } = local().arg("--help").output().unwrap();
     assert_eq!(status.code(), Some(0));
     assert!(
@@ -240,7 +240,7 @@ fn help_is_had() {
 }
 
 #[test]
-fn a_page_of_an_allowed_origin_may_call_and_no_other() {
+fn only_pages_of_an_allowed_origin_may_call() {
     let mut command = local();
     command.args(["--cors-origin", "https://app.example.com"]);
     let running = Running::start(command);
@@ -274,7 +274,7 @@ fn a_page_of_an_allowed_origin_may_call_and_no_other() {
 }
 
 #[test]
-fn without_origins_nothing_is_allowed() {
+fn without_an_allowed_origin_no_page_may_call() {
     let running = Running::start(local());
     let path = "/v1/user/sendLoginMessage";
     let asked = running.request_from("https://app.example.com", "OPTIONS", path, "");

@@ -1,4 +1,4 @@
-//! What the store relies on in DynamoDB, asked of the embedded one through the SDK.
+//! The embedded DynamoDB behaves as the store expects. Checked through the SDK.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 

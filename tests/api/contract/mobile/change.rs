@@ -40,7 +40,7 @@ async fn mobile_already_in_use() {
 }
 
 #[tokio::test]
-async fn what_was_issued_for_the_old_number_is_dead() {
+async fn codes_and_reset_tokens_for_the_old_number_are_dead() {
     let environment = [("SENDS_PER_PHONE_HOUR", "6")];
     scenario_with(&environment, async |app| {
         let session = app.session_of_eric().await;

@@ -86,7 +86,7 @@ async fn unauthorized_is_a_token_that_is_not_ours_or_not_honoured_any_more() {
 }
 
 #[tokio::test]
-async fn a_bare_token_will_do_and_the_scheme_is_written_in_any_case() {
+async fn a_token_needs_no_scheme_and_the_scheme_may_be_in_any_case() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         let body = json!({"mcode": "+86", "mobile": FREE}).to_string();

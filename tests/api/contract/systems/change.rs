@@ -43,7 +43,7 @@ async fn change_without_username_token_or_password() {
 }
 
 #[tokio::test]
-async fn change_to_what_is_not_6_to_15_letters_and_digits_leaves_the_token_usable() {
+async fn change_to_a_password_that_is_not_6_to_15_letters_and_digits_leaves_the_token_usable() {
     scenario(async |app| {
         let token = app.reset_token("eric", ERIC).await;
         let refused = [

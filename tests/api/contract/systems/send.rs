@@ -42,7 +42,7 @@ async fn send_without_username_or_mobile_phone() {
 }
 
 #[tokio::test]
-async fn send_to_what_is_no_phone_of_a_country_that_is_served() {
+async fn send_to_an_invalid_phone_or_a_country_that_is_not_served() {
     scenario(async |app| {
         let phones = [
             json!("1380013800"),
