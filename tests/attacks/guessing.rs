@@ -50,7 +50,7 @@ pub async fn at_once() -> Vec<Outcome> {
         1 => wrong_ones < 5,
         _ => false,
     };
-    let result = format!("{} of {CROWD} looked at", wrong_ones + successes);
+    let result = format!("{} of {CROWD} evaluated", wrong_ones + successes);
     vec![Outcome::new(
         "guessing one code, 500 at once",
         "5 guesses a code, however many arrive at once",
@@ -99,7 +99,7 @@ pub async fn for_a_month() -> Vec<Outcome> {
     let held = most_a_day <= 10 && month <= 300;
     let odds = |guesses: u32| 1_000_000_u32.checked_div(guesses).unwrap_or_default();
     let result = format!(
-        "{first_day} looked at on the first day (1 in {}), at most {most_a_day} a day, {month} in 30 days (1 in {})",
+        "{first_day} evaluated on the first day (1 in {}), at most {most_a_day} a day, {month} in 30 days (1 in {})",
         odds(first_day),
         odds(month)
     );
