@@ -1,13 +1,13 @@
 //! The toll-fraud guard.
 //!
-//! In toll fraud (SMS pumping) an attacker requests codes for numbers whose operator pays him per
+//! In toll fraud (SMS pumping) an attacker requests codes for numbers that earn money with every
 //! message, and never uses a code. So codes that were sent and not used are counted per country, in
 //! the ledger ([`crate::domain::budget`]), and per source.
 //!
 //! While a country has as many unused codes as is usual there, the guard admits every message. Above
 //! that, a source may have two more unused codes than it has used lately; far above, one more. So a
 //! user whose source has used codes before is not affected, and the first code of a new source is
-//! always sent. An attacker gets one message per address that he controls.
+//! always sent. An attacker gets one message per address.
 
 use crate::domain::budget::Tally;
 
@@ -83,7 +83,7 @@ impl Guard {
     /// Assesses a message by the tallies of its country, today and yesterday, and by the history of
     /// its source. `None`: it is not suspicious.
     ///
-    /// One unused code for each used one is usual: of people who use their codes, a third leave one
+    /// One unused code for each used one is usual: people who use their codes leave a third of them
     /// unused. For a country with few used codes a constant is usual ([`Guard::usual`]).
     pub fn assess(
         &self,

@@ -175,6 +175,16 @@ mod tests {
     }
 
     #[test]
+    fn new_ranges_of_chinese_mobile_numbers_need_no_new_table() {
+        // libphonenumber does not know 140 and 154; with a trunk prefix the number has 12 digits.
+        for valid in ["14012345678", "15412345678"] {
+            assert!(Phone::parse("86", valid, &served()).is_ok(), "{valid}");
+        }
+        let with_trunk_prefix = Phone::parse("86", "013800138001", &served());
+        assert_eq!(with_trunk_prefix, Err(Error::PhoneInvalid));
+    }
+
+    #[test]
     fn a_country_that_is_not_served_is_refused_before_the_number_is_read() {
         for country in ["44", "0", "086", "", "8600", "x"] {
             let parsed = Phone::parse(country, "13800138001", &served());

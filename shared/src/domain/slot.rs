@@ -280,7 +280,7 @@ impl Slot {
         Verdict::Wrong(next)
     }
 
-    /// From this moment on the slot decides like an empty one: its TTL.
+    /// From this moment on no code is valid and no limit applies: the slot's TTL.
     pub fn useless_from(&self, policy: &Policy) -> UnixMs {
         let code_expires = self.challenge.as_ref().map(|c| c.valid_until);
         let cool_down_ends = self.cool_down_ends(policy);
