@@ -55,14 +55,19 @@ impl Background {
         }
     }
 
-    /// Starts the deferred work, and waits until all of it is done. If the wait is abandoned, the work that
+    /// Starts the deferred work, and waits until all of it is done, what it deferred included. If the wait is abandoned, the work that
     /// is under way ends with it.
     pub async fn settle(&self) {
-        self.start();
-        let mut started = std::mem::take(&mut self.queue().started);
-        // `join_all` would pass a panic on. A panic ends its own piece of work, and the process's hook
-        // has logged it.
-        while started.join_next().await.is_some() {}
+        loop {
+            self.start();
+            let mut started = std::mem::take(&mut self.queue().started);
+            if started.is_empty() {
+                return;
+            }
+            // `join_all` would pass a panic on. A panic ends its own piece of work, and the process's
+            // hook has logged it.
+            while started.join_next().await.is_some() {}
+        }
     }
 }
 
@@ -94,6 +99,18 @@ mod tests {
             yield_now().await;
         }
         assert!(!done.load(Ordering::Relaxed), "before the answer");
+        background.settle().await;
+        assert!(done.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn what_deferred_work_defers_is_waited_for_too() {
+        let background = Arc::new(Background::default());
+        let done = Arc::new(AtomicBool::new(false));
+        let (inner, work) = (background.clone(), done.clone());
+        background.defer(async move {
+            inner.defer(async move { work.store(true, Ordering::Relaxed) });
+        });
         background.settle().await;
         assert!(done.load(Ordering::Relaxed));
     }

@@ -2,7 +2,8 @@
 //!
 //! # The way of a request
 //! 1. Lambda starts a function: [`runtime`] reads its [`Config`], builds its [`App`], opens connections.
-//! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time.
+//! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time, if it
+//!    has passed the front door, where there is one.
 //! 3. `handle` has its [`dialect`] parse the body and the token into domain types.
 //! 4. It calls its [`flow`], which reads everything that the decision needs from the [`store`], at once.
 //! 5. Pure functions of state, time, policy and input decide: the [`domain`]'s, and `flow/send/decide.rs`.
@@ -30,7 +31,7 @@
 //! | `app` | what a function is built from | `domain` `telemetry` `aws` `sms` `store` `config` `background` |
 //! | `flow` | what the endpoints do | `domain` `random` `telemetry` `sms` `store` `config` `app` |
 //! | `dialect` | what the endpoints read and say | `domain` `random` `telemetry` `app` `flow` |
-//! | `runtime` | the process | `domain` `clock` `telemetry` `aws` `config` `app` |
+//! | `runtime` | the process | `domain` `clock` `telemetry` `aws` `config` `app` `dialect` |
 //!
 //! # Words
 //! - *dialect*: one of the three published APIs: A is "message", B is "systems", C is "mobile"
@@ -47,6 +48,8 @@
 //! - *window*: so many events in so long a span, exactly
 //! - *source*: where a request comes from: an IPv4 address or an IPv6 /64
 //! - *tag*: twelve bits that stand for a slot in the list of its source
+//! - *region*: a country or territory; several can share a calling code
+//! - *front door*: what an operator puts in front of the API; it adds the *origin secret* to each request
 //! - *ledger*: the money that the day's messages have cost, spread over *shards*
 //! - *reserve, release*: to take a message's price out of the ledger before SNS is called, and to put it
 //!   back if the message was not sent

@@ -23,6 +23,8 @@ pub(crate) use https::never_connected;
 pub struct AwsConfig {
     /// The region's name.
     pub region: String,
+    /// The name of the region whose SNS sends the messages.
+    pub sms_region: String,
     /// The credentials' id.
     pub access_key_id: String,
     /// Their secret.
@@ -44,6 +46,7 @@ impl fmt::Debug for AwsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AwsConfig")
             .field("region", &self.region)
+            .field("sms_region", &self.sms_region)
             .field("dynamodb_endpoint", &self.dynamodb_endpoint)
             .field("sns_endpoint", &self.sns_endpoint)
             .finish_non_exhaustive()
@@ -101,7 +104,7 @@ fn sns_client(config: &AwsConfig, https: &Https) -> aws_sdk_sns::Client {
     let mut sns = aws_sdk_sns::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http_client(https, Metric::SmsLatency))
-        .region(Region::new(config.region.clone()))
+        .region(Region::new(config.sms_region.clone()))
         .credentials_provider(credentials(config))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(SNS_ATTEMPT, SNS_ATTEMPT));
@@ -142,13 +145,13 @@ impl Connections {
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
     pub fn new(config: &AwsConfig, sends: bool) -> Result<Self, String> {
-        let region = &config.region;
+        let (region, sms_region) = (&config.region, &config.sms_region);
         let dynamodb = config.dynamodb_endpoint.clone();
         let sns = config.sns_endpoint.clone();
         Ok(Self {
             https: Https::new(config.ca_bundle.as_deref())?,
             dynamodb: dynamodb.unwrap_or_else(|| endpoint("dynamodb", region)),
-            sns: sends.then(|| sns.unwrap_or_else(|| endpoint("sns", region))),
+            sns: sends.then(|| sns.unwrap_or_else(|| endpoint("sns", sms_region))),
         })
     }
 

@@ -7,7 +7,7 @@ use super::{
     env::{ConfigError, Env},
     variables::{
         AWS_ACCESS_KEY_ID, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SNS,
-        AWS_REGION, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, DYNAMODB_ATTEMPT_MS,
+        AWS_REGION, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, DYNAMODB_ATTEMPT_MS, SMS_REGION,
     },
 };
 use crate::aws::AwsConfig;
@@ -18,8 +18,10 @@ pub(super) fn read(env: &Env<'_>) -> Result<AwsConfig, ConfigError> {
         100..=2500,
         "a whole number from 100 to 2500",
     )?;
+    let region = env.required(AWS_REGION)?;
     Ok(AwsConfig {
-        region: env.required(AWS_REGION)?,
+        sms_region: env.text(SMS_REGION).unwrap_or_else(|| region.clone()),
+        region,
         access_key_id: env.required(AWS_ACCESS_KEY_ID)?,
         secret_access_key: env.required(AWS_SECRET_ACCESS_KEY)?,
         session_token: env.text(AWS_SESSION_TOKEN),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::de::DeserializeOwned;
 
 use super::variables::{DefaultValue, Variable};
-use crate::domain::phone::CountryCode;
+use crate::domain::region::Region;
 
 /// A variable, and what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,29 +92,33 @@ impl Env<'_> {
         self.parsed(variable, "true or false")
     }
 
-    /// Country calling codes, comma-separated.
-    pub(super) fn countries(&self, variable: Variable) -> Result<Vec<CountryCode>, ConfigError> {
+    /// Names of regions, comma-separated.
+    pub(super) fn regions(&self, variable: Variable) -> Result<Vec<Region>, ConfigError> {
         let list = self.text(variable).unwrap_or_default();
-        let codes = list.split(',').map(str::trim);
-        let codes = codes
-            .filter(|code| !code.is_empty())
-            .map(CountryCode::parse);
-        codes.collect::<Option<_>>().ok_or_else(|| {
-            variable.error("must be country calling codes without +, comma-separated")
-        })
+        let names = list.split(',').map(str::trim);
+        let mut regions = Vec::new();
+        for name in names.filter(|name| !name.is_empty()) {
+            let named = Region::named(name);
+            if named.is_empty() {
+                return Err(variable.error(format!("must be {REGIONS}, comma-separated")));
+            }
+            regions.extend(named);
+        }
+        Ok(regions)
     }
 
-    /// A JSON object by country calling code. `form` is an example of it.
-    pub(super) fn by_country<T: DeserializeOwned>(
+    /// A JSON object by the names of regions. `form` is an example of it.
+    pub(super) fn by_region<T: DeserializeOwned + Clone>(
         &self,
         variable: Variable,
         form: &str,
-    ) -> Result<BTreeMap<CountryCode, T>, ConfigError> {
-        let wrong = || variable.error(format!("must be a JSON object such as {form}"));
-        let map: BTreeMap<String, T> =
-            serde_json::from_str(&self.required(variable)?).map_err(|_| wrong())?;
-        map.into_iter()
-            .map(|(country, value)| Ok((CountryCode::parse(&country).ok_or_else(wrong)?, value)))
-            .collect()
+    ) -> Result<BTreeMap<Region, T>, ConfigError> {
+        let map = serde_json::from_str(&self.required(variable)?);
+        let map = map.map_err(|_| variable.error(format!("must be a JSON object such as {form}")));
+        Region::spread(map?)
+            .map_err(|_| variable.error(format!("the names must be {REGIONS}, as in {form}")))
     }
 }
+
+const REGIONS: &str =
+    "calling codes without + (86), ISO codes (JM) or calling codes with an area code (1876)";

@@ -18,8 +18,9 @@ use crate::{
         budget::Budget,
         fraud::Guard,
         keys::KeyRing,
+        origin_secret::OriginSecret,
         password::{Cost, Hasher},
-        phone::ServedCountries,
+        phone::ServedRegions,
         test_numbers::TestNumbers,
     },
     sms::SmsConfig,
@@ -29,7 +30,8 @@ use env::Env;
 use limits::Limits;
 use variables::{
     ALLOWED_COUNTRY_CODES, CODES_TABLE, HIDE_UNKNOWN_USERS, KEY_RING, LOG_LEVEL, LOGIN_ENABLED,
-    METRICS_NAMESPACE, PASSWORD_MEMORY_KIB, PASSWORD_PASSES, TEST_NUMBERS, USERS_TABLE,
+    METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB, PASSWORD_PASSES, TEST_NUMBERS,
+    TRUSTED_PROXIES, USERS_TABLE,
 };
 
 /// What a function reads from its environment. [`variables`] lists the variables and their defaults.
@@ -44,7 +46,7 @@ pub struct Config {
     /// `KEY_RING`.
     pub keys: Arc<KeyRing>,
     /// `ALLOWED_COUNTRY_CODES`.
-    pub served: ServedCountries,
+    pub served: ServedRegions,
     /// `LOGIN_ENABLED`.
     pub login_enabled: bool,
     /// How many messages, wrong codes and requests there may be.
@@ -55,6 +57,8 @@ pub struct Config {
     pub guard: Guard,
     /// `TEST_NUMBERS`.
     pub test_numbers: TestNumbers,
+    /// `ORIGIN_SECRET`. Without one, requests need not have passed a front door.
+    pub origin_secret: Option<OriginSecret>,
     /// `HIDE_UNKNOWN_USERS`.
     pub hide_unknown_users: bool,
     /// How messages are made.
@@ -82,8 +86,21 @@ impl Config {
     /// The first variable that is missing or malformed.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let env = Env(lookup);
-        let served = ServedCountries::new(env.countries(ALLOWED_COUNTRY_CODES)?);
+        let served = ServedRegions::new(env.regions(ALLOWED_COUNTRY_CODES)?);
         let sms = sms::read(&env)?;
+        let budget = money::budget(&env, sms.max_price, &served)?;
+        if sms.is_configured() {
+            money::check_prices(&budget, sms.max_price, &served)?;
+        }
+        let origin_secret = env.text(ORIGIN_SECRET);
+        let origin_secret = origin_secret.map(|json| OriginSecret::parse(&json));
+        let origin_secret = origin_secret.transpose();
+        let origin_secret = origin_secret.map_err(|complaint| ORIGIN_SECRET.error(complaint))?;
+        let limits = Limits::read(&env)?;
+        if limits.trusted_proxies > 0 && origin_secret.is_none() {
+            let forged = "needs ORIGIN_SECRET: without it anybody can forge X-Forwarded-For";
+            return Err(TRUSTED_PROXIES.error(forged));
+        }
         let test_numbers = env.text(TEST_NUMBERS).unwrap_or_default();
         Ok(Self {
             aws: aws::read(&env)?,
@@ -93,8 +110,9 @@ impl Config {
                 .map(Arc::new)
                 .map_err(|complaint| KEY_RING.error(complaint))?,
             login_enabled: env.flag(LOGIN_ENABLED)?,
-            limits: Limits::read(&env)?,
-            budget: money::budget(&env, sms.max_price_usd, &served)?,
+            limits,
+            origin_secret,
+            budget,
             guard: money::guard(&env)?,
             test_numbers: TestNumbers::parse(&test_numbers, &served)
                 .map_err(|complaint| TEST_NUMBERS.error(complaint))?,

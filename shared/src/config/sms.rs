@@ -3,27 +3,48 @@
 use super::{
     env::{ConfigError, Env},
     variables::{
-        NOTIFY_OLD_NUMBER, ORIGIN_DOMAIN, SENDER_ID_REQUIRED, SENDER_IDS, SMS_BRAND,
-        SMS_MAX_PRICE_USD, SMS_TEXTS,
+        NOTIFY_OLD_NUMBER, ORIGIN_DOMAIN, ORIGINATION_NUMBERS, SENDER_ID_REQUIRED, SENDER_IDS,
+        SMS_BRAND, SMS_MAX_PRICE_USD, SMS_TEMPLATES, SMS_TEXTS,
     },
 };
-use crate::sms::{BadText, SmsConfig, text::TextProblem};
+use crate::{
+    domain::budget::MicroUsd,
+    sms::{BadText, SmsConfig, registration::Registrations, text::TextProblem},
+};
 
 pub(super) fn read(env: &Env<'_>) -> Result<SmsConfig, ConfigError> {
     let config = SmsConfig {
         brand: env.text(SMS_BRAND),
-        sender_ids: env.by_country(SENDER_IDS, r#"{"44":"Latchkey"}"#)?,
-        sender_id_required: env.countries(SENDER_ID_REQUIRED)?,
-        max_price_usd: env.parsed(SMS_MAX_PRICE_USD, "a number such as 0.20")?,
+        sender_ids: env.by_region(SENDER_IDS, r#"{"44":"Latchkey"}"#)?,
+        sender_id_required: env.regions(SENDER_ID_REQUIRED)?,
+        max_price: max_price(env)?,
+        registrations: Registrations {
+            numbers: env.by_region(
+                ORIGINATION_NUMBERS,
+                r#"{"US":"+12065550100"} or {"US":{"login":"+12065550100"}}"#,
+            )?,
+            templates: env.by_region(
+                SMS_TEMPLATES,
+                r#"{"IN":{"entityId":"1101","templateIds":{"login":"1107"}}}"#,
+            )?,
+        },
         origin_domain: env.text(ORIGIN_DOMAIN),
         notify_old_number: env.flag(NOTIFY_OLD_NUMBER)?,
-        texts: env.by_country(
+        texts: env.by_region(
             SMS_TEXTS,
             r#"{"1":{"login":"{code} is your {brand} code, valid {minutes} min"}}"#,
         )?,
     };
     config.check_texts().map_err(complaint)?;
     Ok(config)
+}
+
+/// SNS takes five decimals. Less than the fifth would be a price of zero, at which nothing is sent.
+fn max_price(env: &Env<'_>) -> Result<MicroUsd, ConfigError> {
+    let form = "an amount in US dollars such as 0.20, at least 0.00001";
+    let usd = MicroUsd::of_usd(env.parsed(SMS_MAX_PRICE_USD, form)?);
+    let usd = usd.filter(|price| price.0 >= 10);
+    usd.ok_or_else(|| SMS_MAX_PRICE_USD.error(format!("must be {form}")))
 }
 
 fn complaint(bad: BadText) -> ConfigError {

@@ -43,6 +43,14 @@ fn an_error_names_the_variable_and_not_its_value() {
         ("SENDER_IDS", "[]"),
         ("SMS_TEXTS", r#"{"86":{"no-purpose":"x"}}"#),
         ("SMS_MAX_PRICE_USD", "hidden-secret"),
+        ("SMS_MAX_PRICE_USD", "0"),
+        ("SMS_MAX_PRICE_USD", "0.000009"),
+        ("ORIGINATION_NUMBERS", r#"{"US":"hidden-secret"}"#),
+        ("SMS_TEMPLATES", r#"{"IN":{"entityId":"hidden-secret"}}"#),
+        ("SMS_PRICES_USD", r#"{"999":0.1}"#),
+        ("ORIGIN_SECRET", "hidden-secret"),
+        ("ORIGIN_SECRET", r#"{"current":"hidden-secret"}"#),
+        ("TRUSTED_PROXIES", "1"),
         ("NOTIFY_OLD_NUMBER", "hidden-secret"),
         ("PASSWORD_MEMORY_KIB", "1"),
         ("PASSWORD_PASSES", "hidden-secret"),
@@ -81,6 +89,53 @@ fn fewer_sends_a_day_than_the_usual_hour_lower_the_hour_too() {
     assert_eq!(events, [7, 7]);
     let limits = read(&[("SENDS_PER_ADDRESS_DAY", "0")]).unwrap().limits;
     assert!(limits.sends_per_source.is_empty());
+}
+
+#[test]
+fn a_served_region_whose_messages_would_be_too_dear_stops_the_start_by_name() {
+    let brand = ("SMS_BRAND", "x");
+    for (changes, complaint) in [
+        (
+            vec![brand, ("ALLOWED_COUNTRY_CODES", "86,62")],
+            Some("is below the price of a message to ID, 0.4000"),
+        ),
+        (
+            vec![brand, ("ALLOWED_COUNTRY_CODES", "PH")],
+            Some("is below the price of a message to PH, 0.2200"),
+        ),
+        (
+            vec![brand, ("SMS_PRICES_USD", r#"{"86":0.2001}"#)],
+            Some("is below the price of a message to CN, 0.2001"),
+        ),
+        (vec![brand, ("SMS_PRICES_USD", r#"{"86":0.2}"#)], None),
+        (
+            vec![
+                brand,
+                ("ALLOWED_COUNTRY_CODES", "62"),
+                ("SMS_MAX_PRICE_USD", "0.41"),
+            ],
+            None,
+        ),
+        // A function that sends nothing is not told the price.
+        (vec![("ALLOWED_COUNTRY_CODES", "62")], None),
+    ] {
+        let error = read(&changes).err().map(|error| error.to_string());
+        let as_expected = match (&error, complaint) {
+            (Some(error), Some(complaint)) => error.contains(complaint),
+            (error, complaint) => error.is_none() && complaint.is_none(),
+        };
+        assert!(as_expected, "{changes:?}: {error:?}");
+    }
+}
+
+#[test]
+fn sms_go_out_through_the_functions_own_region_or_another() {
+    let region_of = |changes: &[_]| read(changes).unwrap().aws.sms_region;
+    assert_eq!(region_of(&[]), "us-east-1");
+    assert_eq!(
+        region_of(&[("SMS_REGION", "ap-southeast-1")]),
+        "ap-southeast-1"
+    );
 }
 
 #[test]

@@ -49,6 +49,8 @@ variables! {
     AWS_ENDPOINT_URL_DYNAMODB = Unset;
     /// An SNS other than AWS's.
     AWS_ENDPOINT_URL_SNS = Unset;
+    /// The region of SNS, where it is not the function's own.
+    SMS_REGION = Unset;
     /// A PEM file of certificate authorities to trust beside Amazon's own.
     AWS_CA_BUNDLE = Unset;
     /// How long one attempt of a DynamoDB call may take, in milliseconds: 100 to 2500.
@@ -59,7 +61,8 @@ variables! {
     CODES_TABLE = Required;
     /// The key ring, as JSON.
     KEY_RING = Required;
-    /// The countries served: calling codes without `+`, comma-separated.
+    /// The regions served, comma-separated: calling codes without `+`, ISO codes, or calling codes with an
+    /// area code.
     ALLOWED_COUNTRY_CODES = Text("86");
     /// Whether codes are sent.
     LOGIN_ENABLED = Text("true");
@@ -75,15 +78,17 @@ variables! {
     SENDS_PER_ADDRESS_DAY = Text("100");
     /// How many proxies in front of API Gateway are trusted to report the client's address.
     TRUSTED_PROXIES = Text("0");
+    /// What the operator's front door adds to each request, as JSON. Requests without it get 403.
+    ORIGIN_SECRET = Unset;
     /// What all messages of a day (UTC) may cost.
     DAILY_SPEND_USD = Text("50");
-    /// The same for single countries: a JSON object, calling code to US dollars.
+    /// The same for single regions: a JSON object, region to US dollars.
     DAILY_SPEND_BY_COUNTRY_USD = Text("{}");
-    /// What a message to a country is counted at: a JSON object, calling code to US dollars.
+    /// What a message to a region is counted at: a JSON object, region to US dollars.
     SMS_PRICES_USD = Text("{}");
     /// The toll-fraud guard: `off`, `observe` or `enforce`.
     FRAUD_GUARD = Text("enforce");
-    /// Unused codes a day that are usual in any country.
+    /// Unused codes a day that are usual in any region.
     FRAUD_UNVERIFIED_A_DAY = Text("64");
     /// Numbers with a fixed code: `+8613800000000=123456@2027-01-01`, comma-separated.
     TEST_NUMBERS = Text("");
@@ -93,14 +98,19 @@ variables! {
     PHONE_CHANGE_CODE_SECONDS = Text("300");
     /// The sender's name in the messages. Without it no message is sent.
     SMS_BRAND = Unset;
-    /// Texts in place of the built-in ones: a JSON object, calling code to purpose to text.
+    /// Texts in place of the built-in ones: a JSON object, region to purpose to text.
     SMS_TEXTS = Text("{}");
     /// The most one message may cost, in US dollars.
     SMS_MAX_PRICE_USD = Text("0.20");
-    /// Sender IDs: a JSON object, calling code to sender ID.
+    /// Sender IDs: a JSON object, region to sender ID.
     SENDER_IDS = Text("{}");
-    /// Countries in which a message needs a sender ID, comma-separated.
+    /// Regions in which a message needs a sender ID, comma-separated.
     SENDER_ID_REQUIRED = Text("");
+    /// The numbers that messages come from: a JSON object, region to number, or to purpose to number.
+    ORIGINATION_NUMBERS = Text("{}");
+    /// What is registered with India's operators: a JSON object, region to `entityId` and
+    /// `templateIds` by purpose.
+    SMS_TEMPLATES = Text("{}");
     /// The domain on whose pages browsers fill the code in.
     ORIGIN_DOMAIN = Unset;
     /// Whether the old number of an account that moved gets a notice.

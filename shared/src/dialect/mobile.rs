@@ -119,7 +119,7 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     if !is_code {
         return Err(malformed(Field::Country));
     }
-    let country = CountryCode::parse(digits).filter(|country| app.config.served.contains(*country));
+    let country = CountryCode::parse(digits).filter(|country| app.config.served.has_code(*country));
     country.ok_or(Error::CountryNotServed)?;
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
     let mobile = mobile.ok_or(missing(Field::Phone))?;
@@ -182,7 +182,7 @@ fn wire(error: &Error) -> (WireCode, String) {
         Error::Sms(SmsFailure::NotConfigured) => {
             (WireCode::Number(400_197), "sms config not found")
         }
-        Error::LoginOff => (
+        Error::LoginOff | Error::SendsStopped => (
             WireCode::Number(400_198),
             "login interface config not found",
         ),

@@ -1,6 +1,7 @@
 //! The wire. Each dialect parses requests and renders answers, and knows nothing of the others.
 
 pub mod body;
+pub mod door;
 mod guard;
 pub mod import;
 pub mod message;

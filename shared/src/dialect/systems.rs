@@ -186,6 +186,7 @@ fn wire(error: &Error, step: Step) -> (u16, &'static str) {
         Error::TokenExpired | Error::ResetTokenExpired => (8014, "令牌已过期"),
         Error::PasswordRefused(_) => (2009, "密码只支持6~15位英文字母和数字"),
         Error::LoginOff
+        | Error::SendsStopped
         | Error::Sms(
             SmsFailure::NotConfigured
             | SmsFailure::NoSenderId

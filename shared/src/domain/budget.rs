@@ -1,4 +1,4 @@
-//! The money ledger: what the messages of one day may cost, in total and per country.
+//! The money ledger: what the messages of one day may cost, in total and per region.
 //!
 //! A message's price is reserved before SNS is called and released when SNS refuses the message. So
 //! the sum of the reservations is never less than the bill.
@@ -11,7 +11,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::domain::{phone::CountryCode, time::UnixMs};
+use crate::domain::{region::Region, time::UnixMs};
 
 /// Millionths of a US dollar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -24,51 +24,63 @@ impl MicroUsd {
         let fits = (0.0..=1e6).contains(&usd);
         fits.then(|| Self((usd * 1e6).round() as u64))
     }
+
+    /// The amount in US dollars with so many decimals.
+    pub fn in_usd(self, decimals: usize) -> String {
+        format!("{:.decimals$}", self.0 as f64 / 1e6)
+    }
 }
 
 /// US dollars with four decimals.
 impl fmt::Display for MicroUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.4}", self.0 as f64 / 1e6)
+        f.write_str(&self.in_usd(4))
     }
 }
 
-/// The price of one SMS in US dollars, by country calling code.
+/// The price of one SMS in US dollars, by region.
 ///
 /// These are planning figures of November 2026, rounded up, with usual carrier fees. AWS's price list
 /// (<https://aws.amazon.com/end-user-messaging/pricing/>) changes at any time and differs by route, so
-/// set `SMS_PRICES_USD` to the prices on your bill. A country that is not listed is charged
+/// set `SMS_PRICES_USD` to the prices on your bill. A region that is not listed is charged
 /// `SMS_MAX_PRICE_USD`: SNS does not send above that price.
-const PRICES: &[(&str, f64)] = &[
-    ("1", 0.0120),
-    ("33", 0.0900),
-    ("44", 0.0550),
-    ("49", 0.1200),
-    ("55", 0.0450),
-    ("60", 0.1000),
-    ("61", 0.0550),
-    ("62", 0.4000),
-    ("63", 0.2200),
-    ("65", 0.0600),
-    ("66", 0.0300),
-    ("81", 0.0900),
-    ("82", 0.0450),
-    ("86", 0.0400),
-    ("91", 0.0600),
-    ("852", 0.0800),
-    ("853", 0.0600),
-    ("886", 0.0700),
+const PRICES: &[(Region, f64)] = &[
+    (Region::known("AU"), 0.0550),
+    (Region::known("BR"), 0.0450),
+    (Region::known("CA"), 0.0120),
+    (Region::known("CN"), 0.0400),
+    (Region::known("DE"), 0.1200),
+    (Region::known("FR"), 0.0900),
+    (Region::known("GB"), 0.0550),
+    (Region::known("HK"), 0.0800),
+    (Region::known("ID"), 0.4000),
+    (Region::known("IN"), 0.0600),
+    (Region::known("JP"), 0.0900),
+    (Region::known("KR"), 0.0450),
+    (Region::known("MO"), 0.0600),
+    (Region::known("MY"), 0.1000),
+    (Region::known("PH"), 0.2200),
+    (Region::known("SG"), 0.0600),
+    (Region::known("TH"), 0.0300),
+    (Region::known("TW"), 0.0700),
+    (Region::known("US"), 0.0120),
 ];
+
+fn built_in_price(region: Region) -> Option<MicroUsd> {
+    let (_, usd) = PRICES.iter().find(|(priced, _)| *priced == region)?;
+    MicroUsd::of_usd(*usd)
+}
 
 /// The caps of the ledger and the prices that messages are charged at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     /// The cap on all messages of a day.
     day: MicroUsd,
-    /// The caps on one country's messages of a day. They apply beside the cap of the day.
-    by_country: BTreeMap<CountryCode, MicroUsd>,
-    prices: BTreeMap<CountryCode, MicroUsd>,
-    /// The price for a country that is not in `prices`.
+    /// The caps on one region's messages of a day. They apply beside the cap of the day.
+    by_region: BTreeMap<Region, MicroUsd>,
+    /// Prices in place of the built-in ones.
+    prices: BTreeMap<Region, MicroUsd>,
+    /// The price for a region that has neither.
     unlisted: MicroUsd,
     shards: u16,
 }
@@ -79,6 +91,9 @@ pub const MAX_SHARDS: u16 = 32;
 /// The number of messages that a shard's share must pay for. The unused rest of a share is less than
 /// one message, so it is less than 1/20 of the share.
 const MESSAGES_PER_SHARE: u64 = 20;
+
+/// The share of its own share that a shard has used when all shards may be half used, in percent.
+const EARLY_PERCENT: u64 = 40;
 
 /// One shard of one day's ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,16 +114,16 @@ impl Shard {
     }
 }
 
-/// The figures of one shard for one country; also the sum of several shards.
+/// The figures of one shard for one region; also the sum of several shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Reserved for messages to all countries.
+    /// Reserved for messages to all regions.
     pub total: MicroUsd,
-    /// Reserved for messages to the country.
-    pub country: MicroUsd,
-    /// Codes that were sent to the country.
+    /// Reserved for messages to the region.
+    pub region: MicroUsd,
+    /// Codes that were sent to the region.
     pub codes_sent: u64,
-    /// Codes of the country that were sent and then used.
+    /// Codes of the region that were sent and then used.
     pub codes_used: u64,
 }
 
@@ -116,7 +131,7 @@ impl std::iter::Sum for Tally {
     fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
         tallies.fold(Self::default(), |sum, tally| Self {
             total: MicroUsd(sum.total.0 + tally.total.0),
-            country: MicroUsd(sum.country.0 + tally.country.0),
+            region: MicroUsd(sum.region.0 + tally.region.0),
             codes_sent: sum.codes_sent + tally.codes_sent,
             codes_used: sum.codes_used + tally.codes_used,
         })
@@ -124,7 +139,7 @@ impl std::iter::Sum for Tally {
 }
 
 impl Tally {
-    /// Codes of the country that were sent and have not been used.
+    /// Codes of the region that were sent and have not been used.
     pub fn codes_unused(&self) -> u64 {
         self.codes_sent.saturating_sub(self.codes_used)
     }
@@ -133,8 +148,8 @@ impl Tally {
 /// What one message reserves in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
-    /// The country that the message goes to.
-    pub country: CountryCode,
+    /// The region that the message goes to.
+    pub region: Region,
     /// The price of the message.
     pub price: MicroUsd,
     /// The number of codes in the message: 1 for a code, 0 for a notice.
@@ -143,9 +158,9 @@ pub struct Charge {
 
 impl Charge {
     /// A charge that reserves nothing.
-    pub fn nothing(country: CountryCode) -> Self {
+    pub fn nothing(region: Region) -> Self {
         Self {
-            country,
+            region,
             price: MicroUsd(0),
             codes: 0,
         }
@@ -153,53 +168,52 @@ impl Charge {
 }
 
 impl Budget {
-    /// A budget with a cap of the day and caps by country.
+    /// A budget with a cap of the day and caps by region.
     ///
-    /// `prices` take precedence over the built-in prices; `unlisted` is the price for a country that
-    /// has neither. The cheapest share of the `served` countries decides the number of shards.
+    /// `prices` take precedence over the built-in prices; `unlisted` is the price for a region that
+    /// has neither. The cheapest share of the `served` regions decides the number of shards.
     pub fn new(
         day: MicroUsd,
-        by_country: BTreeMap<CountryCode, MicroUsd>,
-        prices: BTreeMap<CountryCode, MicroUsd>,
+        by_region: BTreeMap<Region, MicroUsd>,
+        prices: BTreeMap<Region, MicroUsd>,
         unlisted: MicroUsd,
-        served: &[CountryCode],
+        served: &[Region],
     ) -> Self {
-        let built_in = PRICES.iter().filter_map(|(country, usd)| {
-            Some((CountryCode::parse(country)?, MicroUsd::of_usd(*usd)?))
-        });
         let mut budget = Self {
             day,
-            by_country,
-            prices: built_in.chain(prices).collect(),
+            by_region,
+            prices,
             unlisted,
             shards: 1,
         };
-        let shares = served.iter().map(|country| {
-            let smallest_share = budget.price(*country).0.max(1) * MESSAGES_PER_SHARE;
-            budget.cap(*country).0 / smallest_share
+        let shares = served.iter().map(|region| {
+            let smallest_share = budget.price(*region).0.max(1) * MESSAGES_PER_SHARE;
+            budget.cap(*region).0 / smallest_share
         });
         let fewest_shares = shares.min().unwrap_or(1);
         budget.shards = fewest_shares.clamp(1, MAX_SHARDS.into()) as u16;
         budget
     }
 
-    /// The price of one message to a country.
-    pub fn price(&self, country: CountryCode) -> MicroUsd {
-        *self.prices.get(&country).unwrap_or(&self.unlisted)
+    /// The price of one message to a region.
+    pub fn price(&self, region: Region) -> MicroUsd {
+        let own = self.prices.get(&region).copied();
+        own.or_else(|| built_in_price(region))
+            .unwrap_or(self.unlisted)
     }
 
-    /// The charge for one message to a country, with so many codes in it.
-    pub fn charge(&self, country: CountryCode, codes: u64) -> Charge {
+    /// The charge for one message to a region, with so many codes in it.
+    pub fn charge(&self, region: Region, codes: u64) -> Charge {
         Charge {
-            country,
-            price: self.price(country),
+            region,
+            price: self.price(region),
             codes,
         }
     }
 
-    /// The cap that binds a country: its own or that of the day, whichever is less.
-    fn cap(&self, country: CountryCode) -> MicroUsd {
-        let own = self.by_country.get(&country).copied();
+    /// The cap that binds a region: its own or that of the day, whichever is less.
+    fn cap(&self, region: Region) -> MicroUsd {
+        let own = self.by_region.get(&region).copied();
         own.map_or(self.day, |own| own.min(self.day))
     }
 
@@ -222,30 +236,40 @@ impl Budget {
         (0..self.shards).map(move |number| Shard { day, number })
     }
 
-    /// How much a shard may have reserved and still take a charge: for all countries, and for the
-    /// country of the charge. `None` when the charge is more than a share.
+    /// How much a shard may have reserved and still take a charge: for all regions, and for the
+    /// region of the charge. `None` when the charge is more than a share.
     pub fn room(&self, charge: &Charge) -> Option<(MicroUsd, MicroUsd)> {
         let shards = u64::from(self.shards);
         let share = |cap: MicroUsd| Some(MicroUsd((cap.0 / shards).checked_sub(charge.price.0)?));
-        Some((share(self.day)?, share(self.cap(charge.country))?))
+        Some((share(self.day)?, share(self.cap(charge.region))?))
     }
 
     /// Whether a shard with this tally has room for a charge.
     pub fn admits(&self, tally: &Tally, charge: &Charge) -> bool {
         self.room(charge)
-            .is_some_and(|(total, country)| tally.total <= total && tally.country <= country)
+            .is_some_and(|(total, region)| tally.total <= total && tally.region <= region)
     }
 
-    /// How much of a shard's share is reserved, in percent from 0 to 100: of the share of the day or
-    /// of the country, whichever is more. Shards fill evenly, so one shard stands for all of them.
-    pub fn used_percent(&self, tally: &Tally, country: CountryCode) -> u64 {
+    /// How much of the caps is reserved, given the sum of all shards, in percent from 0 to 99: of the
+    /// day's or of the region's, whichever is more. Only a refusal shows that a cap is used up: 100.
+    pub fn used_percent(&self, all: &Tally, region: Region) -> u64 {
+        let percent = |used: MicroUsd, cap: MicroUsd| (used.0 * 100).checked_div(cap.0);
+        let total = percent(all.total, self.day);
+        let region = percent(all.region, self.cap(region));
+        total.max(region).unwrap_or_default().min(99)
+    }
+
+    /// Whether one shard's tally suggests that the caps may be half used. Shards fill unevenly, so the
+    /// suggestion comes early, and all shards have to be summed up to know.
+    pub fn may_be_half_used(&self, shard: &Tally, region: Region) -> bool {
         let shards = u64::from(self.shards);
-        let percent = |used: MicroUsd, cap: MicroUsd| {
-            (used.0 * 100)
-                .checked_div(cap.0 / shards)
-                .map_or(100, |percent| percent.min(100))
+        let of_all = |shard: MicroUsd| MicroUsd(shard.0 * shards);
+        let as_if_all = Tally {
+            total: of_all(shard.total),
+            region: of_all(shard.region),
+            ..*shard
         };
-        percent(tally.total, self.day).max(percent(tally.country, self.cap(country)))
+        self.used_percent(&as_if_all, region) >= EARLY_PERCENT
     }
 }
 
@@ -268,13 +292,13 @@ mod tests {
 
     /// A budget that serves China at this price, with the cap of the day and a cap for China.
     fn budget(day: f64, china: Option<f64>, price: f64) -> Budget {
-        let own = china.map(|cap| (CountryCode::CHINA, usd(cap)));
+        let own = china.map(|cap| (Region::CHINA, usd(cap)));
         Budget::new(
             usd(day),
             own.into_iter().collect(),
-            BTreeMap::from([(CountryCode::CHINA, usd(price))]),
+            BTreeMap::from([(Region::CHINA, usd(price))]),
             usd(0.2),
-            &[CountryCode::CHINA],
+            &[Region::CHINA],
         )
     }
 
@@ -284,7 +308,7 @@ mod tests {
             day in 1.0f64..5_000.0, own in prop::option::of(1.0f64..5_000.0), price in 0.001f64..0.05,
         ) {
             let budget = budget(day, own, price);
-            let charge = budget.charge(CountryCode::CHINA, 1);
+            let charge = budget.charge(Region::CHINA, 1);
             prop_assert!(charge.price.0 > 0);
             let mut reserved = 0;
             for _ in 0..budget.shards() {
@@ -292,13 +316,20 @@ mod tests {
                 while budget.admits(&tally, &charge) {
                     prop_assert!(tally.total.0 <= charge.price.0 + usd(day).0);
                     tally.total.0 += charge.price.0;
-                    tally.country.0 += charge.price.0;
+                    tally.region.0 += charge.price.0;
                 }
                 reserved += tally.total.0;
             }
             let cap = usd(own.unwrap_or(day).min(day)).0;
             prop_assert!(reserved <= cap);
             prop_assert!(reserved as f64 >= cap as f64 * 0.95 - charge.price.0 as f64, "{reserved} of {cap}");
+        }
+    }
+
+    #[test]
+    fn every_region_with_a_built_in_price_has_a_numbering_plan() {
+        for (region, _) in PRICES {
+            assert_eq!(Region::named(&region.to_string()), [*region]);
         }
     }
 
@@ -343,7 +374,7 @@ mod tests {
     fn tallies_add_up_field_by_field() {
         let tally = |n: u64| Tally {
             total: MicroUsd(1000 * n),
-            country: MicroUsd(100 * n),
+            region: MicroUsd(100 * n),
             codes_sent: 10 * n,
             codes_used: n,
         };
@@ -362,18 +393,18 @@ mod tests {
     fn a_share_admits_a_charge_up_to_the_last_millionth() {
         // One shard: the shares are the caps.
         let budget = budget(0.5, Some(0.3), 0.04);
-        let charge = budget.charge(CountryCode::CHINA, 1);
+        let charge = budget.charge(Region::CHINA, 1);
         assert_eq!(charge.codes, 1);
         assert_eq!(budget.room(&charge), Some((usd(0.46), usd(0.26))));
-        let tally = |total, country| Tally {
+        let tally = |total, region| Tally {
             total: MicroUsd(total),
-            country: MicroUsd(country),
+            region: MicroUsd(region),
             ..Tally::default()
         };
         assert!(budget.admits(&tally(460_000, 260_000), &charge));
         assert!(!budget.admits(&tally(460_001, 260_000), &charge));
         assert!(!budget.admits(&tally(460_000, 260_001), &charge));
-        let nothing = Charge::nothing(CountryCode::CHINA);
+        let nothing = Charge::nothing(Region::CHINA);
         assert_eq!(budget.room(&nothing), Some((usd(0.5), usd(0.3))));
         let more_than_a_share = Charge {
             price: usd(0.31),
@@ -384,39 +415,50 @@ mod tests {
     }
 
     #[test]
-    fn used_percent_is_that_of_the_fuller_share() {
-        // Ten shards: a share of 5 dollars a day, of 0.8 dollars for China.
+    fn used_percent_is_that_of_the_fuller_cap_and_never_all() {
         let budget = budget(50.0, Some(8.0), 0.04);
-        let used = |total, country| {
-            let tally = Tally {
-                total: usd(total),
-                country: usd(country),
-                ..Tally::default()
-            };
-            budget.used_percent(&tally, CountryCode::CHINA)
+        let tally = |total, region| Tally {
+            total: usd(total),
+            region: usd(region),
+            ..Tally::default()
         };
+        let used = |total, region| budget.used_percent(&tally(total, region), Region::CHINA);
         assert_eq!(used(0.0, 0.0), 0);
-        assert_eq!(used(4.0, 0.4), 80);
-        assert_eq!(used(0.4, 0.4), 50);
-        assert_eq!(used(4.999, 0.0), 99);
-        assert_eq!(used(6.0, 0.8), 100);
+        assert_eq!(used(40.0, 4.0), 80);
+        assert_eq!(used(4.0, 4.0), 50);
+        assert_eq!(used(49.99, 0.0), 99);
+        assert_eq!(used(50.0, 8.0), 99);
         let nothing_allowed = self::budget(0.0, None, 0.04);
         assert_eq!(
-            nothing_allowed.used_percent(&Tally::default(), CountryCode::CHINA),
-            100
+            nothing_allowed.used_percent(&tally(0.0, 0.0), Region::CHINA),
+            0
         );
     }
 
     #[test]
-    fn a_country_without_a_price_is_charged_the_price_for_unlisted_countries() {
+    fn a_shard_suggests_half_when_two_fifths_of_its_share_are_used() {
+        // Ten shards: a share of 5 dollars a day, of 0.8 dollars for China.
+        let budget = budget(50.0, Some(8.0), 0.04);
+        let suggests = |total, region| {
+            let shard = Tally {
+                total: usd(total),
+                region: usd(region),
+                ..Tally::default()
+            };
+            budget.may_be_half_used(&shard, Region::CHINA)
+        };
+        assert!(!suggests(1.99, 0.319));
+        assert!(suggests(2.0, 0.0));
+        assert!(suggests(0.32, 0.32));
+    }
+
+    #[test]
+    fn a_region_without_a_price_is_charged_the_price_for_unlisted_regions() {
         let budget = budget(50.0, None, 0.04);
-        let nowhere = CountryCode::parse("999").unwrap();
+        let nowhere = Region::UNKNOWN;
         assert_eq!(budget.price(nowhere), MicroUsd(200_000));
-        assert_eq!(budget.price(CountryCode::CHINA), MicroUsd(40_000));
-        assert_eq!(
-            budget.price(CountryCode::parse("44").unwrap()),
-            MicroUsd(55_000)
-        );
+        assert_eq!(budget.price(Region::CHINA), MicroUsd(40_000));
+        assert_eq!(budget.price(Region::known("GB")), MicroUsd(55_000));
     }
 
     #[test]

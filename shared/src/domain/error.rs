@@ -154,6 +154,8 @@ pub enum Error {
     },
     /// The configuration has switched off logging in by SMS.
     LoginOff,
+    /// The operator's switch has stopped sends to this region.
+    SendsStopped,
     /// The SMS was not sent.
     Sms(SmsFailure),
     /// The service failed. The text is for the log and contains no personal data.

@@ -1,8 +1,9 @@
 //! The key ring: root keys by id, one of them active, and a sub-key per root key and use.
 //!
 //! Codes and tokens are made with the active key, and name the key they were made with. So keys are
-//! rotated with overlap: add a key, make it active, and remove the old one when everything that was
-//! made with it has expired.
+//! rotated with overlap, each step in a deployment of its own, because functions of two deployments work
+//! side by side: add a key; make it active; remove the old one when everything that was made with it has
+//! expired.
 
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
@@ -44,9 +45,11 @@ impl Use {
     }
 }
 
-/// The root keys and the id of the active one. `Debug` shows ids only.
+/// The root keys, and which of them are used for what is new. `Debug` shows ids only.
 pub struct KeyRing {
     active: String,
+    /// The id of the key that pseudonyms are made with.
+    pseudonyms: String,
     roots: BTreeMap<String, Root>,
 }
 
@@ -59,6 +62,7 @@ struct Root {
 #[derive(Deserialize)]
 struct Wire {
     active: String,
+    pseudonyms: Option<String>,
     #[serde(default)]
     keys: BTreeMap<String, String>,
     #[serde(flatten)]
@@ -67,7 +71,8 @@ struct Wire {
 
 impl KeyRing {
     /// Reads `KEY_RING`: `{"active":"k1","keys":{"k1":"<base64, 32 bytes or more>"}}`. The keys may
-    /// also stand beside `active`: Secrets Manager can generate that form by itself.
+    /// also stand beside `active`: Secrets Manager can generate that form by itself. `pseudonyms` names
+    /// the key that pseudonyms are made with; without it that is the active one.
     ///
     /// # Errors
     /// A sentence that says what is wrong and contains no key.
@@ -87,14 +92,18 @@ impl KeyRing {
             let subkeys = Default::default();
             roots.insert(kid, Root { key, subkeys });
         }
-        if !roots.contains_key(&wire.active) {
-            return Err(format!(
-                "the active key {} is not among the keys",
-                wire.active
-            ));
+        let pseudonyms = wire.pseudonyms.unwrap_or_else(|| wire.active.clone());
+        for (role, kid) in [
+            ("active key", &wire.active),
+            ("pseudonyms' key", &pseudonyms),
+        ] {
+            if !roots.contains_key(kid) {
+                return Err(format!("the {role} {kid} is not among the keys"));
+            }
         }
         Ok(Self {
             active: wire.active,
+            pseudonyms,
             roots,
         })
     }
@@ -126,9 +135,11 @@ impl KeyRing {
         Some(sign(&self.subkey(kid, usage)?, message))
     }
 
-    /// The pseudonym of a text, made with the active key.
+    /// The pseudonym of a text.
     pub fn pseudonym(&self, text: &str) -> Pseudonym {
-        let mac = sign(&self.active_subkey(Use::Pseudonym), text.as_bytes());
+        // `parse` refuses a ring without this key.
+        let subkey = self.roots[&self.pseudonyms].subkey(Use::Pseudonym);
+        let mac = sign(&subkey, text.as_bytes());
         let mut first_eight = [0; 8];
         first_eight.copy_from_slice(&mac.as_ref()[..8]);
         Pseudonym(u64::from_be_bytes(first_eight))
@@ -154,14 +165,16 @@ impl Root {
 }
 
 /// A number that stands for a personal text (a phone, a slot, a name): the first 64 bits of
-/// HMAC-SHA256 under a sub-key of the active root key. It is printed as 16 hexadecimal digits.
+/// HMAC-SHA256 under a sub-key of the root key that the ring names for pseudonyms. It is printed as 16
+/// hexadecimal digits.
 ///
-/// The same text has the same pseudonym as long as the active key stays the same, so log lines and
-/// counters of one phone can be connected. Only a holder of the root key can compute it from the text.
+/// The same text has the same pseudonym as long as that key stays the same, so log lines and counters of
+/// one phone can be connected. Only a holder of the root key can compute it from the text.
 ///
-/// Activating another key changes all pseudonyms. A log search then needs one pseudonym per key;
-/// counters that are kept under a pseudonym (wrong passwords for unknown accounts, the tags in a
-/// source's list) start again at zero; a decoy account gets another uid.
+/// So functions with different rings agree on pseudonyms while another key is added and activated.
+/// They change when the ring names another key for them, at the end of a rotation. A log search then
+/// needs one pseudonym per key; counters that are kept under a pseudonym (wrong passwords for unknown
+/// accounts, the tags in a source's list) start again at zero; a decoy account gets another uid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pseudonym(u64);
 
@@ -268,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pseudonym_depends_on_the_text_and_on_the_active_key() {
+    fn a_pseudonym_depends_on_the_text_and_on_its_key() {
         let pseudonym = ring("k1").pseudonym("+8613800138001");
         assert_eq!(pseudonym, ring("k1").pseudonym("+8613800138001"));
         assert_ne!(pseudonym, ring("k1").pseudonym("+8613800138002"));
@@ -277,6 +290,28 @@ mod tests {
         assert_eq!(pseudonym.to_string(), "a33952571cd4764f");
         assert_eq!(format!("{:016x}", pseudonym.number()), "a33952571cd4764f");
         assert_eq!(Pseudonym(0xab).to_string(), "00000000000000ab");
+    }
+
+    #[test]
+    fn pseudonyms_stay_while_another_key_is_added_and_activated() {
+        let ring = |roles: &str, keys: &[(&str, &str)]| {
+            let keys = keys.iter().map(|(kid, key)| format!(r#","{kid}":"{key}""#));
+            KeyRing::parse(&format!("{{{roles}{}}}", keys.collect::<String>())).unwrap()
+        };
+        let before = ring(r#""active":"k1""#, &[("k1", K1)]);
+        let both = [("k1", K1), ("k2", K2)];
+        let added = ring(r#""active":"k1","pseudonyms":"k1""#, &both);
+        let activated = ring(r#""active":"k2","pseudonyms":"k1""#, &both);
+        let pseudonym = before.pseudonym("text");
+        assert_eq!(added.pseudonym("text"), pseudonym);
+        assert_eq!(activated.pseudonym("text"), pseudonym);
+        let dropped = ring(r#""active":"k2","pseudonyms":"k2""#, &[("k2", K2)]);
+        assert_ne!(dropped.pseudonym("text"), pseudonym);
+        let error = format!(r#"{{"active":"k2","pseudonyms":"k1","k2":"{K2}"}}"#);
+        assert_eq!(
+            KeyRing::parse(&error).unwrap_err(),
+            "the pseudonyms' key k1 is not among the keys"
+        );
     }
 
     #[test]

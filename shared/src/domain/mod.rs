@@ -2,10 +2,10 @@
 //!
 //! The imports form no circle. Each file imports only from lines above its own:
 //!
-//! 1. [`time`], [`error`], [`hex`], [`client_address`], `numbering`
-//! 2. [`window`], [`phone`], [`password`], [`keys`]
-//! 3. [`user`], [`budget`]
-//! 4. [`slot`], [`fraud`]
+//! 1. [`time`], [`error`], [`hex`], [`client_address`], [`origin_secret`], `numbering`
+//! 2. [`window`], [`region`], [`password`], [`keys`]
+//! 3. [`phone`], [`budget`], [`stop`]
+//! 4. [`user`], [`slot`], [`fraud`]
 //! 5. [`purpose`], [`code`]
 //! 6. [`slot_key`], [`token`], [`test_numbers`]
 
@@ -17,11 +17,14 @@ pub mod fraud;
 pub mod hex;
 pub mod keys;
 mod numbering;
+pub mod origin_secret;
 pub mod password;
 pub mod phone;
 pub mod purpose;
+pub mod region;
 pub mod slot;
 pub mod slot_key;
+pub mod stop;
 pub mod test_numbers;
 pub mod time;
 pub mod token;

@@ -1,10 +1,11 @@
-//! Numbering plans: the form of a mobile number in each country.
+//! Numbering plans: the form of a mobile number in each region.
 //!
-//! `numbering_plans.txt` is an extract of libphonenumber's data. It has one line per country calling
-//! code: the code, the trunk prefix (`-` for none), and the pattern of mobile numbers. Where mobile
-//! and fixed-line numbers have the same form, as in North America, the pattern matches both. The
-//! extract has 30 KB; the library has 0.5 MB and takes milliseconds to load. Numbers of +86 are
-//! checked without it.
+//! `numbering_plans.txt` is an extract of libphonenumber's data. It has one line per region: the calling
+//! code, the region's ISO 3166 code, its leading digits, the trunk prefix, and the pattern of mobile
+//! numbers (`-` for none). Where regions share a calling code, the main region comes first. Satellite
+//! networks, whose calling codes belong to no country, are left out. Where mobile and fixed-line numbers
+//! have the same form, as in North America, the pattern matches both. The extract has 20 KB; the library
+//! has 0.5 MB and takes milliseconds to load. Numbers of +86 are checked without it.
 //!
 //! A test compares the file with the library. After an update of the library,
 //! `LATCHKEY_REGENERATE=1 cargo test -p shared numbering` writes the file.
@@ -13,25 +14,76 @@ use regex_lite::Regex;
 
 const PLANS: &str = include_str!("numbering_plans.txt");
 
-/// The national number without its trunk prefix; `None` when it is not a mobile number of the
-/// country.
-pub(crate) fn mobile(country: u16, national: &str) -> Option<&str> {
-    let (prefix, pattern) = plan(country)?;
-    // Compiling the one pattern takes 0.1 ms.
-    let mobile = Regex::new(&format!("^(?:{pattern})$")).ok()?;
-    let without_prefix = national.strip_prefix(prefix);
-    [Some(national), without_prefix]
-        .into_iter()
-        .flatten()
-        .find(|number| mobile.is_match(number))
+/// The numbering plan of one region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The calling code.
+    pub(super) code: &'static str,
+    /// The region's ISO code.
+    pub(super) region: &'static str,
+    /// A pattern of the digits that all numbers of the region begin with, where that alone tells the
+    /// region.
+    pub(super) leading: Option<&'static str>,
+    trunk_prefix: Option<&'static str>,
+    mobile: &'static str,
 }
 
-/// The trunk prefix and the pattern of a country.
-fn plan(country: u16) -> Option<(&'static str, &'static str)> {
-    PLANS.lines().find_map(|line| {
-        let (code, rest) = line.split_once(' ')?;
-        (code.parse() == Ok(country)).then(|| rest.split_once(' '))?
+/// All plans. Those of one calling code follow each other, the main region's first.
+pub(super) fn plans() -> impl Iterator<Item = Plan> {
+    PLANS.lines().filter_map(|line| {
+        let mut columns = line.splitn(5, ' ');
+        let (code, region) = (columns.next()?, columns.next()?);
+        let mut optional = || Some(columns.next()?).map(|text| (text != "-").then_some(text));
+        let (leading, trunk_prefix) = (optional()?, optional()?);
+        Some(Plan {
+            code,
+            region,
+            leading,
+            trunk_prefix,
+            mobile: columns.next()?,
+        })
     })
+}
+
+/// The plans of a calling code, the main region's first.
+pub(super) fn plans_of(code: u16) -> impl Iterator<Item = Plan> {
+    plans().filter(move |plan| plan.code.parse() == Ok(code))
+}
+
+/// A mobile number of a calling code: the national number without its trunk prefix, and its region.
+/// `None` when it is a mobile number of no region there.
+pub(super) fn mobile(code: u16, national: &str) -> Option<(&str, &'static str)> {
+    let as_it_stands = plans_of(code).map(|plan| (plan, Some(national)));
+    let without_prefix = plans_of(code).map(|plan| {
+        let number = plan.trunk_prefix.and_then(|it| national.strip_prefix(it));
+        (plan, number)
+    });
+    as_it_stands
+        .chain(without_prefix)
+        .find_map(|(plan, number)| {
+            let number = number?;
+            plan.matches(number).then_some((number, plan.region))
+        })
+}
+
+impl Plan {
+    /// Whether these digits alone tell the region, as an area code does.
+    pub(super) fn is_area(&self, digits: &str) -> bool {
+        let all = |leading| Regex::new(&format!("^(?:{leading})$"));
+        let leading = self.leading.and_then(|leading| all(leading).ok());
+        leading.is_some_and(|leading| leading.is_match(digits))
+    }
+
+    fn matches(&self, national: &str) -> bool {
+        let begins = |leading: &str| {
+            let leading = Regex::new(&format!("^(?:{leading})"));
+            leading.is_ok_and(|leading| leading.is_match(national))
+        };
+        // Compiling a pattern takes 0.1 ms, and +1 has 25. The leading digits leave two or three of them.
+        self.leading.is_none_or(begins)
+            && Regex::new(&format!("^(?:{})$", self.mobile))
+                .is_ok_and(|mobile| mobile.is_match(national))
+    }
 }
 
 #[cfg(test)]
@@ -44,32 +96,35 @@ mod tests {
 
     #[test]
     fn the_file_equals_the_data_of_libphonenumber() {
-        // Regions can share a calling code, and a number is looked up by its code alone.
-        let mut plans: BTreeMap<u16, (String, Vec<String>)> = BTreeMap::new();
-        let mut regions: Vec<_> = DATABASE.iter().collect();
-        regions.sort_by_key(|region| region.id().to_owned());
-        for region in regions {
+        let mut lines = BTreeMap::new();
+        for region in DATABASE.iter() {
             let Some(mobile) = region.descriptors().mobile() else {
                 continue;
             };
-            let pattern: String = mobile
-                .national_number()
-                .as_str()
-                .split_whitespace()
-                .collect();
-            let (prefix, patterns) = plans.entry(region.country_code()).or_default();
-            if region.is_main_country_for_code() || prefix.is_empty() {
-                *prefix = region.national_prefix().unwrap_or_default().to_owned();
+            let (code, id) = (region.country_code(), region.id());
+            // Not a country. The library has one of the satellite networks only.
+            if id == "001" {
+                continue;
             }
-            if !patterns.contains(&pattern) {
-                patterns.push(pattern);
-            }
+            let without_blanks = |pattern: &str| pattern.split_whitespace().collect::<String>();
+            let leading = region.leading_digits();
+            let leading = leading.map(|leading| without_blanks(leading.as_str()));
+            let leading = leading.filter(|_| !region.is_main_country_for_code());
+            let order = (
+                code,
+                !region.is_main_country_for_code(),
+                leading.is_some(),
+                id.to_owned(),
+            );
+            let line = format!(
+                "{code} {id} {} {} {}\n",
+                leading.as_deref().unwrap_or("-"),
+                region.national_prefix().unwrap_or("-"),
+                without_blanks(mobile.national_number().as_str()),
+            );
+            lines.insert(order, line);
         }
-        let lines = plans.iter().map(|(code, (prefix, patterns))| {
-            let prefix = if prefix.is_empty() { "-" } else { prefix };
-            format!("{code} {prefix} {}\n", patterns.join("|"))
-        });
-        let expected: String = lines.collect();
+        let expected: String = lines.into_values().collect();
         if std::env::var_os("LATCHKEY_REGENERATE").is_some() {
             let file = concat!(
                 env!("CARGO_MANIFEST_DIR"),
@@ -142,7 +197,7 @@ mod tests {
             for number in valid {
                 let found = mobile(country, number);
                 assert!(
-                    found.is_some_and(|found| number.ends_with(found)),
+                    found.is_some_and(|(found, _)| number.ends_with(found)),
                     "+{country} {number}"
                 );
             }
@@ -151,19 +206,47 @@ mod tests {
             }
         }
         // In North America, mobile and fixed-line numbers have the same form.
-        assert_eq!(mobile(1, "2015550123"), Some("2015550123"));
-        assert_eq!(mobile(1, "12015550123"), Some("2015550123"));
+        assert_eq!(mobile(1, "2015550123"), Some(("2015550123", "US")));
+        assert_eq!(mobile(1, "12015550123"), Some(("2015550123", "US")));
         for invalid in ["201555012", "20155501234", "1015550123"] {
             assert_eq!(mobile(1, invalid), None, "{invalid}");
         }
     }
 
     #[test]
-    fn every_pattern_compiles_and_an_unknown_country_has_none() {
-        for line in PLANS.lines() {
-            let country = line.split(' ').next().unwrap().parse().unwrap();
-            assert_eq!(mobile(country, "not a number"), None);
+    fn a_shared_calling_code_is_told_apart_by_the_number() {
+        for (code, number, region) in [
+            (1, "2015550123", "US"),
+            (1, "4165550123", "CA"),
+            (1, "8763010000", "JM"),
+            (1, "8092010000", "DO"),
+            (1, "2684640000", "AG"),
+            (1, "7872345678", "PR"),
+            (7, "9123456789", "RU"),
+            (7, "7710009998", "KZ"),
+            (44, "7400123456", "GB"),
+            (44, "7781123456", "GG"),
+            (44, "7797712345", "JE"),
+            (44, "7624123456", "IM"),
+            (47, "41234567", "NO"),
+            // Three regions of +61 have one pattern; the main region is meant.
+            (61, "412345678", "AU"),
+            (262, "692123456", "RE"),
+            (262, "639012345", "YT"),
+        ] {
+            assert_eq!(mobile(code, number), Some((number, region)));
         }
-        assert_eq!(plan(999), None);
+    }
+
+    #[test]
+    fn every_pattern_compiles_and_an_unknown_country_has_none() {
+        for plan in plans() {
+            let code = plan.code.parse().unwrap();
+            assert_eq!(mobile(code, "not a number"), None);
+            for pattern in plan.leading.iter().chain([&plan.mobile]) {
+                assert!(Regex::new(pattern).is_ok(), "{plan:?}");
+            }
+        }
+        assert_eq!(plans_of(999).next(), None);
     }
 }

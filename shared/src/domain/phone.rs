@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{error::Error, numbering};
+use crate::domain::{error::Error, region::Region};
 
 /// A country calling code without the plus: one to three digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,24 +27,37 @@ impl fmt::Display for CountryCode {
     }
 }
 
-/// The countries that a deployment serves.
+/// The regions that a deployment serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedCountries(Vec<CountryCode>);
+pub struct ServedRegions {
+    regions: Vec<Region>,
+    /// Their calling codes.
+    codes: Vec<CountryCode>,
+}
 
-impl ServedCountries {
-    /// Serves these countries.
-    pub fn new(countries: Vec<CountryCode>) -> Self {
-        Self(countries)
+impl ServedRegions {
+    /// Serves these regions.
+    pub fn new(regions: Vec<Region>) -> Self {
+        let codes = regions.iter().filter_map(|region| region.code());
+        Self {
+            codes: codes.map(CountryCode).collect(),
+            regions,
+        }
     }
 
-    /// The countries.
-    pub fn as_slice(&self) -> &[CountryCode] {
-        &self.0
+    /// The regions.
+    pub fn as_slice(&self) -> &[Region] {
+        &self.regions
     }
 
-    /// Whether a country is served.
-    pub fn contains(&self, country: CountryCode) -> bool {
-        self.0.contains(&country)
+    /// Whether a region is served.
+    pub fn contains(&self, region: Region) -> bool {
+        self.regions.contains(&region)
+    }
+
+    /// Whether a region with this calling code is served.
+    pub fn has_code(&self, code: CountryCode) -> bool {
+        self.codes.contains(&code)
     }
 }
 
@@ -58,33 +71,38 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Reads a mobile number of a country, digits only. Outside China it may begin with the country's
+    /// Reads a mobile number of a calling code, digits only. Outside China it may begin with the region's
     /// trunk prefix (`07911…` in Britain), which is removed.
     ///
     /// # Errors
-    /// [`Error::CountryNotServed`], whatever the number is; [`Error::PhoneInvalid`].
-    pub fn parse(country: &str, national: &str, served: &ServedCountries) -> Result<Self, Error> {
+    /// [`Error::CountryNotServed`] when no region of the calling code is served, whatever the number is,
+    /// and when that of the number is not; [`Error::PhoneInvalid`].
+    pub fn parse(country: &str, national: &str, served: &ServedRegions) -> Result<Self, Error> {
         let country = CountryCode::parse(country).ok_or(Error::CountryNotServed)?;
-        if !served.contains(country) {
+        if !served.has_code(country) {
             return Err(Error::CountryNotServed);
         }
         let mobile = match country {
-            CountryCode::CHINA => is_chinese_mobile(national).then_some(national),
-            _ => numbering::mobile(country.0, national),
+            CountryCode::CHINA => is_chinese_mobile(national).then_some((national, Region::CHINA)),
+            _ => Region::of_mobile(country.0, national),
         };
+        let (national, region) = mobile.ok_or(Error::PhoneInvalid)?;
+        if !served.contains(region) {
+            return Err(Error::CountryNotServed);
+        }
         Ok(Self {
             country,
-            national: mobile.ok_or(Error::PhoneInvalid)?.to_owned(),
+            national: national.to_owned(),
         })
     }
 
-    /// Reads the digits of an E.164 number: the code of a served country, then the national number.
-    /// No country code is the beginning of another, so at most one code matches.
+    /// Reads the digits of an E.164 number: the calling code of a served region, then the national
+    /// number. No calling code is the beginning of another, so at most one code matches.
     ///
     /// # Errors
     /// [`Error::CountryNotServed`], [`Error::PhoneInvalid`].
-    pub fn parse_e164(digits: &str, served: &ServedCountries) -> Result<Self, Error> {
-        let mut codes = served.0.iter().map(ToString::to_string);
+    pub fn parse_e164(digits: &str, served: &ServedRegions) -> Result<Self, Error> {
+        let mut codes = served.codes.iter().map(ToString::to_string);
         let split = codes.find_map(|code| Some((digits.strip_prefix(&code)?, code)));
         let (national, country) = split.ok_or(Error::CountryNotServed)?;
         Self::parse(&country, national, served)
@@ -104,6 +122,17 @@ impl Phone {
     /// The country calling code.
     pub fn country(&self) -> CountryCode {
         self.country
+    }
+
+    /// The region, found by the numbering plans; [`Region::UNKNOWN`] where no plan knows the number.
+    pub fn region(&self) -> Region {
+        match self.country {
+            CountryCode::CHINA => Region::CHINA,
+            CountryCode(code) => {
+                let mobile = Region::of_mobile(code, &self.national);
+                mobile.map_or(Region::UNKNOWN, |(_, region)| region)
+            }
+        }
     }
 
     /// The national number, digits only.
@@ -151,8 +180,9 @@ fn is_chinese_mobile(national: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn served() -> ServedCountries {
-        ServedCountries(vec![CountryCode::CHINA, CountryCode(1)])
+    fn served() -> ServedRegions {
+        let america = Region::named("1").into_iter();
+        ServedRegions::new([Region::CHINA].into_iter().chain(america).collect())
     }
 
     #[test]
@@ -219,11 +249,27 @@ mod tests {
     }
 
     #[test]
-    fn the_served_countries_are_those_of_the_list() {
-        let served = served();
-        assert_eq!(served.as_slice(), [CountryCode::CHINA, CountryCode(1)]);
-        assert!(served.contains(CountryCode(1)));
-        assert!(!served.contains(CountryCode(44)));
+    fn serving_a_calling_code_serves_its_main_regions_alone() {
+        let number = |national| Phone::parse("1", national, &served()).map(|phone| phone.region());
+        assert_eq!(number("2015550123").unwrap().to_string(), "US");
+        assert_eq!(number("4165550123").unwrap().to_string(), "CA");
+        for island in ["8763010000", "8092010000", "2684640000", "8682660000"] {
+            assert_eq!(number(island), Err(Error::CountryNotServed), "{island}");
+        }
+        assert_eq!(number("9005550123"), Err(Error::PhoneInvalid));
+        assert!(served().has_code(CountryCode(1)) && !served().has_code(CountryCode(44)));
+        assert!(served().contains(Region::CHINA));
+        assert_eq!(served().as_slice().len(), 3);
+    }
+
+    #[test]
+    fn a_stored_number_that_no_plan_knows_is_of_no_known_region() {
+        for (country, national) in [("1", "9005550123"), ("999", "123456")] {
+            let phone = Phone::from_parts(country, national).unwrap();
+            assert_eq!(phone.region(), Region::UNKNOWN);
+        }
+        let phone = Phone::from_parts("44", "7400123456").unwrap();
+        assert_eq!(phone.region().to_string(), "GB");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use aws_smithy_types::{DateTime, date_time::Format};
 
 use crate::domain::{
     code::Code,
-    phone::{Phone, ServedCountries},
+    phone::{Phone, ServedRegions},
     time::UnixMs,
 };
 
@@ -23,7 +23,7 @@ impl TestNumbers {
     ///
     /// # Errors
     /// A sentence that says what is wrong and contains no number and no code.
-    pub fn parse(list: &str, served: &ServedCountries) -> Result<Self, &'static str> {
+    pub fn parse(list: &str, served: &ServedRegions) -> Result<Self, &'static str> {
         let entries = list.split(',').map(str::trim);
         let numbers = entries.filter(|entry| !entry.is_empty()).map(|entry| {
             let (number, rest) = entry.split_once('=').ok_or(FORM)?;
@@ -32,7 +32,7 @@ impl TestNumbers {
                 .ok_or("a test number needs its last day")?;
             let digits = number.trim().strip_prefix('+').ok_or(FORM)?;
             let phone = Phone::parse_e164(digits, served)
-                .map_err(|_| "a test number is not one of a served country")?;
+                .map_err(|_| "a test number is not one of a served region")?;
             let code = Code::fixed(code.trim()).ok_or("a test number's code is not six digits")?;
             let until = midnight(day.trim()).ok_or("a test number's day is not a date")?;
             Ok((phone, (code, until)))
@@ -65,10 +65,10 @@ impl fmt::Debug for TestNumbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{code::Guess, phone::CountryCode};
+    use crate::domain::{code::Guess, region::Region};
 
     fn parse(list: &str) -> Result<TestNumbers, &'static str> {
-        TestNumbers::parse(list, &ServedCountries::new(vec![CountryCode::CHINA]))
+        TestNumbers::parse(list, &ServedRegions::new(vec![Region::CHINA]))
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
             ("+8613800000000=123456", "a test number needs its last day"),
             (
                 "+4479110000=123456@2027-01-01",
-                "a test number is not one of a served country",
+                "a test number is not one of a served region",
             ),
             (
                 "+8613800000000=12345@2027-01-01",

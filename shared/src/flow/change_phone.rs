@@ -18,7 +18,7 @@ use crate::{
         slot_key::SlotKey, time::UnixMs,
     },
     store::{Key, Seen, users::MoveOutcome},
-    telemetry::record,
+    telemetry::{context, record},
 };
 
 /// Sends a code to the new phone.
@@ -76,7 +76,7 @@ pub async fn redeem(
         guess,
         hash: HashOnce::default(),
     };
-    let keys = [Key::user(uid), Key::phone_owner(to)];
+    let keys = [Key::user(uid), Key::phone_owner(to), Key::stop()];
     let allow = |seen: &_| session.user(seen);
     let has_looked_again = &AtomicBool::new(false);
     let moved = redeem::redeem(
@@ -95,40 +95,54 @@ pub async fn redeem(
                 }
                 Some(_) => return Err(Error::PhoneTaken),
             }
+            let stop = right.seen.stop();
             match app.store.move_user(&user, to, &right.spend).await? {
-                MoveOutcome::Done => Ok(Round::Won(user.phone)),
+                MoveOutcome::Done => Ok(Round::Won((user.phone, stop))),
                 MoveOutcome::Raced => Ok(Round::Lost),
                 MoveOutcome::PhoneTaken => Err(Error::PhoneTaken),
             }
         },
     );
-    if let Some(from) = moved.await?
+    if let (Some(from), stop) = moved.await?
         && app.config.sms.notify_old_number
     {
-        app.defer(async move |app| notify(&app, &from, now).await);
+        app.defer(async move |app| {
+            if stop.holds(from.region()) {
+                record::stopped();
+            } else {
+                notify(&app, &from, now).await;
+            }
+        });
     }
     Ok(())
 }
 
 /// Sends the notice to the old number. It cannot undo the move, so a failure is only logged.
-async fn notify(app: &App, from: &Phone, now: UnixMs) {
+async fn notify(app: &Arc<App>, from: &Phone, now: UnixMs) {
     match send_notice(app, from, now).await {
-        Ok(()) => record::notice_sent(),
+        Ok(()) => {
+            record::notice_sent();
+            record::sent_after_answer(from);
+        }
         Err(reason) => tracing::warn!(phone = %from, reason, "the old number got no notice"),
     }
 }
 
-async fn send_notice(app: &App, from: &Phone, now: UnixMs) -> Result<(), String> {
+async fn send_notice(app: &Arc<App>, from: &Phone, now: UnixMs) -> Result<(), String> {
     if app.is_test_number(from, now) {
         return Err("test number".to_owned());
     }
     let in_words = |error: Error| format!("{error:?}");
     let plan = app.config.sms.plan_moved(from).map_err(in_words)?;
-    let charge = app.config.budget.charge(from.country(), 0);
+    let charge = app.config.budget.charge(from.region(), 0);
     let mut reservation = Reservation::new(app, now);
     reservation.reserve(app, charge).await.map_err(in_words)?;
-    let Err(not_sent) = app.sms.send_notice(&plan, from).await else {
-        return Ok(());
+    let not_sent = match app.sms.send_notice(&plan, from).await {
+        Ok(message_id) => {
+            context::message_id(&message_id.0);
+            return Ok(());
+        }
+        Err(not_sent) => not_sent,
     };
     record::send_failed(not_sent.failure);
     if !not_sent.may_have_gone_out {

@@ -118,6 +118,7 @@ pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
         | Error::PasswordRefused(_)
         | Error::LoginRefused { .. }
         | Error::LoginOff
+        | Error::SendsStopped
         | Error::Sms(_)
         | Error::Internal(_) => true,
     };
@@ -151,6 +152,7 @@ fn reveals_account(purpose: Purpose, error: &Error) -> bool {
         | Error::TokenInvalid
         | Error::TokenExpired
         | Error::LoginOff
+        | Error::SendsStopped
         | Error::Sms(_)
         | Error::Internal(_) => false,
     }

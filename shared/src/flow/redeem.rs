@@ -133,7 +133,7 @@ async fn evaluate<'a>(
         next,
     };
     if let Some(challenge) = accepted {
-        context::right_code(challenge.phone.country());
+        context::right_code(challenge.phone.region());
         let right = Right {
             seen,
             spend: step,
@@ -179,8 +179,8 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
         sources.dedup();
         let forgotten = sources.into_iter();
         let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
-        let counted = sends.iter();
-        let counted = counted.map(|send| app.store.count_redeemed(send.shard, phone.country(), 1));
+        let (region, counted) = (phone.region(), sends.iter());
+        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region, 1));
         let (forgotten, counted) = join(join_all(forgotten), join_all(counted)).await;
         for failure in forgotten.into_iter().chain(counted).filter_map(Result::err) {
             tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");

@@ -1,15 +1,20 @@
-//! Text messages: their texts ([`text`]), their configuration, and SNS ([`sns`]).
+//! Text messages: their texts ([`text`]), what is registered of them ([`registration`]), their
+//! configuration, and SNS ([`sns`]).
 
+pub mod registration;
 pub mod sns;
 pub mod text;
 
 use std::collections::BTreeMap;
 
 use crate::domain::{
+    budget::MicroUsd,
     error::{Error, SmsFailure},
-    phone::{CountryCode, Phone},
+    phone::Phone,
     purpose::Purpose,
+    region::Region,
 };
+use registration::{About, Registered, Registrations};
 use text::{Text, TextProblem};
 
 /// How messages are made.
@@ -18,18 +23,20 @@ pub struct SmsConfig {
     /// `SMS_BRAND`: the sender's name in the messages. Without it SMS is not configured.
     pub brand: Option<String>,
     /// `SENDER_IDS`.
-    pub sender_ids: BTreeMap<CountryCode, String>,
-    /// `SENDER_ID_REQUIRED`: countries in which a message needs a sender ID.
-    pub sender_id_required: Vec<CountryCode>,
+    pub sender_ids: BTreeMap<Region, String>,
+    /// `SENDER_ID_REQUIRED`: regions in which a message needs a sender ID.
+    pub sender_id_required: Vec<Region>,
     /// `SMS_MAX_PRICE_USD`: the most one message may cost.
-    pub max_price_usd: f64,
+    pub max_price: MicroUsd,
+    /// `ORIGINATION_NUMBERS`, `SMS_TEMPLATES`.
+    pub registrations: Registrations,
     /// `ORIGIN_DOMAIN`: messages end with `@domain #code`, so that browsers fill the code in on this
     /// domain's pages only (<https://wicg.github.io/sms-one-time-codes/>).
     pub origin_domain: Option<String>,
     /// `NOTIFY_OLD_NUMBER`: whether the old number of an account that moved gets a notice.
     pub notify_old_number: bool,
     /// `SMS_TEXTS`: texts in place of the built-in ones.
-    pub texts: BTreeMap<CountryCode, BTreeMap<Purpose, Text>>,
+    pub texts: BTreeMap<Region, BTreeMap<Purpose, Text>>,
 }
 
 /// A text that cannot be used.
@@ -77,7 +84,7 @@ impl SmsConfig {
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required.
     pub fn plan_moved(&self, phone: &Phone) -> Result<Plan, Error> {
-        self.plan_text(phone, Some(text::moved(phone.country())))
+        self.plan_text(phone, About::Moved, Some(text::moved(phone.country())))
     }
 
     /// Plans a message with a code. It is called before anything is stored, so that a gap in the
@@ -86,19 +93,19 @@ impl SmsConfig {
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required, no text.
     pub fn plan(&self, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
-        let text = match self.texts.get(&phone.country()) {
+        let text = match self.texts.get(&phone.region()) {
             Some(texts) => texts.get(&purpose),
             None => Some(text::built_in_for(purpose, phone.country())),
         };
-        self.plan_text(phone, text)
+        self.plan_text(phone, About::Code(purpose), text)
     }
 
-    fn plan_text(&self, phone: &Phone, text: Option<&Text>) -> Result<Plan, Error> {
+    fn plan_text(&self, phone: &Phone, about: About, text: Option<&Text>) -> Result<Plan, Error> {
         let brand = self.brand.clone();
         let brand = brand.ok_or(Error::Sms(SmsFailure::NotConfigured))?;
-        let country = phone.country();
-        let sender_id = self.sender_ids.get(&country).cloned();
-        if sender_id.is_none() && self.sender_id_required.contains(&country) {
+        let region = phone.region();
+        let sender_id = self.sender_ids.get(&region).cloned();
+        if sender_id.is_none() && self.sender_id_required.contains(&region) {
             return Err(Error::Sms(SmsFailure::NoSenderId));
         }
         Ok(Plan {
@@ -106,7 +113,8 @@ impl SmsConfig {
             sender_id,
             text: text.ok_or(Error::Sms(SmsFailure::NoText))?.clone(),
             origin_domain: self.origin_domain.clone(),
-            max_price_usd: self.max_price_usd,
+            max_price: self.max_price,
+            registered: self.registrations.of(region, about),
         })
     }
 }
@@ -118,5 +126,6 @@ pub struct Plan {
     sender_id: Option<String>,
     text: Text,
     origin_domain: Option<String>,
-    max_price_usd: f64,
+    max_price: MicroUsd,
+    registered: Registered,
 }

@@ -22,6 +22,10 @@ pub struct Sms {
     sns: Option<Client>,
 }
 
+/// The id that SNS gave a message, by which its delivery logs name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageId(pub String);
+
 /// A message that SNS did not accept, or may not have accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
@@ -40,7 +44,7 @@ impl Sms {
         Self { sns }
     }
 
-    /// Sends a code.
+    /// Sends a code. Returns the id that SNS gave the message.
     ///
     /// # Errors
     /// [`NotSent`], with whether the message may have gone out.
@@ -50,41 +54,42 @@ impl Sms {
         phone: &Phone,
         code: &Code,
         valid_for: Duration,
-    ) -> Result<(), NotSent> {
+    ) -> Result<MessageId, NotSent> {
         let body = plan
             .text
             .render(&plan.brand, code, valid_for, plan.origin_domain.as_deref());
         self.publish(plan, phone, body).await
     }
 
-    /// Sends a notice.
+    /// Sends a notice. Returns the id that SNS gave the message.
     ///
     /// # Errors
     /// [`NotSent`], with whether the message may have gone out.
-    pub async fn send_notice(&self, plan: &Plan, phone: &Phone) -> Result<(), NotSent> {
+    pub async fn send_notice(&self, plan: &Plan, phone: &Phone) -> Result<MessageId, NotSent> {
         self.publish(plan, phone, plan.text.notice(&plan.brand))
             .await
     }
 
-    async fn publish(&self, plan: &Plan, phone: &Phone, body: Body) -> Result<(), NotSent> {
+    async fn publish(&self, plan: &Plan, phone: &Phone, body: Body) -> Result<MessageId, NotSent> {
         let sns = self.sns.as_ref().ok_or_else(|| NotSent {
             failure: SmsFailure::NotConfigured,
             may_have_gone_out: false,
             reason: "no client".to_owned(),
         })?;
-        let max_price = format!("{:.2}", plan.max_price_usd);
-        let publish = sns
+        let max_price = plan.max_price.in_usd(5);
+        let mut publish = sns
             .publish()
             .phone_number(phone.e164())
             .message(body.0)
             .message_attributes("AWS.SNS.SMS.SMSType", attribute("String", "Transactional"))
             .message_attributes("AWS.SNS.SMS.MaxPrice", attribute("Number", &max_price));
-        let publish = match &plan.sender_id {
-            Some(id) => publish.message_attributes("AWS.SNS.SMS.SenderID", attribute("String", id)),
-            None => publish,
-        };
-        let sent = publish.send().await;
-        sent.map(drop).map_err(|error| classify(&error))
+        let sender_id = plan.sender_id.iter();
+        let sender_id = sender_id.map(|id| ("AWS.SNS.SMS.SenderID", id.as_str()));
+        for (name, value) in sender_id.chain(plan.registered.attributes()) {
+            publish = publish.message_attributes(name, attribute("String", value));
+        }
+        let sent = publish.send().await.map_err(|error| classify(&error))?;
+        Ok(MessageId(sent.message_id.unwrap_or_default()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ledger: `spend#<day>#<shard>` is one shard of one day, updated without being read first.
 //!
-//! A shard holds what its messages have cost, in all (`total`) and by country (`c86`), and the codes
-//! sent to a country (`n86`) and redeemed there (`v86`). DynamoDB serialises plain updates, so no
+//! A shard holds what its messages have cost, in all (`total`) and by region (`cCN`), and the codes
+//! sent to a region (`nCN`) and redeemed there (`vCN`). DynamoDB serialises plain updates, so no
 //! update is refused because of another.
 
 use std::{collections::HashMap, time::Duration};
@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{
     budget::{Budget, Charge, MicroUsd, Shard, Tally},
     error::Error,
-    phone::CountryCode,
+    region::Region,
 };
 
 /// How long a shard is of use: for its day's caps, and on the next day for what is usual.
@@ -56,7 +56,7 @@ impl Store {
         shard: Shard,
         charge: &Charge,
     ) -> Result<ReserveOutcome, Error> {
-        let Some((room, country_room)) = budget.room(charge) else {
+        let Some((room, region_room)) = budget.room(charge) else {
             return Ok(ReserveOutcome::Full);
         };
         let expires = (shard.day * 24 * 60 * 60) + KEPT.as_secs();
@@ -65,23 +65,23 @@ impl Store {
             .update_item()
             .table_name(&self.codes)
             .set_key(Some(primary_key(pk(shard))))
-            .update_expression("ADD #total :price, #country :price, #sent :codes SET #ttl = :ttl")
+            .update_expression("ADD #total :price, #region :price, #sent :codes SET #ttl = :ttl")
             .condition_expression(
                 "(attribute_not_exists(#total) OR #total <= :room) AND \
-                 (attribute_not_exists(#country) OR #country <= :country_room)",
+                 (attribute_not_exists(#region) OR #region <= :region_room)",
             )
-            .set_expression_attribute_names(Some(names(charge.country)))
+            .set_expression_attribute_names(Some(names(charge.region)))
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":price", number(charge.price.0))
             .expression_attribute_values(":codes", number(charge.codes))
             .expression_attribute_values(":room", number(room.0))
-            .expression_attribute_values(":country_room", number(country_room.0))
+            .expression_attribute_values(":region_room", number(region_room.0))
             .expression_attribute_values(":ttl", number(expires))
             .return_values(ReturnValue::AllNew);
         match update.send().await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
-                Ok(ReserveOutcome::Done(tally(&item, charge.country)))
+                Ok(ReserveOutcome::Done(tally(&item, charge.region)))
             }
             Err(error) if is_condition(&error) => Ok(ReserveOutcome::Full),
             Err(error) => Err(failed("UpdateItem", &error)),
@@ -99,9 +99,9 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.codes)
             .set_key(Some(primary_key(pk(shard))))
-            .update_expression("ADD #total :price, #country :price, #sent :codes")
+            .update_expression("ADD #total :price, #region :price, #sent :codes")
             .condition_expression("attribute_exists(pk)")
-            .set_expression_attribute_names(Some(names(charge.country)))
+            .set_expression_attribute_names(Some(names(charge.region)))
             .expression_attribute_values(":price", minus(charge.price.0))
             .expression_attribute_values(":codes", minus(charge.codes));
         let update = update.build().map_err(unbuildable)?;
@@ -123,7 +123,7 @@ impl Store {
     pub async fn count_redeemed(
         &self,
         shard: Shard,
-        country: CountryCode,
+        region: Region,
         codes: u64,
     ) -> Result<(), Error> {
         let update = self
@@ -134,7 +134,7 @@ impl Store {
             .update_expression("ADD #verified :codes")
             // A shard that has expired is not created again.
             .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#verified", format!("v{country}"))
+            .expression_attribute_names("#verified", format!("v{region}"))
             .expression_attribute_values(":codes", number(codes));
         match update.send().await {
             Ok(_) => Ok(()),
@@ -145,30 +145,30 @@ impl Store {
 }
 
 impl Seen {
-    /// What a shard holds of a country.
-    pub fn tally(&self, shard: Shard, country: CountryCode) -> Tally {
+    /// What a shard holds of a region.
+    pub fn tally(&self, shard: Shard, region: Region) -> Tally {
         let item = self.item(&Key::shard(shard));
-        item.map_or_else(Tally::default, |item| tally(item, country))
+        item.map_or_else(Tally::default, |item| tally(item, region))
     }
 }
 
-/// The names of the attributes that a charge changes. A country's contain its calling code.
-fn names(country: CountryCode) -> HashMap<String, String> {
+/// The names of the attributes that a charge changes. A region's contain its code.
+fn names(region: Region) -> HashMap<String, String> {
     let names = [
         ("#total", "total".to_owned()),
-        ("#country", format!("c{country}")),
-        ("#sent", format!("n{country}")),
+        ("#region", format!("c{region}")),
+        ("#sent", format!("n{region}")),
     ];
     names
         .map(|(name, attribute)| (name.to_owned(), attribute))
         .into()
 }
 
-fn tally(item: &Item, country: CountryCode) -> Tally {
+fn tally(item: &Item, region: Region) -> Tally {
     Tally {
         total: MicroUsd(count(item, "total")),
-        country: MicroUsd(count(item, &format!("c{country}"))),
-        codes_sent: count(item, &format!("n{country}")),
-        codes_used: count(item, &format!("v{country}")),
+        region: MicroUsd(count(item, &format!("c{region}"))),
+        codes_sent: count(item, &format!("n{region}")),
+        codes_used: count(item, &format!("v{region}")),
     }
 }

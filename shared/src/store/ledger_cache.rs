@@ -1,59 +1,90 @@
-//! What this process remembers of the ledger: negative results over all shards.
-//!
-//! A repeated refusal then does not read every shard of the day again.
+//! What this process remembers of reading every shard of the ledger, so that it need not do so again
+//! soon.
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use crate::domain::{
-    budget::{Tally, until_tomorrow},
-    phone::CountryCode,
+    budget::{Budget, Tally, until_tomorrow},
+    region::Region,
     time::UnixMs,
 };
 
-/// How long a result is remembered.
-const REMEMBERED: Duration = Duration::from_secs(5);
+/// How long a refusal is remembered.
+const REFUSAL: Duration = Duration::from_secs(5);
 
-/// The negative results, by country.
+/// How long the sum of all shards counts as known, for each shard. A share pays for twenty messages or
+/// more, so at twenty messages a second the sum moves by two percent of the caps at most meanwhile.
+const SUM: Duration = Duration::from_millis(20);
+
+/// What is remembered.
 #[derive(Debug, Default)]
 pub struct LedgerCache {
     /// No shard has room for another message.
     pub exhausted: Remembered<()>,
     /// More codes are unused than usual: the tallies of today and of yesterday.
     pub unusual: Remembered<(Tally, Tally)>,
+    /// All shards have been summed up.
+    summed: Remembered<()>,
 }
 
-/// One kind of result, by country.
-#[derive(Debug, Default)]
-pub struct Remembered<T>(Mutex<HashMap<CountryCode, (UnixMs, T)>>);
+impl LedgerCache {
+    /// Whether all shards have to be summed up for the alarms, after one shard has come to `shard`. It
+    /// says so once, and then not for as long as the sum counts as known.
+    pub fn wants_sum(&self, budget: &Budget, shard: &Tally, region: Region, now: UnixMs) -> bool {
+        let wants =
+            budget.may_be_half_used(shard, region) && self.summed.get(region, now).is_none();
+        if wants {
+            let known = SUM * budget.shards().into();
+            self.summed.set_for(known, region, now, ());
+        }
+        wants
+    }
+}
+
+/// One kind of result, by region, with the time in which it holds.
+#[derive(Debug)]
+pub struct Remembered<T>(Mutex<HashMap<Region, (Range<UnixMs>, T)>>);
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 impl<T: Copy> Remembered<T> {
-    /// The result of a country, if it was found in the last five seconds and on the same day.
-    pub fn get(&self, country: CountryCode, now: UnixMs) -> Option<T> {
+    /// The result of a region, if it was found lately and on the same day.
+    pub fn get(&self, region: Region, now: UnixMs) -> Option<T> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, result) = all.get(&country)?;
-        let until = at.plus(REMEMBERED.min(until_tomorrow(*at)));
-        (*at <= now && now < until).then_some(*result)
+        let (holds, result) = all.get(&region)?;
+        holds.contains(&now).then_some(*result)
     }
 
-    /// Remembers the result of a country.
-    pub fn set(&self, country: CountryCode, now: UnixMs, result: T) {
+    /// Remembers a refusal of a region for five seconds.
+    pub fn set(&self, region: Region, now: UnixMs, result: T) {
+        self.set_for(REFUSAL, region, now, result);
+    }
+
+    fn set_for(&self, lasts: Duration, region: Region, now: UnixMs, result: T) {
+        let holds = now..now.plus(lasts.min(until_tomorrow(now)));
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(country, (now, result));
+        all.insert(region, (holds, result));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::budget::{Charge, MicroUsd, Shard};
 
-    const CHINA: CountryCode = CountryCode::CHINA;
+    const CHINA: Region = Region::CHINA;
 
     #[test]
-    fn a_result_is_remembered_for_five_seconds_of_one_day() {
+    fn a_refusal_is_remembered_for_five_seconds_of_one_day() {
         let noon = UnixMs(43_200_000);
         let cache = Remembered::default();
         cache.set(CHINA, noon, 7);
@@ -65,5 +96,92 @@ mod tests {
         cache.set(CHINA, late, 8);
         assert_eq!(cache.get(CHINA, late), Some(8));
         assert_eq!(cache.get(CHINA, UnixMs(late.0 + 1)), None);
+    }
+
+    /// A linear congruential generator: the same numbers in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (self.0 >> 33) % sides
+        }
+    }
+
+    /// One day of sends through so many environments: by how many percent of the cap the alarm at
+    /// `threshold` is late, and whether it came before the truth.
+    fn day(
+        cap_usd: f64,
+        price_usd: f64,
+        environments: usize,
+        gap_ms: u64,
+        seed: u64,
+    ) -> Vec<(u64, f64)> {
+        let usd = |amount| MicroUsd::of_usd(amount).unwrap();
+        let prices = [(CHINA, usd(price_usd))].into();
+        let budget = Budget::new(usd(cap_usd), Default::default(), prices, usd(1.0), &[CHINA]);
+        let charge: Charge = budget.charge(CHINA, 1);
+        let mut dice = Dice(seed);
+        let caches: Vec<LedgerCache> = (0..environments).map(|_| LedgerCache::default()).collect();
+        let mut shards = vec![Tally::default(); budget.shards().into()];
+        let mut now = UnixMs(20_000 * 86_400_000);
+        let mut alarms = Vec::new();
+        loop {
+            now = UnixMs(now.0 + dice.roll(2 * gap_ms + 1));
+            let mut shard: Shard = budget.shard(now, dice.roll(65_536) as u16);
+            if !budget.admits(&shards[usize::from(shard.number)], &charge) {
+                let with_room = budget.all_shards(now);
+                let with_room: Vec<_> = with_room
+                    .filter(|shard| budget.admits(&shards[usize::from(shard.number)], &charge))
+                    .collect();
+                let Some(other) = with_room.get(dice.roll(with_room.len().max(1) as u64) as usize)
+                else {
+                    return alarms;
+                };
+                shard = *other;
+            }
+            let tally = &mut shards[usize::from(shard.number)];
+            tally.total.0 += charge.price.0;
+            tally.region.0 += charge.price.0;
+            let (tally, cache) = (*tally, &caches[dice.roll(environments as u64) as usize]);
+            if !cache.wants_sum(&budget, &tally, CHINA, now) {
+                continue;
+            }
+            let all: Tally = shards.iter().copied().sum();
+            let truth = all.total.0 as f64 * 100.0 / usd(cap_usd).0 as f64;
+            let told = budget.used_percent(&all, CHINA);
+            for threshold in [50, 80] {
+                let is_first = !alarms.iter().any(|(alarm, _)| *alarm == threshold);
+                if told >= threshold && is_first {
+                    alarms.push((threshold, truth - threshold as f64));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_alarms_at_50_and_80_percent_are_true_within_three_points_or_one_message() {
+        for cap in [5.0, 16.0, 20.0, 32.0, 50.0, 128.0, 400.0, 1_000.0] {
+            for price in [0.005, 0.0121, 0.04, 0.05, 0.1, 0.4] {
+                // A day's calm traffic, and a crowd of twenty messages a second.
+                for (environments, gap_ms) in [(1, 3_000), (8, 3_000), (16, 50)] {
+                    for seed in 0..3 {
+                        let alarms = day(cap, price, environments, gap_ms, seed);
+                        let case =
+                            format!("{cap} {price} {environments} {gap_ms} {seed}: {alarms:?}");
+                        let thresholds: Vec<u64> = alarms.iter().map(|(at, _)| *at).collect();
+                        assert_eq!(thresholds, [50, 80], "{case}");
+                        let slack = f64::max(3.0, 100.0 * price / cap);
+                        assert!(
+                            alarms.iter().all(|(_, late)| (0.0..=slack).contains(late)),
+                            "{case}"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

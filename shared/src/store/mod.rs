@@ -13,13 +13,15 @@
 //! | [`sources`] | `source#<address>`: the recent sends that a source asked for | codes |
 //! | [`attempts`] | `attempts#<uid>`: the recent wrong passwords of an account | codes |
 //! | [`resets`] | `reset#<hash>`: a reset token | codes |
+//! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
 //! | [`ledger`] | `spend#<day>#<shard>`: a shard of the ledger | codes |
 //! | [`users`] | `user#<uid>`: an account; `phone#+86…`, `name#<folded>`: its owner | users |
 //!
-//! All items of the codes table expire by their attribute `ttl`. The owner items make phones and names
+//! All items of the codes table but the switch expire by their attribute `ttl`. The owner items make phones and names
 //! unique.
 
 pub mod attempts;
+pub mod control;
 mod failure;
 mod item;
 pub mod ledger;

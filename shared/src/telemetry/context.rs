@@ -7,11 +7,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{emf, metrics::Measurement};
-use crate::domain::{
-    keys::KeyRing,
-    phone::{CountryCode, Phone},
-    time::UnixMs,
-};
+use crate::domain::{keys::KeyRing, phone::Phone, region::Region, time::UnixMs};
 
 tokio::task_local! {
     static CONTEXT: Context;
@@ -42,10 +38,12 @@ pub(super) struct Notes {
     pub(super) phone: Option<String>,
     /// The phone's pseudonym.
     pub(super) phone_hash: Option<String>,
+    /// The id that SNS gave the message.
+    pub(super) message_id: Option<String>,
     /// Why SNS did not accept the message: an error code, or the kind of transport failure.
     pub(super) not_sent: Option<String>,
-    /// The country of a code that was right. It counts as verified if the request succeeds.
-    pub(super) right_code: Option<CountryCode>,
+    /// The region of a code that was right. It counts as verified if the request succeeds.
+    pub(super) right_code: Option<Region>,
     measurements: Vec<Measurement>,
 }
 
@@ -90,14 +88,19 @@ pub(crate) fn about(phone: &Phone) {
     });
 }
 
+/// Notes the id that SNS gave the message. SNS's delivery logs name the message by it.
+pub(crate) fn message_id(id: &str) {
+    with_notes(|notes| notes.message_id = Some(id.to_owned()));
+}
+
 /// Notes why SNS did not accept the message.
 pub(crate) fn not_sent(reason: &str) {
     with_notes(|notes| notes.not_sent = Some(reason.to_owned()));
 }
 
-/// Notes that a code sent to this country was right.
-pub(crate) fn right_code(country: CountryCode) {
-    with_notes(|notes| notes.right_code = Some(country));
+/// Notes that a code sent to this region was right.
+pub(crate) fn right_code(region: Region) {
+    with_notes(|notes| notes.right_code = Some(region));
 }
 
 /// Adds a measurement.

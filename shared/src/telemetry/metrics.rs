@@ -14,6 +14,8 @@ pub enum Metric {
     Sent,
     /// Messages that SNS did not accept.
     SendFailures,
+    /// Messages that the operator's switch stopped.
+    StoppedSends,
     /// Notices that SNS accepted: messages without a code.
     Notices,
     /// Codes that were redeemed. Divided by [`Self::Sent`] it is the conversion.
@@ -40,6 +42,7 @@ impl Metric {
         Self::SendAttempts,
         Self::Sent,
         Self::SendFailures,
+        Self::StoppedSends,
         Self::Notices,
         Self::Verified,
         Self::Verifications,
@@ -57,6 +60,7 @@ impl Metric {
             Self::SendAttempts => "SendAttempts",
             Self::Sent => "Sent",
             Self::SendFailures => "SendFailures",
+            Self::StoppedSends => "StoppedSends",
             Self::Notices => "Notices",
             Self::Verified => "Verified",
             Self::Verifications => "Verifications",
@@ -87,6 +91,7 @@ impl Metric {
             Self::Verifications => &[&["Outcome"]],
             Self::FraudDecisions => &[&["Decision"]],
             Self::SendAttempts
+            | Self::StoppedSends
             | Self::Notices
             | Self::InternalErrors
             | Self::StoreLatency

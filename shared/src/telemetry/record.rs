@@ -8,7 +8,8 @@ use super::{
 };
 use crate::domain::{
     error::{Error, Fault, Limited, SmsFailure},
-    phone::CountryCode,
+    phone::Phone,
+    region::Region,
 };
 
 fn note(metric: Metric, dimension_value: Option<String>, value: f64) {
@@ -23,13 +24,13 @@ fn count(metric: Metric, dimension_value: Option<&str>) {
     note(metric, dimension_value.map(str::to_owned), 1.0);
 }
 
-/// SNS accepted a code for this country.
-pub fn sent(country: CountryCode) {
+/// SNS accepted a code for this region.
+pub fn sent(region: Region) {
     count(Metric::SendAttempts, None);
-    note(Metric::Sent, Some(country.to_string()), 1.0);
+    note(Metric::Sent, Some(region.to_string()), 1.0);
     // CloudWatch does no arithmetic with a metric that was never counted: the alarm on codes of which
     // none is used needs a zero.
-    note(Metric::Verified, Some(country.to_string()), 0.0);
+    note(Metric::Verified, Some(region.to_string()), 0.0);
 }
 
 /// SNS accepted a notice.
@@ -52,6 +53,14 @@ pub fn send_failed(failure: SmsFailure) {
     count(Metric::SendFailures, Some(reason));
 }
 
+/// SNS accepted a message after the answer had left, so that the answer's log line has no id of it.
+pub(crate) fn sent_after_answer(phone: &Phone) {
+    with_notes(|notes| {
+        let message_id = notes.message_id.as_deref();
+        tracing::info!(%phone, message_id, "sent");
+    });
+}
+
 /// A message was not sent, and the answer does not say so: it has left already.
 pub(crate) fn send_failed_after_answer(error: &Error) {
     failed(error);
@@ -64,6 +73,17 @@ pub(crate) fn send_failed_after_answer(error: &Error) {
 /// The share of the day's budget that is used, in percent.
 pub fn budget_used(percent: f64) {
     note(Metric::BudgetUsed, None, percent);
+}
+
+/// The operator's switch stopped a message.
+pub fn stopped() {
+    count(Metric::StoppedSends, None);
+}
+
+/// The request has not passed the operator's front door: it gets the gateway's answer, and no dialect's.
+pub(crate) fn forbidden() {
+    refused("OriginSecret");
+    tracing::info!("forbidden");
 }
 
 /// The fraud guard decided on a suspicious send.
@@ -83,16 +103,18 @@ pub(crate) fn answered(endpoint: &'static str, outcome: impl Display, error: Opt
     let right_code = with_notes(|notes| notes.right_code.take()).flatten();
     match (error, right_code) {
         (Some(error), _) => failed(error),
-        (None, Some(country)) => verified(country),
+        (None, Some(region)) => verified(region),
         (None, None) => {}
     }
     with_notes(|notes| {
         let Notes {
             phone,
             phone_hash,
+            message_id,
             not_sent,
             ..
         } = notes;
+        let message_id = message_id.as_deref();
         let (phone, phone_hash) = (phone.as_deref(), phone_hash.as_deref());
         match error {
             Some(Error::Internal(cause)) => {
@@ -104,14 +126,14 @@ pub(crate) fn answered(endpoint: &'static str, outcome: impl Display, error: Opt
                     endpoint, %outcome, phone, phone_hash, ?failure, reason, "SMS failed"
                 );
             }
-            _ => tracing::info!(endpoint, %outcome, phone, phone_hash, "answered"),
+            _ => tracing::info!(endpoint, %outcome, phone, phone_hash, message_id, "answered"),
         }
     });
 }
 
-/// A code that was sent to this country has been redeemed.
-fn verified(country: CountryCode) {
-    note(Metric::Verified, Some(country.to_string()), 1.0);
+/// A code that was sent to this region has been redeemed.
+fn verified(region: Region) {
+    note(Metric::Verified, Some(region.to_string()), 1.0);
     count(Metric::Verifications, Some("Verified"));
 }
 
@@ -162,5 +184,6 @@ fn failed(error: &Error) {
             retry_after: Some(_),
         } => refused("LoginBlocked"),
         Error::LoginOff => refused("LoginOff"),
+        Error::SendsStopped => stopped(),
     }
 }

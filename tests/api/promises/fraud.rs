@@ -112,7 +112,7 @@ async fn observe_only_counts_enforce_refuses_and_off_does_neither() {
                 let reason = "unverified codes beyond the usual, from a source that answers few";
                 assert_eq!(line["reason"], reason, "{line}");
                 assert_eq!(line["refused"], mode == "enforce", "{line}");
-                assert_eq!(line["country"], "86", "{line}");
+                assert_eq!(line["region"], "CN", "{line}");
             }
         })
         .await;

@@ -17,7 +17,7 @@ async fn a_login_counts_one_code_sent_one_verified_and_its_calls() {
         let sent = app.metrics();
         assert_eq!(sent.len(), 1, "{sent:?}");
         assert_eq!(sent[0]["function"], "send-login-message");
-        assert_eq!(sent[0]["Country"], "86");
+        assert_eq!(sent[0]["Country"], "CN");
         assert_eq!(values(&sent[0], Metric::Sent), [1.0]);
         assert_eq!(values(&sent[0], Metric::SendAttempts), [1.0]);
         assert_eq!(values(&sent[0], Metric::Verified), [0.0]);
@@ -31,7 +31,7 @@ async fn a_login_counts_one_code_sent_one_verified_and_its_calls() {
             panic!("{all:?}")
         };
         assert_eq!(verified["function"], "login-by-message");
-        assert_eq!(verified["Country"], "86");
+        assert_eq!(verified["Country"], "CN");
         assert_eq!(verified["Outcome"], "Verified");
         assert_eq!(values(verified, Metric::Verified), [1.0]);
         assert_eq!(values(verified, Metric::Verifications), [1.0]);
@@ -106,7 +106,7 @@ async fn a_right_code_counts_as_verified_only_if_its_request_succeeds() {
         );
         let made = app.register(&ticket, &code, "anna", "anna-password").await;
         assert_eq!(made.status, 200);
-        assert_eq!(counted(app, Metric::Verified, Some(("Country", "86"))), 1.0);
+        assert_eq!(counted(app, Metric::Verified, Some(("Country", "CN"))), 1.0);
     })
     .await;
 }
@@ -231,8 +231,8 @@ async fn sends_are_counted_by_country() {
         app.login_code(MARY).await;
         let body = json!({"countryCode": "1", "phone": "2025550143"});
         app.post("/v1/user/sendRegisterMessage", body).await;
-        assert_eq!(counted(app, Metric::Sent, Some(("Country", "86"))), 1.0);
-        assert_eq!(counted(app, Metric::Sent, Some(("Country", "1"))), 1.0);
+        assert_eq!(counted(app, Metric::Sent, Some(("Country", "CN"))), 1.0);
+        assert_eq!(counted(app, Metric::Sent, Some(("Country", "US"))), 1.0);
     })
     .await;
 }

@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use shared::App;
+use shared::{App, dialect::door};
 
 use crate::{
     clock::Clock,
@@ -180,8 +180,8 @@ async fn invoke(
     // ends only its own request.
     let invocation = tokio::spawn(async move {
         let request = lambda_http::request::from_str(&event).ok()?;
-        let answer = (function.handler)(function.app.clone(), request, now);
         let app = function.app;
+        let answer = door::through(app.clone(), request, now, function.handler);
         let answer = app.in_request(&function.name, &id, now, answer).await;
         tokio::spawn(async move {
             tokio::time::sleep(HEAD_START).await;

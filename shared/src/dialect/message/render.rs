@@ -96,7 +96,7 @@ pub(super) fn wire(error: &Error) -> (u16, &'static str, &'static str) {
         | Error::TokenExpired
         | Error::ResetTokenInvalid
         | Error::ResetTokenExpired => (401, "INVALID_TOKEN", "Invalid token"),
-        Error::LoginOff | Error::Sms(_) => (
+        Error::LoginOff | Error::SendsStopped | Error::Sms(_) => (
             500,
             "SEND_MESSAGE_ERROR",
             "Cannot send message, try again later.",

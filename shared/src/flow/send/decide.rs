@@ -10,6 +10,7 @@ use crate::{
         purpose::Purpose,
         slot::{Attribution, Challenge, ChallengeId, Fresh, Nonce, Policy},
         slot_key::SlotKey,
+        stop::Stop,
         time::UnixMs,
         user::Uid,
     },
@@ -43,6 +44,7 @@ pub(super) struct Case<'a> {
 
 /// What was read and counted.
 pub(super) struct Facts {
+    pub stop: Stop,
     pub slot: StoredSlot,
     pub target: Result<Target, Error>,
     pub counted: SourceOutcome,
@@ -88,8 +90,8 @@ impl From<Error> for Refusal {
 
 /// Decides on a send. `plan` plans the message to a phone.
 ///
-/// The order of the refusals is the contract's: the session, the configuration, the source's limit,
-/// the account, the slot's limits.
+/// The order of the refusals is the contract's: the session, the configuration and the operator's
+/// switch, the source's limit, the account, the slot's limits.
 pub(super) fn decide<'a>(
     case: &Case<'a>,
     facts: Facts,
@@ -105,6 +107,9 @@ pub(super) fn decide<'a>(
         (Err(error), None) => return Err(error.clone().into()),
     };
     let plan = plan(phone)?;
+    if facts.stop.holds(phone.region()) {
+        return Err(Error::SendsStopped.into());
+    }
     let history = match facts.counted {
         SourceOutcome::Done(history) => history,
         SourceOutcome::TooMany { retry_after } => {

@@ -81,8 +81,11 @@ impl Sent {
         app.defer(async move |app| {
             if !has_message {
                 self.reservation.release(&app).await;
-            } else if let Err(error) = self.publish(&app).await {
-                record::send_failed_after_answer(&error);
+                return;
+            }
+            match self.publish(&app).await {
+                Ok(()) => record::sent_after_answer(&self.phone),
+                Err(error) => record::send_failed_after_answer(&error),
             }
         });
         Ok(info)
@@ -93,9 +96,13 @@ impl Sent {
         let code = code.ok_or_else(|| Error::Internal("no key for our own challenge".into()))?;
         let valid_for = self.challenge.valid_until.after(self.at);
         let sent = app.sms.send_code(&self.plan, &self.phone, &code, valid_for);
-        let Err(not_sent) = sent.await else {
-            record::sent(self.phone.country());
-            return Ok(());
+        let not_sent = match sent.await {
+            Ok(message_id) => {
+                context::message_id(&message_id.0);
+                record::sent(self.phone.region());
+                return Ok(());
+            }
+            Err(not_sent) => not_sent,
         };
         context::not_sent(&not_sent.reason);
         let count = if not_sent.may_have_gone_out {

@@ -123,6 +123,9 @@ pub(super) async fn send(
             Err(refused) => {
                 // An earlier round may have reserved a price.
                 sender.reservation.release(app).await;
+                if refused == Error::SendsStopped {
+                    sender.forget_source(app);
+                }
                 return Err(refused);
             }
         };
@@ -135,7 +138,7 @@ pub(super) async fn send(
 
 /// A send under way.
 struct Sender<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     sending: &'a Sending<'a>,
     now: UnixMs,
     policy: Policy,
@@ -145,7 +148,7 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(app: &'a App, sending: &'a Sending<'a>, now: UnixMs) -> Self {
+    fn new(app: &'a Arc<App>, sending: &'a Sending<'a>, now: UnixMs) -> Self {
         let (purpose, config) = (sending.purpose, &app.config);
         let hiding = match sending.named {
             Some(_) => Hiding::new(config.hide_unknown_users, purpose),
@@ -174,9 +177,23 @@ impl<'a> Sender<'a> {
         counted.await
     }
 
+    /// Takes the request off its source's count, after the answer: who asks while sends are stopped does
+    /// not wait longer when they go on.
+    fn forget_source(&self, app: &Arc<App>) {
+        let (source, at) = (self.sending.from.clone(), self.now);
+        let tag = Tag::of(self.sending.key, &app.config.keys);
+        app.defer(async move |app| {
+            let limits = &app.config.limits.sends_per_source;
+            let released = app.store.release_source(&source, tag, at, limits).await;
+            if let Err(failure) = released {
+                tracing::warn!(?failure, "a stopped send stays on its source's count");
+            }
+        });
+    }
+
     async fn read(&self) -> Result<Seen, Error> {
         let mut keys = self.sending.keys.to_vec();
-        keys.push(Key::slot(self.sending.key));
+        keys.extend([Key::slot(self.sending.key), Key::stop()]);
         keys.extend(self.reservation.keys());
         self.app.store.read(&keys).await
     }
@@ -202,6 +219,7 @@ impl<'a> Sender<'a> {
             now: self.now,
         };
         let facts = Facts {
+            stop: seen.stop(),
             slot: seen.slot(sending.key)?,
             target,
             counted,
@@ -223,9 +241,9 @@ impl<'a> Sender<'a> {
             Err(refusal) => return Err(self.error_of(refusal).await),
         };
         if !app.is_test_number(&draft.target.phone, self.now) {
-            let country = draft.target.phone.country();
+            let region = draft.target.phone.region();
             let (source, history) = (sending.from, &draft.history);
-            let admitted = self.reservation.admit(app, seen, country, source, history);
+            let admitted = self.reservation.admit(app, seen, region, source, history);
             admitted.await?;
             draft.attribute_to(self.reservation.shard());
         }
@@ -247,13 +265,13 @@ impl<'a> Sender<'a> {
     /// What a send costs: nothing for a test number. A decoy is charged zero, so that it writes what
     /// any other send writes.
     fn charge(&self, draft: &Draft<'_>) -> Option<Charge> {
-        let country = draft.target.phone.country();
+        let region = draft.target.phone.region();
         if self.app.is_test_number(&draft.target.phone, self.now) {
             None
         } else if draft.is_decoy {
-            Some(Charge::nothing(country))
+            Some(Charge::nothing(region))
         } else {
-            Some(self.app.config.budget.charge(country, 1))
+            Some(self.app.config.budget.charge(region, 1))
         }
     }
 

@@ -1,13 +1,15 @@
 //! Money: the fraud guard, and room for a message's price in the day's ledger.
 
+use std::sync::Arc;
+
 use crate::{
     app::App,
     domain::{
-        budget::{Charge, Shard, until_tomorrow},
+        budget::{Charge, Shard, Tally, until_tomorrow},
         client_address::Source,
         error::{Error, Limited},
         fraud::{Mode, SourceHistory, Suspicion},
-        phone::CountryCode,
+        region::Region,
         time::UnixMs,
     },
     flow::race::Race,
@@ -54,7 +56,7 @@ impl Reservation {
         [Key::shard(self.shard), Key::shard(self.shard.yesterday())]
     }
 
-    /// Asks the fraud guard, and finds a shard with room for a code to `country`: this one, which has
+    /// Asks the fraud guard, and finds a shard with room for a code to `region`: this one, which has
     /// been read, or another. Does nothing once a price is reserved.
     ///
     /// # Errors
@@ -63,16 +65,16 @@ impl Reservation {
         &mut self,
         app: &App,
         seen: &Seen,
-        country: CountryCode,
+        region: Region,
         source: &Source,
         history: &SourceHistory,
     ) -> Result<(), Error> {
         if self.reserved.is_some() {
             return Ok(());
         }
-        self.guard(app, seen, country, source, history).await?;
-        let charge = app.config.budget.charge(country, 1);
-        let tally = seen.tally(self.shard, country);
+        self.guard(app, seen, region, source, history).await?;
+        let charge = app.config.budget.charge(region, 1);
+        let tally = seen.tally(self.shard, region);
         if !app.config.budget.admits(&tally, &charge) {
             self.shard = any_with_room(app, &charge, self.now).await?;
         }
@@ -84,26 +86,26 @@ impl Reservation {
         &self,
         app: &App,
         seen: &Seen,
-        country: CountryCode,
+        region: Region,
         source: &Source,
         history: &SourceHistory,
     ) -> Result<(), Error> {
         let guard = &app.config.guard;
-        let today = seen.tally(self.shard, country);
-        let yesterday = seen.tally(self.shard.yesterday(), country);
+        let today = seen.tally(self.shard, region);
+        let yesterday = seen.tally(self.shard.yesterday(), region);
         let shards = app.config.budget.shards();
         let by_share = guard.assess_share(&today, &yesterday, history, shards);
         if by_share.is_none() {
             return Ok(());
         }
-        let Some(suspicion) = self.assess_all(app, country, history).await? else {
+        let Some(suspicion) = self.assess_all(app, region, history).await? else {
             return Ok(());
         };
         let refused = guard.mode == Mode::Enforce;
         record::fraud_decision(if refused { "Refused" } else { "Observed" });
         let source_hash = app.config.keys.pseudonym(source.as_str());
         let reason = suspicion.name();
-        tracing::warn!(%country, %source_hash, reason, refused, "suspected toll fraud");
+        tracing::warn!(%region, %source_hash, reason, refused, "suspected toll fraud");
         if refused {
             return Err(until_midnight(self.now, Limited::Fraud));
         }
@@ -113,11 +115,11 @@ impl Reservation {
     async fn assess_all(
         &self,
         app: &App,
-        country: CountryCode,
+        region: Region,
         history: &SourceHistory,
     ) -> Result<Option<Suspicion>, Error> {
         let (guard, unusual) = (&app.config.guard, &app.ledger_cache.unusual);
-        if let Some((today, yesterday)) = unusual.get(country, self.now) {
+        if let Some((today, yesterday)) = unusual.get(region, self.now) {
             return Ok(guard.assess(&today, &yesterday, history));
         }
         let today: Vec<Shard> = app.config.budget.all_shards(self.now).collect();
@@ -125,11 +127,11 @@ impl Reservation {
         let both_days = today.iter().chain(&yesterday).copied();
         let keys: Vec<Key> = both_days.map(Key::shard).collect();
         let seen = app.store.read(&keys).await?;
-        let tally = |day: &[Shard]| day.iter().map(|shard| seen.tally(*shard, country)).sum();
+        let tally = |day: &[Shard]| day.iter().map(|shard| seen.tally(*shard, region)).sum();
         let (today, yesterday) = (tally(&today), tally(&yesterday));
         let suspicion = guard.assess(&today, &yesterday, history);
         if suspicion.is_some() {
-            unusual.set(country, self.now, (today, yesterday));
+            unusual.set(region, self.now, (today, yesterday));
         }
         Ok(suspicion)
     }
@@ -141,16 +143,15 @@ impl Reservation {
     /// [`Error::TooFrequent`] when no shard has room; [`Error::Internal`].
     pub(in crate::flow) async fn reserve(
         &mut self,
-        app: &App,
+        app: &Arc<App>,
         charge: Charge,
     ) -> Result<(), Error> {
         let budget = &app.config.budget;
         while self.reserved.is_none() {
             match app.store.reserve(budget, self.shard, &charge).await? {
                 ReserveOutcome::Done(tally) => {
-                    let percent = budget.used_percent(&tally, charge.country);
-                    record::budget_used(percent as f64);
                     self.reserved = Some(charge);
+                    measure(app, tally, charge.region, self.now);
                 }
                 ReserveOutcome::Full => self.shard = any_with_room(app, &charge, self.now).await?,
             }
@@ -164,7 +165,7 @@ impl Reservation {
         let Some(charge) = self.reserved.take() else {
             return;
         };
-        if charge == Charge::nothing(charge.country) {
+        if charge == Charge::nothing(charge.region) {
             return;
         }
         let mut race = Race::default();
@@ -181,20 +182,43 @@ impl Reservation {
     }
 }
 
+/// Measures how much of the money is used, for the alarms. One of several shards is not the whole: where
+/// it suggests that half may be used, all are summed up after the answer.
+fn measure(app: &Arc<App>, shard: Tally, region: Region, now: UnixMs) {
+    let budget = &app.config.budget;
+    if budget.shards() == 1 {
+        record::budget_used(budget.used_percent(&shard, region) as f64);
+    } else if app.ledger_cache.wants_sum(budget, &shard, region, now) {
+        app.defer(async move |app| {
+            let budget = &app.config.budget;
+            let shards: Vec<Shard> = budget.all_shards(now).collect();
+            let keys: Vec<Key> = shards.iter().copied().map(Key::shard).collect();
+            match app.store.read(&keys).await {
+                Ok(seen) => {
+                    let tallies = shards.iter().map(|shard| seen.tally(*shard, region));
+                    let all: Tally = tallies.sum();
+                    record::budget_used(budget.used_percent(&all, region) as f64);
+                }
+                Err(failure) => tracing::warn!(?failure, "the used money could not be summed up"),
+            }
+        });
+    }
+}
+
 /// Any shard with room for a charge. Sends that look for one at the same time find different ones.
 async fn any_with_room(app: &App, charge: &Charge, now: UnixMs) -> Result<Shard, Error> {
     let (budget, exhausted) = (&app.config.budget, &app.ledger_cache.exhausted);
-    if exhausted.get(charge.country, now).is_some() {
+    if exhausted.get(charge.region, now).is_some() {
         return Err(until_midnight(now, Limited::Budget));
     }
     let all: Vec<Shard> = budget.all_shards(now).collect();
     let keys: Vec<Key> = all.iter().copied().map(Key::shard).collect();
     let seen = app.store.read(&keys).await?;
-    let has_room = |shard: &Shard| budget.admits(&seen.tally(*shard, charge.country), charge);
+    let has_room = |shard: &Shard| budget.admits(&seen.tally(*shard, charge.region), charge);
     let with_room: Vec<Shard> = all.into_iter().filter(has_room).collect();
     let any = usize::from(any_number()) % with_room.len().max(1);
     with_room.get(any).copied().ok_or_else(|| {
-        exhausted.set(charge.country, now, ());
+        exhausted.set(charge.region, now, ());
         until_midnight(now, Limited::Budget)
     })
 }

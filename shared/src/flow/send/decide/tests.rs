@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    domain::{client_address::Source, slot::Slot, window::Window},
+    domain::{budget::MicroUsd, client_address::Source, slot::Slot, window::Window},
     sms::SmsConfig,
 };
 
@@ -25,7 +25,8 @@ fn plan(brand: Option<&str>) -> impl Fn(&Phone) -> Result<Plan, Error> {
         brand: brand.map(str::to_owned),
         sender_ids: Default::default(),
         sender_id_required: Vec::new(),
-        max_price_usd: 0.2,
+        max_price: MicroUsd(200_000),
+        registrations: Default::default(),
         origin_domain: None,
         notify_old_number: true,
         texts: Default::default(),
@@ -146,6 +147,7 @@ fn decided(
         now: NOW,
     };
     let facts = Facts {
+        stop: Stop::Nothing,
         slot: stored(slot),
         target,
         counted,
@@ -269,6 +271,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
         now: NOW,
     };
     let facts = Facts {
+        stop: Stop::Nothing,
         slot: StoredSlot::default(),
         target: Ok(Target {
             phone: named.clone(),
@@ -299,6 +302,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
         now: NOW,
     };
     let facts = Facts {
+        stop: Stop::Nothing,
         slot: StoredSlot::default(),
         target: Ok(Target {
             phone: own.clone(),
@@ -314,4 +318,55 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
     let draft = decide(&case, facts, parts(), plan).unwrap();
     assert_eq!(draft.target.phone, own);
     assert_eq!(planned.into_inner(), [own]);
+}
+
+#[test]
+fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
+    let (keys, named) = (ring(), phone("13800138001"));
+    let key = SlotKey::login(&named);
+    let decided = |stop, hides, target, brand| {
+        let case = Case {
+            purpose: Purpose::Login,
+            key: &key,
+            named: Some(&named),
+            policy: Purpose::Login.policy(),
+            hiding: Hiding::new(hides, Purpose::Login),
+            keys: &keys,
+            now: NOW,
+        };
+        let facts = Facts {
+            stop,
+            slot: StoredSlot::default(),
+            target,
+            counted: SourceOutcome::TooMany {
+                retry_after: Duration::from_secs(1),
+            },
+        };
+        decide(&case, facts, parts(), plan(brand))
+            .unwrap_err()
+            .error
+    };
+    let known = || {
+        Ok(Target {
+            phone: phone("13800138001"),
+            uid: Some(UID),
+        })
+    };
+    let china = || Stop::named(["86"]);
+    for stop in [Stop::All, china()] {
+        for hides in [true, false] {
+            for target in [known(), Err(Error::PhoneUnknown)] {
+                let error = decided(stop.clone(), hides, target, Some("x"));
+                assert_eq!(error, Error::SendsStopped);
+            }
+        }
+    }
+    // What the configuration lacks comes first; another region's stop is no stop.
+    let unconfigured = Error::Sms(crate::domain::error::SmsFailure::NotConfigured);
+    assert_eq!(decided(Stop::All, false, known(), None), unconfigured);
+    let elsewhere = decided(Stop::named(["1"]), false, known(), Some("x"));
+    assert!(
+        matches!(elsewhere, Error::TooFrequent { .. }),
+        "{elsewhere:?}"
+    );
 }

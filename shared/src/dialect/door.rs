@@ -1,0 +1,39 @@
+//! The front door: where an origin secret is configured, a request without it is refused before anything
+//! of it is read.
+//!
+//! HTTP APIs know no resource policy and no web application firewall. An operator who puts one in front
+//! of the API, in a CloudFront distribution, closes the API to everybody else in this way
+//! (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html>).
+
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use serde_json::json;
+
+use super::respond;
+use crate::{app::App, domain::time::UnixMs, telemetry::record};
+
+/// The header that the front door adds.
+pub const ORIGIN_SECRET_HEADER: &str = "x-origin-secret";
+
+/// Answers a request by `handle`, if it has passed the front door. Otherwise the answer is API Gateway's:
+/// 403 and `{"message":"Forbidden"}`, in every dialect.
+pub async fn through<Answer>(
+    app: Arc<App>,
+    request: Request,
+    now: UnixMs,
+    handle: impl FnOnce(Arc<App>, Request, UnixMs) -> Answer,
+) -> Response<Body>
+where
+    Answer: Future<Output = Response<Body>>,
+{
+    let header = request.headers().get(ORIGIN_SECRET_HEADER);
+    let header = header.map(|value| value.as_bytes());
+    match &app.config.origin_secret {
+        Some(secret) if !secret.admits(header) => {
+            record::forbidden();
+            respond(403, &json!({"message": "Forbidden"}))
+        }
+        _ => handle(app, request, now).await,
+    }
+}
