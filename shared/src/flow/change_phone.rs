@@ -132,6 +132,9 @@ async fn send_notice(app: &Arc<App>, from: &Phone, now: UnixMs) -> Result<(), St
     if app.is_test_number(from, now) {
         return Err("test number".to_owned());
     }
+    if !app.config.served.contains(from.region()) {
+        return Err("its region is not served".to_owned());
+    }
     let in_words = |error: Error| format!("{error:?}");
     let plan = app.config.sms.plan_moved(from).map_err(in_words)?;
     let charge = app.config.budget.charge(from.region(), 0);

@@ -49,7 +49,7 @@ async fn the_text_says_what_the_code_does_how_long_it_lives_and_not_to_share_it(
         let sms = &app.inbox().messages()[0];
         let attribute = |name: &str| sms.attributes.get(name).map(String::as_str);
         assert_eq!(attribute("AWS.SNS.SMS.SMSType"), Some("Transactional"));
-        assert_eq!(attribute("AWS.SNS.SMS.MaxPrice"), Some("0.20"));
+        assert_eq!(attribute("AWS.SNS.SMS.MaxPrice"), Some("0.20000"));
         assert_eq!(attribute("AWS.SNS.SMS.SenderID"), None);
     })
     .await;
@@ -61,13 +61,28 @@ async fn the_text_says_what_the_code_does_how_long_it_lives_and_not_to_share_it(
             r#"{"86":{"login":"{brand}: {code} ({minutes} min)"}}"#,
         ),
         ("SMS_BRAND", "Acme"),
+        ("SMS_MAX_PRICE_USD", "0.00645"),
+        ("SMS_PRICES_USD", r#"{"86":0.006}"#),
+        ("ORIGINATION_NUMBERS", r#"{"CN":{"login":"+8610650001"}}"#),
+        (
+            "SMS_TEMPLATES",
+            r#"{"86":{"entityId":"1101","templateIds":{"login":"1107","register":"1108"}}}"#,
+        ),
     ];
     scenario_with(&environment, async |app| {
         let (_, code) = app.login_code(ERIC).await;
         let text = format!("Acme: {code} (5 min)\n@example.com #{code}");
         assert_eq!(app.texts(ERIC), [text]);
         let sms = &app.inbox().messages()[0];
-        assert_eq!(sms.attributes["AWS.SNS.SMS.SenderID"], "Latchkey");
+        for (attribute, value) in [
+            ("AWS.SNS.SMS.SenderID", "Latchkey"),
+            ("AWS.SNS.SMS.MaxPrice", "0.00645"),
+            ("AWS.MM.SMS.OriginationNumber", "+8610650001"),
+            ("AWS.MM.SMS.EntityId", "1101"),
+            ("AWS.MM.SMS.TemplateId", "1107"),
+        ] {
+            assert_eq!(sms.attributes[attribute], value, "{attribute}");
+        }
     })
     .await;
 }

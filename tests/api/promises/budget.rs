@@ -65,6 +65,35 @@ async fn each_send_measures_how_much_is_spent() {
 }
 
 #[tokio::test]
+async fn over_several_shards_the_measure_is_that_of_their_sum() {
+    // Fifty messages in two shards.
+    let environment = [
+        ("DAILY_SPEND_USD", "2.00"),
+        ("SMS_PRICES_USD", r#"{"86":0.04}"#),
+    ];
+    scenario_with(&environment, async |app| {
+        let told = || -> Vec<f64> {
+            let lines = app.metrics();
+            let used = lines
+                .iter()
+                .flat_map(|line| values(line, Metric::BudgetUsed));
+            used.collect()
+        };
+        for n in 1..=30 {
+            let before = told().len();
+            assert_eq!(ask(app, n).await.status, 200);
+            app.wait(1);
+            for measured in &told()[before..] {
+                assert_eq!(*measured, f64::from(2 * n), "{n}");
+            }
+        }
+        let half = told().into_iter().find(|percent| *percent >= 50.0);
+        assert!(half.is_some_and(|percent| percent <= 54.0), "{half:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_country_can_have_a_lower_cap_of_its_own() {
     let environment = [
         ("ALLOWED_COUNTRY_CODES", "86,44"),

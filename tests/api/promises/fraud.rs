@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
 
-use crate::support::{Answer, TestApp, metrics::counted, scenario_with};
+use crate::support::{ANNA, Answer, TestApp, metrics::counted, scenario_with};
 
 const PUMP: &str = "203.0.113.7";
 /// Four unused codes a day are usual. So low a cap has one shard, so that the first shard read is the
@@ -79,6 +79,58 @@ async fn each_country_is_judged_by_itself() {
         let body = json!({"countryCode": "44", "phone": "7911234567"});
         let path = "/v1/user/sendRegisterMessage";
         assert_eq!(app.post_from(PUMP, path, body).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn islands_with_the_calling_code_of_a_served_country_get_nothing() {
+    scenario_with(&[("ALLOWED_COUNTRY_CODES", "86,1")], async |app| {
+        for island in [
+            "8763010000",
+            "8092010000",
+            "8292010000",
+            "2684640000",
+            "2462301234",
+            "2423591234",
+            "4413701234",
+            "7672251234",
+            "4734031234",
+            "8685021234",
+            "7843011234",
+            "6642301234",
+        ] {
+            for path in ["sendRegisterMessage", "sendLoginMessage"] {
+                let body = json!({"countryCode": "1", "phone": island});
+                let answer = app.post(&format!("/v1/user/{path}"), body).await;
+                answer.assert_a(400, "PHONE_NOT_VALIDATE", "Phone not validate");
+            }
+        }
+        assert!(app.inbox().messages().is_empty());
+        let american = json!({"countryCode": "1", "phone": "2015550123"});
+        let answer = app.post("/v1/user/sendRegisterMessage", american).await;
+        assert_eq!(answer.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_of_a_country_that_is_served_no_longer_gets_no_message() {
+    scenario_with(&[("ALLOWED_COUNTRY_CODES", "86,44")], async |app| {
+        let carol = json!({
+            "name": "carol", "countryCode": "44", "phone": "7911234567", "password": "a-password",
+        });
+        let event = serde_json::from_value(json!({ "users": [carol] })).unwrap();
+        let import = import_users::handle(app.function_app("import-users"), event, app.clock.now());
+        app.observed("import-users", import).await.unwrap();
+        let session = app.session_of("carol", "a-password").await;
+        app.redeploy(&[("ALLOWED_COUNTRY_CODES", "86")]).await;
+        let refused = app.send_change_password_code(&session).await;
+        refused.assert_a_with_token(400, "PHONE_NOT_VALIDATE", "Phone not validate");
+        app.move_to(&session, ANNA).await;
+        let sent = app.inbox().messages().into_iter();
+        let phones: Vec<String> = sent.map(|sms| sms.phone).collect();
+        assert_eq!(phones, [format!("+86{ANNA}")], "no notice");
     })
     .await;
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shared::telemetry::metrics::Metric;
 
 use crate::support::{
-    ANNA, ERIC, MARY,
+    ANNA, ERIC, MARY, TestApp,
     fault::Fault,
     metrics::{counted, values},
     scenario, scenario_with, wrong,
@@ -221,6 +221,38 @@ async fn each_request_logs_one_line_with_endpoint_outcome_and_phone() {
             assert!(id.starts_with("local-"), "{line}");
         }
         assert_eq!(lines[3]["reason"], "connection failure");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_log_has_the_id_of_each_message_by_which_snss_delivery_logs_name_it() {
+    let id = |n| format!("00000000-0000-4000-8000-{n:012x}");
+    let with_id = |app: &TestApp, id: &str| -> Vec<Value> {
+        let lines = app.logged().into_iter();
+        lines.filter(|line| line["message_id"] == id).collect()
+    };
+    scenario(async |app| {
+        app.login_code(ERIC).await;
+        let sent = with_id(app, &id(0));
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0]["endpoint"], "sendLoginMessage");
+        assert_eq!(sent, app.logged_with("phone_hash", &format!("+86{ERIC}")));
+        let session = app.session_of_eric().await;
+        app.move_to(&session, ANNA).await;
+        let notice = with_id(app, &id(2));
+        assert_eq!(notice.len(), 1);
+        assert_eq!(notice[0]["message"], "sent");
+        assert_eq!(notice[0]["phone"], "+86 *********01");
+    })
+    .await;
+    // With hidden users the message is sent after the answer, and has a line of its own.
+    scenario_with(&[("HIDE_UNKNOWN_USERS", "true")], async |app| {
+        app.login_code(ERIC).await;
+        let sent = with_id(app, &id(0));
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0]["message"], "sent");
+        assert_eq!(sent[0]["phone"], "+86 *********01");
     })
     .await;
 }

@@ -1,15 +1,18 @@
 //! A new key ring is deployed while codes and tokens are in use. Those of the old key work until they
 //! expire. Later ones are of the new key, and in the end the old key can be removed.
+//!
+//! CloudFormation updates one function after the other, and may roll back. So functions with the rings
+//! before and after each step of a rotation work side by side, and read what the others made.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANNA, ERIC, ERIC_PASSWORD, MARY, eric,
-    keys::{K1, K1_AND_K2, K2},
+    ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp, eric,
+    keys::{K1, K1_AND_K2, K1_BESIDE_K2, K2, K2_BESIDE_K1},
     message::CODE_NOT_VALID,
     mobile::MOBILE,
-    scenario_with,
+    scenario_with, wrong,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -96,4 +99,149 @@ async fn new_codes_and_tokens_need_only_the_new_key() {
         moved.assert_c_success();
     })
     .await;
+}
+
+/// The steps of a rotation: the ring that a deployment finds, and the one it brings.
+const STEPS: [(&str, &str); 3] = [
+    (K1, K1_BESIDE_K2),
+    (K1_BESIDE_K2, K2_BESIDE_K1),
+    (K2_BESIDE_K1, K2),
+];
+
+/// A mixed fleet: the ring that answers a request depends on the run and on the request's number. Over
+/// 32 runs, any two of up to 31 requests meet in all four combinations: the number of common bits of
+/// two different numbers is even and odd equally often, independently of each other.
+struct MixedFleet<'a> {
+    app: &'a TestApp,
+    run: u32,
+    requests: u32,
+}
+
+impl<'a> MixedFleet<'a> {
+    const RUNS: u32 = 32;
+
+    fn next(&mut self) -> &'a TestApp {
+        self.requests += 1;
+        assert!(self.requests < Self::RUNS);
+        let by_rollout = (self.run & self.requests).count_ones() % 2 == 1;
+        self.app.answers_by_rollout(by_rollout);
+        self.app
+    }
+}
+
+/// One account through all flows, each request answered by either ring. No ticket, code, token or session
+/// is refused.
+async fn live(mut fleet: MixedFleet<'_>) {
+    let app = fleet.app;
+    let (phone, other) = (
+        format!("138001000{:02}", fleet.run),
+        format!("139001000{:02}", fleet.run),
+    );
+    let name = format!("person-{}", fleet.run);
+    let (ticket, code) = fleet.next().register_code(&phone).await;
+    let registered = fleet.next().register(&ticket, &code, &name, "password-1");
+    let session = registered.await.token().to_owned();
+    assert_eq!(fleet.next().info(&session).await.status, 200);
+    fleet.next().session_of(&name, "password-1").await;
+
+    let (ticket, code) = fleet.next().login_code(&phone).await;
+    app.wait(121);
+    let resent = fleet.next().send_login_code(&phone).await;
+    assert_eq!(app.last_code(&phone), code, "a resend sends the same code");
+    let wrong_code = wrong(&code, 0);
+    let refused = fleet.next().log_in(resent.result(), &wrong_code).await;
+    refused.assert_refused(CODE_NOT_VALID);
+    assert_eq!(app.wrong_tries(&format!("login#+86{phone}")).await, "1");
+    assert_eq!(fleet.next().log_in(&ticket, &code).await.status, 200);
+
+    let sent = fleet.next().send_change_password_code(&session).await;
+    let (ticket, code) = (sent.result(), app.last_code(&phone));
+    let changed = fleet
+        .next()
+        .change_password(&session, ticket, &code, "password-2");
+    let session = changed.await.token().to_owned();
+    let (ticket, code) = fleet.next().reset_code(&phone).await;
+    let reset = fleet.next().reset_password(&ticket, &code, "password-3");
+    assert_eq!(reset.await.status, 200);
+    fleet.next().info(&session).await.assert_invalid_token();
+
+    app.wait(3600);
+    let code = fleet.next().verification_code(&name, &phone).await;
+    let sure = fleet.next().make_sure(&name, &code).await;
+    let token = app.learn_reset_token(&sure).unwrap();
+    let changed = fleet.next().change_passwd(&name, &token, "Wachtwoord4");
+    changed.await.assert_b_ok("密码修改成功");
+
+    let session = fleet.next().session_of(&name, "Wachtwoord4").await;
+    let code = fleet.next().phone_change_code(&session, &other).await;
+    let moved = fleet.next().change_phone(&session, &other, &code);
+    moved.await.assert_c_success();
+    assert_eq!(fleet.next().info(&session).await.status, 200);
+}
+
+async fn assert_mixed_fleet_refuses_nothing((before, after): (&str, &str)) {
+    scenario_with(&[("KEY_RING", before)], async |app| {
+        app.roll_out(&[("KEY_RING", after)]).await;
+        for run in 0..MixedFleet::RUNS {
+            let requests = 0;
+            live(MixedFleet { app, run, requests }).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_a_key_is_added_functions_with_either_ring_read_what_the_others_made() {
+    assert_mixed_fleet_refuses_nothing(STEPS[0]).await;
+}
+
+#[tokio::test]
+async fn while_a_key_is_activated_functions_with_either_ring_read_what_the_others_made() {
+    assert_mixed_fleet_refuses_nothing(STEPS[1]).await;
+}
+
+#[tokio::test]
+async fn while_a_key_is_dropped_functions_with_either_ring_read_what_the_others_made() {
+    assert_mixed_fleet_refuses_nothing(STEPS[2]).await;
+}
+
+#[tokio::test]
+async fn in_a_mixed_fleet_nobody_stays_nobody() {
+    let claims = |ticket: &str| -> Value {
+        let claims = ticket.split('.').nth(1).unwrap();
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+    };
+    for (before, after) in STEPS {
+        let environment = [("KEY_RING", before), ("HIDE_UNKNOWN_USERS", "true")];
+        scenario_with(&environment, async |app| {
+            app.roll_out(&[("KEY_RING", after)]).await;
+            // A decoy's ticket is read by all, and its code is wrong for all.
+            for (sends, redeems) in [(false, true), (true, false)] {
+                app.answers_by_rollout(sends);
+                let sent = app.send_login_code(ANNA).await;
+                app.answers_by_rollout(redeems);
+                let refused = app.log_in(sent.result(), "123456").await;
+                refused.assert_refused(CODE_NOT_VALID);
+                app.wait(121);
+            }
+            let is_dropped = after == K2;
+            let mut uids = Vec::new();
+            for by_rollout in [false, true] {
+                app.answers_by_rollout(by_rollout);
+                uids.push(claims(app.send_reset_code(ANNA).await.result())["uid"].clone());
+                app.wait(121);
+            }
+            // The pseudonyms' key is the last to go.
+            assert_eq!(uids[0] == uids[1], !is_dropped);
+            // Ten wrong passwords of a name that nobody has, whoever counts them.
+            if !is_dropped {
+                for n in 0..11 {
+                    app.answers_by_rollout(n % 2 == 1);
+                    let refused = app.log_in_with_password("nobody", "a-password").await;
+                    assert_eq!(refused.retry_after().is_some(), n == 10, "{n}");
+                }
+            }
+        })
+        .await;
+    }
 }

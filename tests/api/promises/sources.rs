@@ -1,7 +1,9 @@
 //! Limits by source: sends whose codes are unused.
 
 use serde_json::json;
+use shared::dialect::door::ORIGIN_SECRET_HEADER;
 
+use super::front_door::{ORIGIN_SECRET, SECRET};
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of, fault::Fault,
     message::PHONE_UNKNOWN, scenario, scenario_with,
@@ -161,13 +163,15 @@ async fn a_send_that_failed_on_our_side_does_not_count() {
 
 #[tokio::test]
 async fn only_declared_proxies_are_trusted() {
-    let environment = [THREE_AN_HOUR, &[("TRUSTED_PROXIES", "1")]].concat();
+    let behind_proxy = [("TRUSTED_PROXIES", "1"), ("ORIGIN_SECRET", ORIGIN_SECRET)];
+    let environment = [THREE_AN_HOUR, &behind_proxy].concat();
     scenario_with(&environment, async |app| {
         let through_proxy = async |client: &str, n: u32| {
             let phone = format!("139{n:08}");
             let headers = [
                 ("content-type", "application/json"),
                 ("x-forwarded-for", client),
+                (ORIGIN_SECRET_HEADER, SECRET),
                 (local::gateway::SOURCE_IP_HEADER, ADDRESS),
             ];
             let body = json!({ "phone": phone }).to_string();

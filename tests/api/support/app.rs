@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -46,6 +46,9 @@ pub struct TestApp {
     /// The namespace of its metrics, by which its log lines are found too.
     pub namespace: String,
     system: Mutex<System>,
+    /// The functions of the next deployment, while it is rolled out, and whether they answer.
+    rollout: Mutex<Option<System>>,
+    answers_by_rollout: AtomicBool,
     options: Options,
     http: reqwest::Client,
     /// Before DynamoDB.
@@ -113,6 +116,8 @@ impl TestApp {
         Self {
             namespace,
             system: Mutex::new(system),
+            rollout: Mutex::default(),
+            answers_by_rollout: AtomicBool::new(false),
             options,
             http: reqwest::Client::new(),
             dynamodb,
@@ -126,14 +131,40 @@ impl TestApp {
 
     /// Deploys the functions again with changes to their environment; the tables stay.
     pub async fn redeploy(&self, environment: &[(&str, &str)]) {
+        let system = self.deploy(environment).await;
+        *self.system.lock().unwrap() = system;
+    }
+
+    /// Deploys the functions beside those there are: while CloudFormation updates one after the other,
+    /// both work on the same tables. [`Self::answers_by_rollout`] says which answer.
+    pub async fn roll_out(&self, environment: &[(&str, &str)]) {
+        let system = self.deploy(environment).await;
+        *self.rollout.lock().unwrap() = Some(system);
+    }
+
+    /// Whether the functions that are rolled out answer from now on, or those that were there.
+    pub fn answers_by_rollout(&self, by_rollout: bool) {
+        self.answers_by_rollout.store(by_rollout, Ordering::Relaxed);
+    }
+
+    async fn deploy(&self, environment: &[(&str, &str)]) -> System {
         let mut options = self.options.clone();
         for (name, value) in environment {
             options
                 .environment
                 .insert((*name).to_owned(), (*value).to_owned());
         }
-        let system = System::start(options).await.unwrap();
-        *self.system.lock().unwrap() = system;
+        System::start(options).await.unwrap()
+    }
+
+    fn gateway_url(&self) -> String {
+        let rollout = self.rollout.lock().unwrap();
+        match &*rollout {
+            Some(system) if self.answers_by_rollout.load(Ordering::Relaxed) => {
+                system.gateway_url.clone()
+            }
+            _ => self.system.lock().unwrap().gateway_url.clone(),
+        }
     }
 
     /// Lets time pass.
@@ -201,7 +232,7 @@ impl TestApp {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Answer {
-        let gateway = self.system.lock().unwrap().gateway_url.clone();
+        let gateway = self.gateway_url();
         let mut request = self.http.post(format!("{gateway}{path}")).body(body);
         // Everybody comes from an address of their own, unless a test says otherwise.
         if !headers.iter().any(|(name, _)| *name == SOURCE_IP_HEADER) {
@@ -234,8 +265,9 @@ impl TestApp {
     /// Waits until what goes on after answers is done.
     async fn settle(&self) {
         let apps: Vec<_> = {
-            let system = self.system.lock().unwrap();
-            system.apps.values().cloned().collect()
+            let (system, rollout) = (self.system.lock().unwrap(), self.rollout.lock().unwrap());
+            let rolled_out = rollout.iter().flat_map(|system| system.apps.values());
+            system.apps.values().chain(rolled_out).cloned().collect()
         };
         for app in apps {
             app.background.settle().await;

@@ -46,7 +46,8 @@ impl TestApp {
         lines.filter(|line| line[field] == hash).collect()
     }
 
-    fn logged(&self) -> Vec<Value> {
+    /// Its log lines.
+    pub fn logged(&self) -> Vec<Value> {
         let lines = log::lines_of(&self.namespace).into_iter();
         lines
             .map(|line| serde_json::from_str(&line).unwrap())

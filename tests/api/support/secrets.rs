@@ -94,6 +94,7 @@ fn texts(value: &AttributeValue, into: &mut Vec<String>) {
         AttributeValue::S(text) | AttributeValue::N(text) => into.push(text.clone()),
         AttributeValue::M(map) => map.values().for_each(|value| texts(value, into)),
         AttributeValue::L(list) => list.iter().for_each(|value| texts(value, into)),
+        AttributeValue::Ss(names) => into.extend(names.iter().cloned()),
         AttributeValue::Bool(_) | AttributeValue::Null(_) => {}
         other => panic!("an attribute type that nothing of ours uses: {other:?}"),
     }

@@ -232,6 +232,7 @@ fn check_attribute(name: &str, value: &str) -> Result<(), Refusal> {
                 && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         }
         "AWS.SNS.SMS.MaxPrice" => value.parse::<f64>().is_ok_and(|price| price > 0.0),
+        "AWS.MM.SMS.EntityId" | "AWS.MM.SMS.TemplateId" => (1..=50).contains(&value.len()),
         _ => !value.is_empty(),
     };
     if valid {

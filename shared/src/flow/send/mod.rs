@@ -58,16 +58,19 @@ pub(super) struct Sending<'a> {
     pub plan: Option<Plan>,
 }
 
-/// Plans the message to a phone. It is called before anything is stored.
+/// Plans the message to a phone. It is called before anything is stored. An account can have a phone of a
+/// region that is served no longer.
 ///
 /// # Errors
-/// [`Error::LoginOff`], [`Error::Sms`].
+/// [`Error::CountryNotServed`], [`Error::LoginOff`], [`Error::Sms`].
 pub(super) fn plan(app: &App, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
-    if app.config.login_enabled {
-        app.config.sms.plan(purpose, phone)
-    } else {
-        Err(Error::LoginOff)
+    if !app.config.served.contains(phone.region()) {
+        return Err(Error::CountryNotServed);
     }
+    if !app.config.login_enabled {
+        return Err(Error::LoginOff);
+    }
+    app.config.sms.plan(purpose, phone)
 }
 
 /// Sends a code to the phone that a request names. Returns the ticket that goes with the code. `target`

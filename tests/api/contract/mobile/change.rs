@@ -121,7 +121,7 @@ async fn the_old_number_gets_a_notice() {
         let notice = app.inbox().messages().pop().unwrap();
         let attribute = |name: &str| notice.attributes.get(name).map(String::as_str);
         assert_eq!(attribute("AWS.SNS.SMS.SMSType"), Some("Transactional"));
-        assert_eq!(attribute("AWS.SNS.SMS.MaxPrice"), Some("0.20"));
+        assert_eq!(attribute("AWS.SNS.SMS.MaxPrice"), Some("0.20000"));
     })
     .await;
 }
