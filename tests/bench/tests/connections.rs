@@ -18,6 +18,7 @@ use tokio::{net::TcpListener, time::sleep};
 fn clients(dynamodb: &str, sns: &str, sends: bool) -> (Connections, Clients) {
     let config = AwsConfig {
         region: "us-east-1".to_owned(),
+        sms_region: "us-east-1".to_owned(),
         access_key_id: "local".to_owned(),
         secret_access_key: "local".to_owned(),
         session_token: None,

@@ -19,6 +19,7 @@ async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<()
     let relay = Relay::start(&dynamodb.url(), server).await.unwrap();
     let config = AwsConfig {
         region: "us-east-1".to_owned(),
+        sms_region: "us-east-1".to_owned(),
         access_key_id: "local".to_owned(),
         secret_access_key: "local".to_owned(),
         session_token: None,
