@@ -18,7 +18,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     systems::answer(Step::Change, change(&app, &request, now)).await
 }
 
-async fn change(app: &App, request: &Request, now: UnixMs) -> Result<Info, Error> {
+async fn change(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let change = systems::password_change(&fields)?;
     recover::change(app, &change.name, &change.token, &change.new, now).await?;

@@ -8,7 +8,7 @@ mod money;
 mod sms;
 pub mod variables;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
@@ -22,6 +22,7 @@ use crate::{
         password::{Cost, Hasher},
         phone::ServedRegions,
         test_numbers::TestNumbers,
+        token::SessionLife,
     },
     sms::SmsConfig,
 };
@@ -30,8 +31,8 @@ use env::Env;
 use limits::Limits;
 use variables::{
     ALLOWED_COUNTRY_CODES, CODES_TABLE, HIDE_UNKNOWN_USERS, KEY_RING, LOG_LEVEL, LOGIN_ENABLED,
-    METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB, PASSWORD_PASSES, TEST_NUMBERS,
-    TRUSTED_PROXIES, USERS_TABLE,
+    METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB, PASSWORD_PASSES, SESSION_DAYS,
+    SESSION_IDLE_DAYS, TEST_NUMBERS, TRUSTED_PROXIES, USERS_TABLE,
 };
 
 /// What a function reads from its environment. [`variables`] lists the variables and their defaults.
@@ -61,6 +62,8 @@ pub struct Config {
     pub origin_secret: Option<OriginSecret>,
     /// `HIDE_UNKNOWN_USERS`.
     pub hide_unknown_users: bool,
+    /// `SESSION_IDLE_DAYS`, `SESSION_DAYS`.
+    pub session_life: SessionLife,
     /// How messages are made.
     pub sms: SmsConfig,
     /// `PASSWORD_MEMORY_KIB`, `PASSWORD_PASSES`. A hash of another cost is replaced at the next login.
@@ -116,6 +119,7 @@ impl Config {
             guard: money::guard(&env)?,
             test_numbers: TestNumbers::parse(&test_numbers, &served)
                 .map_err(|complaint| TEST_NUMBERS.error(complaint))?,
+            session_life: session_life(&env)?,
             hide_unknown_users: env.flag(HIDE_UNKNOWN_USERS)?,
             sms,
             password_hasher: password_hasher(&env)?,
@@ -124,6 +128,17 @@ impl Config {
             log_level: env.parsed(LOG_LEVEL, "error, warn, info, debug, trace or off")?,
         })
     }
+}
+
+fn session_life(env: &Env<'_>) -> Result<SessionLife, ConfigError> {
+    let idle = env.number(SESSION_IDLE_DAYS, 1..=180, "a whole number from 1 to 180")?;
+    let form = "a whole number from SESSION_IDLE_DAYS to 3650";
+    let total = env.number(SESSION_DAYS, idle..=3650, form)?;
+    let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+    Ok(SessionLife {
+        idle: days(idle),
+        total: days(total),
+    })
 }
 
 fn password_hasher(env: &Env<'_>) -> Result<Hasher, ConfigError> {

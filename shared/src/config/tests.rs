@@ -70,6 +70,10 @@ fn an_error_names_the_variable_and_not_its_value() {
         ("FRAUD_UNVERIFIED_A_DAY", "0"),
         ("TEST_NUMBERS", "+8613800000000=123456"),
         ("HIDE_UNKNOWN_USERS", "hidden-secret"),
+        ("SESSION_IDLE_DAYS", "0"),
+        ("SESSION_IDLE_DAYS", "181"),
+        ("SESSION_DAYS", "29"),
+        ("SESSION_DAYS", "3651"),
         ("LOG_LEVEL", "hidden-secret"),
     ] {
         let error = read(&[(variable, value)]).unwrap_err().to_string();

@@ -94,6 +94,10 @@ variables! {
     TEST_NUMBERS = Text("");
     /// Whether known and unknown numbers and names get the same answers.
     HIDE_UNKNOWN_USERS = Text("false");
+    /// Days that a session lasts without use: 1 to 180.
+    SESSION_IDLE_DAYS = Text("30");
+    /// Days that a session lasts in all: 1 to 3650, and no less than without use.
+    SESSION_DAYS = Text("180");
     /// Seconds that a code for a new phone number is valid: 60 to 600.
     PHONE_CHANGE_CODE_SECONDS = Text("300");
     /// The sender's name in the messages. Without it no message is sent.

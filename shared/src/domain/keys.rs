@@ -26,6 +26,8 @@ pub enum Use {
     Session,
     /// Signing phoneInfo tickets.
     PhoneInfo,
+    /// Masking account numbers in tickets.
+    Account,
     /// Making pseudonyms.
     Pseudonym,
 }
@@ -40,6 +42,7 @@ impl Use {
             Self::Code => b"latchkey/1/code",
             Self::Session => b"latchkey/1/session",
             Self::PhoneInfo => b"latchkey/1/phone-info",
+            Self::Account => b"latchkey/1/account",
             Self::Pseudonym => b"latchkey/1/log-hash",
         }
     }
@@ -225,7 +228,13 @@ mod tests {
     #[test]
     fn each_use_has_its_own_key() {
         let ring = ring("k1");
-        let uses = [Use::Code, Use::Session, Use::PhoneInfo, Use::Pseudonym];
+        let uses = [
+            Use::Code,
+            Use::Session,
+            Use::PhoneInfo,
+            Use::Account,
+            Use::Pseudonym,
+        ];
         let keys = uses.map(|usage| ring.subkey("k1", usage).unwrap());
         for (n, key) in keys.iter().enumerate() {
             assert!(!keys[n + 1..].contains(key));

@@ -17,6 +17,11 @@ impl UnixMs {
         Self(self.0.saturating_add(duration.as_millis() as u64))
     }
 
+    /// The moment this long before this one.
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_millis() as u64))
+    }
+
     /// The time from `now` until this moment; zero when the moment has passed.
     pub fn after(self, now: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(now.0))
@@ -43,6 +48,8 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(UnixMs(1_999).plus(second), UnixMs(2_999));
         assert_eq!(UnixMs(u64::MAX).plus(second), UnixMs(u64::MAX));
+        assert_eq!(UnixMs(1_999).before(second), UnixMs(999));
+        assert_eq!(UnixMs(999).before(second), UnixMs(0));
         assert_eq!(UnixMs(1_500).after(UnixMs(500)), second);
         assert_eq!(UnixMs(500).after(UnixMs(1_500)), Duration::ZERO);
         assert_eq!(UnixMs(1_999).as_secs(), 1);

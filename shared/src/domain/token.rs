@@ -22,8 +22,15 @@ use crate::domain::{
     user::Uid,
 };
 
-/// How long a session token is valid.
-pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLife {
+    /// How long a session lasts without use: each token is valid as long.
+    pub idle: Duration,
+    /// How long it lasts in all, however much it is used.
+    pub total: Duration,
+}
+
 /// How long a ticket is valid: as long as a challenge can live.
 pub const PHONE_INFO_LIFE: Duration = Duration::from_secs(10 * 60);
 
@@ -54,9 +61,17 @@ impl fmt::Debug for Token {
     }
 }
 
+/// The id of a session: one login on one device. It stays when the session's token is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionId(pub [u8; 16]);
+
 /// The content of a session token. It has no personal data, because proxies may log tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
+    /// The session's id.
+    pub id: SessionId,
+    /// When it began: with the login, at a whole second.
+    pub began: UnixMs,
     /// The account.
     pub uid: Uid,
     /// The account's epoch when the token was made. A higher epoch of the account revokes the token.
@@ -79,6 +94,8 @@ pub struct PhoneInfo {
 #[derive(Serialize, Deserialize)]
 struct SessionClaims {
     aud: String,
+    sid: String,
+    began: u64,
     uid: u64,
     epoch: u64,
     iat: u64,
@@ -90,42 +107,68 @@ struct PhoneInfoClaims {
     aud: String,
     purpose: Purpose,
     country: String,
+    /// Filled up, so that all tickets of a country have one length.
     phone: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<Uid>,
+    /// The account's number or 0, as [`masked`].
+    account: String,
     challenge: String,
     exp: u64,
 }
 
+/// The most digits of an E.164 number, its calling code included.
+const MOST_DIGITS: usize = 15;
+
+/// What fills the phone up.
+const FILLER: char = '-';
+
 const SESSION_AUDIENCE: &str = "session";
 const PHONE_INFO_AUDIENCE: &str = "phone-info";
 
-/// Makes a session token.
+/// Makes a token of a session that is used at `now`. It is valid until the session ends unused, and never
+/// longer than the session lasts in all.
 ///
 /// # Errors
 /// [`Error::Internal`] when the claims cannot be written as JSON, which their types rule out.
-pub fn session(ring: &KeyRing, session: Session, now: UnixMs) -> Result<Token, Error> {
+pub fn session(
+    ring: &KeyRing,
+    session: Session,
+    life: &SessionLife,
+    now: UnixMs,
+) -> Result<Token, Error> {
+    let ends = now.plus(life.idle).min(session.began.plus(life.total));
     let claims = SessionClaims {
         aud: SESSION_AUDIENCE.into(),
+        sid: BASE64_URL_SAFE_NO_PAD.encode(session.id.0),
+        began: session.began.as_secs(),
         uid: session.uid.0,
         epoch: session.epoch,
         iat: now.as_secs(),
-        exp: now.plus(SESSION_LIFE).as_secs(),
+        exp: ends.as_secs(),
     };
     sign(ring, Use::Session, &claims)
 }
 
-/// Makes a phoneInfo ticket.
+/// Makes a phoneInfo ticket. It shows nothing of the account: its number is masked, and all tickets for a
+/// country's phones have one length.
 ///
 /// # Errors
 /// [`Error::Internal`] when the claims cannot be written as JSON, which their types rule out.
 pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token, Error> {
+    let country = info.phone.country().to_string();
+    let width = MOST_DIGITS - country.len();
+    let account = masked(
+        ring,
+        ring.active(),
+        info.challenge,
+        info.uid.map_or(0, |uid| uid.0),
+    );
+    let account = account.ok_or_else(|| Error::Internal("no active key".into()))?;
     let claims = PhoneInfoClaims {
         aud: PHONE_INFO_AUDIENCE.into(),
         purpose: info.purpose,
-        country: info.phone.country().to_string(),
-        phone: info.phone.national().to_owned(),
-        uid: info.uid,
+        phone: format!("{:-<width$}", info.phone.national()),
+        country,
+        account: format!("{account:016x}"),
         challenge: BASE64_URL_SAFE_NO_PAD.encode(info.challenge.0),
         exp: now.plus(PHONE_INFO_LIFE).as_secs(),
     };
@@ -137,12 +180,15 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
 /// # Errors
 /// [`Error::TokenInvalid`] without a valid signature of ours; [`Error::TokenExpired`].
 pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, Error> {
-    let claims: SessionClaims =
-        verify(ring, Use::Session, SESSION_AUDIENCE, text).ok_or(Error::TokenInvalid)?;
+    let (claims, _) = verify::<SessionClaims>(ring, Use::Session, SESSION_AUDIENCE, text)
+        .ok_or(Error::TokenInvalid)?;
     if claims.exp <= now.as_secs() {
         return Err(Error::TokenExpired);
     }
+    let id = sixteen_bytes(&claims.sid).ok_or(Error::TokenInvalid)?;
     Ok(Session {
+        id: SessionId(id),
+        began: UnixMs(claims.began * 1000),
         uid: Uid(claims.uid),
         epoch: claims.epoch,
     })
@@ -159,23 +205,40 @@ pub fn read_phone_info(
     purpose: Purpose,
     now: UnixMs,
 ) -> Result<PhoneInfo, Error> {
-    let claims: PhoneInfoClaims =
-        verify(ring, Use::PhoneInfo, PHONE_INFO_AUDIENCE, text).ok_or(Error::PhoneInfoInvalid)?;
+    let (claims, kid) = verify::<PhoneInfoClaims>(ring, Use::PhoneInfo, PHONE_INFO_AUDIENCE, text)
+        .ok_or(Error::PhoneInfoInvalid)?;
     if claims.purpose != purpose {
         return Err(Error::PhoneInfoInvalid);
     }
     if claims.exp <= now.as_secs() {
         return Err(Error::CodeExpired { retry_after: None });
     }
-    let phone = Phone::from_parts(&claims.country, &claims.phone);
-    let challenge_bytes = BASE64_URL_SAFE_NO_PAD.decode(&claims.challenge).ok();
-    let challenge = challenge_bytes.and_then(|bytes| bytes.try_into().ok());
+    let phone = Phone::from_parts(&claims.country, claims.phone.trim_end_matches(FILLER));
+    let challenge = sixteen_bytes(&claims.challenge).map(ChallengeId);
+    let challenge = challenge.ok_or(Error::PhoneInfoInvalid)?;
+    let account = u64::from_str_radix(&claims.account, 16).ok();
+    let account = account.and_then(|account| masked(ring, &kid, challenge, account));
+    let account = account.ok_or(Error::PhoneInfoInvalid)?;
     Ok(PhoneInfo {
         purpose,
         phone: phone.ok_or(Error::PhoneInfoInvalid)?,
-        uid: claims.uid,
-        challenge: ChallengeId(challenge.ok_or(Error::PhoneInfoInvalid)?),
+        uid: (account != 0).then_some(Uid(account)),
+        challenge,
     })
+}
+
+/// Masks an account's number, or unmasks it, with bits that only we can derive from the challenge: so a
+/// ticket tells nobody whether there is an account, nor which. `None` when the ring has no such key.
+fn masked(ring: &KeyRing, kid: &str, challenge: ChallengeId, account: u64) -> Option<u64> {
+    let mac = ring.mac(kid, Use::Account, &challenge.0)?;
+    let mut first_eight = [0; 8];
+    first_eight.copy_from_slice(&mac.as_ref()[..8]);
+    Some(account ^ u64::from_be_bytes(first_eight))
+}
+
+fn sixteen_bytes(encoded: &str) -> Option<[u8; 16]> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    bytes.try_into().ok()
 }
 
 /// How long a reset token is valid (dialect B).
@@ -208,14 +271,14 @@ fn sign(ring: &KeyRing, usage: Use, claims: &impl Serialize) -> Result<Token, Er
         .map_err(|error| Error::Internal(format!("signing failed: {error}")))
 }
 
-/// The claims of a token; `None` unless a key of the ring signed it for this use and audience. The
-/// caller has to compare the expiry.
+/// The claims of a token, and the id of the key that signed it; `None` unless that is a key of the ring,
+/// for this use and audience. The caller has to compare the expiry.
 fn verify<C: DeserializeOwned>(
     ring: &KeyRing,
     usage: Use,
     audience: &str,
     text: &str,
-) -> Option<C> {
+) -> Option<(C, String)> {
     let kid = jsonwebtoken::decode_header(text).ok()?.kid?;
     let subkey = ring.subkey(&kid, usage)?;
     let mut validation = Validation::new(Algorithm::HS256);
@@ -224,7 +287,7 @@ fn verify<C: DeserializeOwned>(
     validation.set_required_spec_claims(&["aud"]);
     let key = DecodingKey::from_secret(&subkey);
     let token = jsonwebtoken::decode::<C>(text, &key, &validation).ok()?;
-    Some(token.claims)
+    Some((token.claims, kid))
 }
 
 #[cfg(test)]
@@ -281,11 +344,7 @@ mod tests {
     #[test]
     fn a_session_token_or_a_changed_ticket_is_no_valid_ticket() {
         let ring = ring("k1", &[("k1", K1)]);
-        let who = Session {
-            uid: Uid(5),
-            epoch: 0,
-        };
-        let token = session(&ring, who, NOW).unwrap().0;
+        let token = session(&ring, who(), &LIFE, NOW).unwrap().0;
         let ticket = phone_info(&ring, &info(), NOW).unwrap().0;
         let read = |text: &str| read_phone_info(&ring, text, Purpose::Login, NOW);
         assert_eq!(read(&token), Err(Error::PhoneInfoInvalid));
@@ -318,24 +377,85 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_session_token_is_valid_for_thirty_days() {
-        let ring = ring("k1", &[("k1", K1)]);
-        let who = Session {
+    const LIFE: SessionLife = SessionLife {
+        idle: Duration::from_secs(30 * 86_400),
+        total: Duration::from_secs(180 * 86_400),
+    };
+    const DAY_MS: u64 = 86_400_000;
+
+    fn who() -> Session {
+        Session {
+            id: SessionId([9; 16]),
+            began: NOW,
             uid: Uid(5),
             epoch: 7,
-        };
-        let token = session(&ring, who, NOW).unwrap().into_string();
-        let read = |now| read_session(&ring, &token, now);
-        let thirty_days = 30 * 24 * 60 * 60 * 1000;
-        assert_eq!(read(NOW), Ok(who));
-        assert_eq!(read(UnixMs(NOW.0 + thirty_days - 1)), Ok(who));
+        }
+    }
+
+    #[test]
+    fn a_session_lasts_thirty_days_from_its_last_use_and_180_in_all() {
+        let ring = ring("k1", &[("k1", K1)]);
+        let used = |day| session(&ring, who(), &LIFE, UnixMs(NOW.0 + day * DAY_MS)).unwrap();
         let expired = Err(Error::TokenExpired);
-        assert_eq!(read(UnixMs(NOW.0 + thirty_days)), expired);
-        assert_eq!(read(UnixMs(NOW.0 + 2 * thirty_days)), expired);
+        for (used_on, ends_on) in [
+            (0, 30),
+            (29, 59),
+            (149, 179),
+            (150, 180),
+            (151, 180),
+            (179, 180),
+        ] {
+            let token = used(used_on);
+            let read = |now| read_session(&ring, token.as_str(), UnixMs(now));
+            let end = NOW.0 + ends_on * DAY_MS;
+            assert_eq!(read(NOW.0), Ok(who()), "{used_on}");
+            assert_eq!(read(end - 1), Ok(who()), "{used_on}");
+            assert_eq!(read(end), expired, "{used_on}");
+            assert_eq!(read(end + 100 * DAY_MS), expired, "{used_on}");
+        }
         let ticket = phone_info(&ring, &info(), NOW).unwrap();
         let read = read_session(&ring, ticket.as_str(), NOW);
         assert_eq!(read, Err(Error::TokenInvalid));
+    }
+
+    #[test]
+    fn a_ticket_tells_nothing_of_the_account_and_has_one_length_in_a_country() {
+        let ring = ring("k1", &[("k1", K1)]);
+        let claims_of = |info: &PhoneInfo| -> serde_json::Value {
+            let ticket = phone_info(&ring, info, NOW).unwrap();
+            assert_eq!(
+                read_phone_info(&ring, ticket.as_str(), info.purpose, NOW).as_ref(),
+                Ok(info)
+            );
+            let claims = ticket.as_str().split('.').nth(1).unwrap();
+            serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+        };
+        let mut accounts = std::collections::BTreeSet::new();
+        for (n, uid) in [None, Some(1), Some(5), Some(1 << 31), Some((1 << 53) - 1)]
+            .into_iter()
+            .enumerate()
+        {
+            for challenge in 0..20 {
+                let info = PhoneInfo {
+                    uid: uid.map(Uid),
+                    challenge: ChallengeId([20 * n as u8 + challenge; 16]),
+                    ..info()
+                };
+                let claims = claims_of(&info);
+                let account = claims["account"].as_str().unwrap();
+                assert_eq!(account.len(), 16);
+                let high_bits = u64::from_str_radix(account, 16).unwrap() >> 53;
+                assert!(high_bits != 0 || challenge != 0 || uid.is_some());
+                assert!(accounts.insert(account.to_owned()), "{uid:?} {challenge}");
+                assert!(claims.get("uid").is_none());
+            }
+        }
+        let length = |national: &str| {
+            let phone = Phone::from_parts("49", national).unwrap();
+            let info = PhoneInfo { phone, ..info() };
+            phone_info(&ring, &info, NOW).unwrap().as_str().len()
+        };
+        assert_eq!(length("1512345678"), length("15123456789"));
     }
 
     #[test]
@@ -356,10 +476,12 @@ mod tests {
         let ring = ring("k1", &[("k1", K1)]);
         let claims = SessionClaims {
             aud: PHONE_INFO_AUDIENCE.into(),
+            sid: BASE64_URL_SAFE_NO_PAD.encode([9; 16]),
+            began: NOW.as_secs(),
             uid: 5,
             epoch: 0,
             iat: NOW.as_secs(),
-            exp: NOW.plus(SESSION_LIFE).as_secs(),
+            exp: NOW.as_secs() + 1000,
         };
         let token = sign(&ring, Use::Session, &claims).unwrap();
         let read = read_session(&ring, token.as_str(), NOW);

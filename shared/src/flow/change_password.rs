@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    new_password,
     redeem::{self, HashOnce, Redemption},
     send::{self, Sending, Target},
     session::Presented,
@@ -18,7 +19,7 @@ use crate::{
         purpose::Purpose,
         slot_key::SlotKey,
         time::UnixMs,
-        token::{self, Session, Token},
+        token::{self, Token},
         user::User,
     },
     store::{Key, attempts::AttemptOutcome},
@@ -111,9 +112,13 @@ pub async fn redeem(
                 check_old(app, &user, old, now).await?;
             }
             let (epoch, hash) = (user.epoch, redemption.hash.of(app, change.new)?);
-            let at = Session { uid, epoch };
-            let changed = app.store.change_password(at, hash, &right.spend);
-            Ok(changed.await?.round(|| session.renew(&user)))
+            let changed = app
+                .store
+                .change_password(uid, epoch, hash, &right.spend, now);
+            Ok(changed.await?.round(|| {
+                session.renew(&user);
+                new_password::was_set(app, uid);
+            }))
         },
     )
     .await

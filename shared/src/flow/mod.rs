@@ -6,6 +6,7 @@ pub mod change_phone;
 mod hiding;
 pub mod import;
 pub mod login;
+mod new_password;
 mod race;
 pub mod recover;
 mod redeem;

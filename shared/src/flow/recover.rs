@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     hiding::Hiding,
+    new_password,
     race::{Round, until_won},
     redeem::{self, HashOnce, Redemption},
     send::{self, Sending, Target},
@@ -114,6 +115,7 @@ pub async fn verify(
             let reset = Reset {
                 uid: uid.ok_or(expired.clone())?,
                 phone: right.phone.clone(),
+                issued_at: now,
                 expires_at: now.plus(RESET_LIFE),
                 spent: false,
             };
@@ -136,7 +138,7 @@ pub async fn verify(
 /// [`Error::ResetTokenExpired`], for an unknown name too; [`Error::ResetTokenInvalid`],
 /// [`Error::UserDisabled`], [`Error::Internal`].
 pub async fn change(
-    app: &App,
+    app: &Arc<App>,
     name: &Name,
     token: &str,
     new: &Password,
@@ -154,8 +156,11 @@ pub async fn change(
             return Err(expired.clone());
         }
         let hash = hash.of(app, new)?;
-        match app.store.redeem_reset(token, &reset, hash).await? {
-            ResetOutcome::Done => Ok(Round::Won(())),
+        match app.store.redeem_reset(token, &reset, hash, now).await? {
+            ResetOutcome::Done => {
+                new_password::was_set(app, reset.uid);
+                Ok(Round::Won(()))
+            }
             ResetOutcome::Raced => Ok(Round::Lost),
             ResetOutcome::Unreachable => Err(why_unreachable(app, &reset, expired.clone()).await?),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    new_password,
     redeem::{self, HashOnce, Redemption, no_check},
     send,
 };
@@ -71,8 +72,10 @@ pub async fn redeem(
         |right, ()| async move {
             right.account(uid, info)?;
             let (phone, hash) = (&info.phone, redemption.hash.of(app, new)?);
-            let reset = app.store.reset_password(uid, phone, hash, &right.spend);
-            Ok(reset.await?.round(|| ()))
+            let reset = app
+                .store
+                .reset_password(uid, phone, hash, &right.spend, now);
+            Ok(reset.await?.round(|| new_password::was_set(app, uid)))
         },
     )
     .await

@@ -7,9 +7,10 @@ use crate::{
     domain::{
         error::Error,
         time::UnixMs,
-        token::{self, Session, Token},
+        token::{self, Session, SessionId, Token},
         user::{Uid, User},
     },
+    random,
     store::{Key, Seen},
 };
 
@@ -68,9 +69,10 @@ impl Presented {
 
     /// Continues this session at the account's next epoch, which revokes all others.
     pub(super) fn renew(&self, user: &User) {
-        self.set(Some(Session {
-            uid: user.uid,
+        let session = self.claims.as_ref().ok();
+        self.set(session.map(|session| Session {
             epoch: user.epoch + 1,
+            ..*session
         }));
     }
 
@@ -92,7 +94,7 @@ impl Presented {
             account(app, self).await?;
         }
         let session = self.honoured().ok_or(Error::TokenInvalid)?;
-        token::session(&app.config.keys, session, now)
+        token::session(&app.config.keys, session, &app.config.session_life, now)
     }
 }
 
@@ -108,12 +110,14 @@ pub async fn account(app: &App, session: &Presented) -> Result<User, Error> {
 /// Starts a session of an account. Returns the account and the session token.
 ///
 /// # Errors
-/// [`Error::Internal`] when the ring cannot sign, which its construction rules out.
+/// [`Error::Internal`] without randomness.
 pub(super) fn start(app: &App, user: User, now: UnixMs) -> Result<(User, Token), Error> {
     let session = Session {
+        id: SessionId(random::bytes()?),
+        began: UnixMs(now.as_secs() * 1000),
         uid: user.uid,
         epoch: user.epoch,
     };
-    let token = token::session(&app.config.keys, session, now)?;
+    let token = token::session(&app.config.keys, session, &app.config.session_life, now)?;
     Ok((user, token))
 }

@@ -9,7 +9,7 @@ use super::{
     item::primary_key,
     recent_events::RecentEvents,
 };
-use crate::domain::{error::Error, time::UnixMs, window::Limit};
+use crate::domain::{error::Error, time::UnixMs, user::Uid, window::Limit};
 
 /// How counting a password attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,31 @@ impl Store {
     ) -> Result<(), Error> {
         self.remove_event(&attempts(owner, &[limit]), counted_at)
             .await
+    }
+}
+
+impl Store {
+    /// Removes all attempts at the password of an account, which has a new one: the old guesses say
+    /// nothing of it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn forget_attempts(&self, uid: Uid, limit: Limit) -> Result<(), Error> {
+        let limits = [limit];
+        let attempts = attempts(&uid.0.to_string(), &limits);
+        let marks: Vec<String> = (0..limit.events).map(|n| format!("s{n}")).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.codes)
+            .set_key(Some(primary_key(attempts.pk)))
+            .update_expression(format!("REMOVE {}", marks.join(", ")))
+            .condition_expression("attribute_exists(pk)");
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition(&error) => Ok(()),
+            Err(error) => Err(failed("UpdateItem", &error)),
+        }
     }
 }
 

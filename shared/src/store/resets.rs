@@ -1,6 +1,8 @@
 //! Reset tokens: `reset#<hash>`. The item is named by the token's hash, so the table does not hold the
 //! token.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,8 @@ pub struct Reset {
     pub uid: Uid,
     /// The phone its code was sent to. The token dies when the account moves to another phone.
     pub phone: Phone,
+    /// When it was issued.
+    pub issued_at: UnixMs,
     /// It is refused from this moment on.
     pub expires_at: UnixMs,
     /// It has been redeemed.
@@ -37,9 +41,12 @@ pub enum ResetOutcome {
     Done,
     /// Another write came first: read and decide again.
     Raced,
-    /// The account is not active, or no longer at the token's phone.
+    /// The account is not active or no longer at the token's phone, or its password has been set since.
     Unreachable,
 }
+
+/// The most that the clocks of two functions differ.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 
 #[derive(Serialize, Deserialize)]
 struct ResetItem {
@@ -47,6 +54,7 @@ struct ResetItem {
     uid: Uid,
     country: String,
     phone: String,
+    issued_ms: UnixMs,
     expires_ms: UnixMs,
     spent: bool,
     ttl: u64,
@@ -59,6 +67,7 @@ impl ResetItem {
             uid: reset.uid,
             country: reset.phone.country().to_string(),
             phone: reset.phone.national().to_owned(),
+            issued_ms: reset.issued_at,
             expires_ms: reset.expires_at,
             spent: reset.spent,
             ttl: reset.expires_at.plus(TTL_MARGIN).as_secs(),
@@ -69,6 +78,7 @@ impl ResetItem {
         Ok(Reset {
             uid: self.uid,
             phone: parse_phone(&self.country, &self.phone)?,
+            issued_at: self.issued_ms,
             expires_at: self.expires_ms,
             spent: self.spent,
         })
@@ -128,7 +138,8 @@ impl Store {
     }
 
     /// Changes a forgotten password and raises the epoch, in one transaction that spends the reset
-    /// token. The account must be active and at the token's phone.
+    /// token. The account must be active and at the token's phone, and its password not set since the
+    /// token was issued.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -137,6 +148,7 @@ impl Store {
         token: &ResetHash,
         reset: &Reset,
         hash: &PasswordHash,
+        now: UnixMs,
     ) -> Result<ResetOutcome, Error> {
         let spend = Update::builder()
             .table_name(&self.codes)
@@ -146,12 +158,14 @@ impl Store {
             .expression_attribute_values(":spent", AttributeValue::Bool(true))
             .expression_attribute_values(":unspent", AttributeValue::Bool(false));
         let spend = spend.build().map_err(unbuildable)?;
-        let reachable = AccountCondition::ActiveAtPhone {
+        let unchanged = AccountCondition::ActiveAtPhoneUnchanged {
             phone: &reset.phone,
+            // Functions' clocks may differ a little.
+            since: reset.issued_at.before(CLOCK_DIFFERENCE),
         };
         let writes = vec![
             TransactWriteItem::builder().update(spend).build(),
-            self.set_password(reset.uid, hash, reachable)?,
+            self.set_password(reset.uid, hash, unchanged, now)?,
         ];
         Ok(match self.transact(writes).await? {
             Transaction::Done => ResetOutcome::Done,

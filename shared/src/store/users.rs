@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,6 @@ use crate::domain::{
     password::PasswordHash,
     phone::Phone,
     time::UnixMs,
-    token::Session,
     user::{Name, Uid, User},
 };
 
@@ -61,6 +61,8 @@ pub(super) enum AccountCondition<'a> {
     ActiveAtEpoch { epoch: u64 },
     /// It is active and has this phone.
     ActiveAtPhone { phone: &'a Phone },
+    /// The same, and its password has not been set since then.
+    ActiveAtPhoneUnchanged { phone: &'a Phone, since: UnixMs },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -239,22 +241,23 @@ impl Store {
         }
     }
 
-    /// Changes the password of the account that a session speaks for and raises its epoch, in one
+    /// Changes the password of an account that is still at this epoch and raises the epoch, in one
     /// transaction that spends the code.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn change_password(
         &self,
-        session: Session,
+        uid: Uid,
+        epoch: u64,
         hash: &PasswordHash,
         spend: &SlotMove<'_>,
+        now: UnixMs,
     ) -> Result<Outcome, Error> {
-        let Session { uid, epoch } = session;
         let condition = AccountCondition::ActiveAtEpoch { epoch };
         let writes = vec![
             self.put_slot(spend)?,
-            self.set_password(uid, hash, condition)?,
+            self.set_password(uid, hash, condition, now)?,
         ];
         self.transact(writes).await.map(Transaction::outcome)
     }
@@ -270,17 +273,18 @@ impl Store {
         phone: &Phone,
         hash: &PasswordHash,
         spend: &SlotMove<'_>,
+        now: UnixMs,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtPhone { phone };
         let writes = vec![
             self.put_slot(spend)?,
-            self.set_password(uid, hash, condition)?,
+            self.set_password(uid, hash, condition, now)?,
         ];
         self.transact(writes).await.map(Transaction::outcome)
     }
 
-    /// Moves an account to another phone, which must be free, in one transaction that spends the code.
-    /// Sessions go on.
+    /// Moves an account from the phone it was read with to another, which must be free, in one transaction
+    /// that spends the code. Sessions go on.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -292,13 +296,20 @@ impl Store {
     ) -> Result<MoveOutcome, Error> {
         let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
         let (condition, mut values) = unchanged.expression();
-        values.insert(":country".to_owned(), text(to.country().to_string()));
-        values.insert(":phone".to_owned(), text(to.national()));
+        let at_phone = match &user.phone {
+            Some(from) => {
+                values.insert(":from_country".to_owned(), text(from.country().to_string()));
+                values.insert(":from_phone".to_owned(), text(from.national()));
+                "country = :from_country AND phone = :from_phone"
+            }
+            None => "attribute_not_exists(phone)",
+        };
+        values.extend(phone_values(to));
         let update = Update::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(user.uid))))
             .update_expression("SET country = :country, phone = :phone")
-            .condition_expression(condition)
+            .condition_expression(format!("{condition} AND {at_phone}"))
             .expression_attribute_names("#status", "status")
             .set_expression_attribute_values(Some(values));
         let update = update.build().map_err(unbuildable)?;
@@ -384,20 +395,22 @@ impl Store {
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
-    /// Sets an account's password and raises its epoch, as a part of a transaction.
+    /// Sets an account's password at `now` and raises its epoch, as a part of a transaction.
     pub(super) fn set_password(
         &self,
         uid: Uid,
         hash: &PasswordHash,
         condition: AccountCondition<'_>,
+        now: UnixMs,
     ) -> Result<TransactWriteItem, Error> {
         let (condition, mut values) = condition.expression();
+        values.insert(":now".to_owned(), number(now.0));
         values.insert(":password".to_owned(), text(hash.as_str()));
         values.insert(":one".to_owned(), number(1));
         let update = Update::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(uid))))
-            .update_expression("SET password = :password, epoch = epoch + :one")
+            .update_expression("SET password = :password, password_ms = :now, epoch = epoch + :one")
             .condition_expression(condition)
             .expression_attribute_names("#status", "status")
             .set_expression_attribute_values(Some(values));
@@ -418,13 +431,26 @@ impl AccountCondition<'_> {
                 "#status = :active AND epoch = :epoch"
             }
             Self::ActiveAtPhone { phone } => {
-                values.insert(":country".to_owned(), text(phone.country().to_string()));
-                values.insert(":phone".to_owned(), text(phone.national()));
+                values.extend(phone_values(phone));
                 "#status = :active AND country = :country AND phone = :phone"
+            }
+            Self::ActiveAtPhoneUnchanged { phone, since } => {
+                values.extend(phone_values(phone));
+                values.insert(":since".to_owned(), number(since.0));
+                "#status = :active AND country = :country AND phone = :phone AND \
+                 (attribute_not_exists(password_ms) OR password_ms < :since)"
             }
         };
         (condition, values)
     }
+}
+
+/// `:country` and `:phone` of an expression.
+fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
+    [
+        (":country".to_owned(), text(phone.country().to_string())),
+        (":phone".to_owned(), text(phone.national())),
+    ]
 }
 
 fn user_pk(uid: Uid) -> String {

@@ -122,28 +122,6 @@ async fn an_account_without_a_password_gets_one() {
 }
 
 #[tokio::test]
-async fn a_reset_does_not_lift_the_lock_of_wrong_passwords_and_sms_still_logs_in() {
-    scenario(async |app| {
-        for _ in 0..10 {
-            let answer = app.log_in_with_password("eric", "wrong-password").await;
-            assert_eq!(answer.status, 400);
-        }
-        let (ticket, code) = app.reset_code(ERIC).await;
-        let answer = app.reset_password(&ticket, &code, NEW).await;
-        answer.assert_ok(&json!(true));
-        let answer = app.log_in_with_password("eric", NEW).await;
-        answer.assert_refused(LOGIN_FAILED);
-        assert!(answer.retry_after().is_some());
-        let (ticket, code) = app.login_code(ERIC).await;
-        let answer = app.log_in(&ticket, &code).await;
-        answer.assert_ok_with_token(&eric());
-        app.wait(24 * 3600);
-        app.session_of("eric", NEW).await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn code_not_valid_when_it_is_another_accounts() {
     scenario(async |app| {
         let (ticket, code) = app.reset_code(ERIC).await;

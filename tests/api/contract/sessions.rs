@@ -21,6 +21,31 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 const DAY: u64 = 24 * 3600;
 
 #[tokio::test]
+async fn a_session_that_is_used_lasts_180_days_in_all_or_as_long_as_is_configured() {
+    let configured = [("SESSION_IDLE_DAYS", "7"), ("SESSION_DAYS", "20")];
+    for (environment, idle, total) in [(&[][..], 30, 180), (&configured[..], 7, 20)] {
+        scenario_with(environment, async |app| {
+            let began = app.session_of_eric().await;
+            let mut session = began.clone();
+            let mut day = 0;
+            while day + idle - 1 < total {
+                app.wait((idle - 1) * DAY);
+                day += idle - 1;
+                session = app.info(&session).await.assert_ok_with_token(&eric());
+            }
+            app.info(&began).await.assert_invalid_token();
+            app.wait((total - day) * DAY - 1);
+            let last = app.info(&session).await.assert_ok_with_token(&eric());
+            app.wait(1);
+            for token in [&session, &last] {
+                app.info(token).await.assert_invalid_token();
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_taken_from_authorization_then_token_then_the_body() {
     scenario(async |app| {
         let his = app.session_of_eric().await;

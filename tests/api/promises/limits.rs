@@ -4,10 +4,54 @@ use std::time::Duration;
 
 use shared::domain::window::{Limit, Window};
 
-use crate::support::{ERIC, message::CODE_NOT_VALID, scenario, scenario_with, wrong};
+use crate::support::{
+    ERIC, ERIC_PASSWORD, TestApp, message::CODE_NOT_VALID, scenario, scenario_with, wrong,
+};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
+
+#[tokio::test]
+async fn a_password_set_by_sms_opens_at_once_however_many_were_wrong_before() {
+    scenario(async |app| {
+        let guess = async |app: &TestApp| {
+            for _ in 0..11 {
+                app.log_in_with_password("eric", "wrong-password").await;
+            }
+        };
+        guess(app).await;
+        let refused = app.log_in_with_password("eric", ERIC_PASSWORD).await;
+        assert_eq!(refused.body["code"], "USER_LOGIN_FAILED");
+        let (ticket, code) = app.reset_code(ERIC).await;
+        app.reset_password(&ticket, &code, "password-1").await;
+        let session = app.session_of("eric", "password-1").await;
+        guess(app).await;
+        let (ticket, code) = app.change_password_code(&session).await;
+        app.change_password(&session, &ticket, &code, "password-2")
+            .await;
+        app.session_of("eric", "password-2").await;
+        guess(app).await;
+        app.wait(3600);
+        let token = app.reset_token("eric", ERIC).await;
+        app.change_passwd("eric", &token, "Wachtwoord3").await;
+        app.session_of("eric", "Wachtwoord3").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reset_token_ends_with_the_password_that_it_was_to_replace() {
+    scenario(async |app| {
+        let token = app.reset_token("eric", ERIC).await;
+        app.wait(3);
+        let (ticket, code) = app.reset_code(ERIC).await;
+        app.reset_password(&ticket, &code, "password-1").await;
+        let refused = app.change_passwd("eric", &token, "Wachtwoord2").await;
+        refused.assert_b(8014, "令牌已过期");
+        app.session_of("eric", "password-1").await;
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn sends_are_limited_to_five_an_hour_and_ten_a_day_with_the_exact_wait() {

@@ -514,6 +514,39 @@ async fn an_account_moved_to_two_numbers_at_once_has_one_of_them_and_no_other() 
     .await;
 }
 
+#[tokio::test]
+async fn an_account_without_a_phone_moved_to_two_numbers_at_once_has_one_of_them_and_no_other() {
+    scenario(async |app| {
+        let carol = json!({"name": "carol", "password": "a-password"});
+        let event = serde_json::from_value(json!({ "users": [carol] })).unwrap();
+        let import = import_users::handle(app.function_app("import-users"), event, app.clock.now());
+        app.observed("import-users", import).await.unwrap();
+        let session = app.session_of("carol", "a-password").await;
+        let numbers = ["13900139201", "13900139202"];
+        let codes = [
+            app.phone_change_code(&session, numbers[0]).await,
+            app.phone_change_code(&session, numbers[1]).await,
+        ];
+        // Both have read the account without a phone before either writes.
+        app.dynamodb.break_it(Fault::Gathers {
+            operation: "TransactWriteItems",
+            requests: 2,
+        });
+        let (first, second) = futures_util::future::join(
+            app.change_phone(&session, numbers[0], &codes[0]),
+            app.change_phone(&session, numbers[1], &codes[1]),
+        )
+        .await;
+        first.assert_c_success();
+        second.assert_c_success();
+        let phone = phone_of(app, &session).await;
+        let mut keys = app.user_keys().await;
+        keys.retain(|key| key.starts_with("phone#+86139"));
+        assert_eq!(keys, [format!("phone#+86{phone}")]);
+    })
+    .await;
+}
+
 /// An account's phone, as its session reads it.
 async fn phone_of(app: &TestApp, session: &str) -> String {
     let answer = app.info(session).await;

@@ -22,7 +22,8 @@ pub async fn scenario_with(environment: &[(&str, &str)], test: impl AsyncFnOnce(
     app.create_user_with(5, "eric", ERIC, Some(ERIC_PASSWORD))
         .await;
     app.create_user(6, "mary", MARY).await;
-    test(&app).await;
+    // On the heap: unoptimised, the futures of some tests would fill a thread's stack.
+    Box::pin(test(&app)).await;
     app.dynamodb.mend().await;
     permissions::assert_permitted(&app.calls());
     log::assert_attributed(&app.namespace);

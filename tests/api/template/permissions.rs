@@ -23,7 +23,7 @@ async fn no_function_has_a_permission_that_it_does_not_use() {
         app.sns.break_it(Fault::Refuses);
         send_every_code(app, &session).await;
         app.sns.mend().await;
-        use_every_function(app).await;
+        Box::pin(use_every_function(app)).await;
         used.extend(listed(&needed(&app.calls())));
     })
     .await;
