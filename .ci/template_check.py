@@ -254,6 +254,14 @@ def parameters_of(function, template):
     return names & set(template["Parameters"])
 
 
+def check_import(template):
+    """API Gateway warns of servers without a url, which is how SAM writes DisableExecuteApiEndpoint."""
+    for name, api in of_type(template["Resources"], "AWS::ApiGatewayV2::Api").items():
+        fails = api.get("FailOnWarnings") is True
+        warns = any("url" not in server for server in api["Body"].get("servers", []))
+        check(not (fails and warns), f"{name}: its import would fail on a warning")
+
+
 def check_traffic_shifting(template):
     for name, group in of_type(template["Resources"], "AWS::CodeDeploy::DeploymentGroup").items():
         alarms = [alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]]
@@ -330,6 +338,7 @@ def main():
     check_references(template)
     check_cycles(template)
     check_versions(template)
+    check_import(template)
     check_traffic_shifting(template)
     check_delivery_filters(resources)
     print("\n".join(faults) or "template.yaml is sound")
