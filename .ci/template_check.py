@@ -1,30 +1,40 @@
-"""Checks of template.yaml what linters don't know: least permissions and protection.
+"""Checks of template.yaml what linters don't know: least permissions, protection, and that its optional parts work.
 
-It reads what AWS would: the template after SAM's transform, with Globals merged and roles made. Needs the
-Python of aws-sam-cli (SAM's translator and YAML reader come with it). That functions, crates, routes, events
+It reads what AWS would: the template after SAM's transform (transformed.py). That functions, crates, routes, events
 and permissions agree is checked by `cargo test` (tests/api/template).
 """
 
 import json
-import pathlib
+import re
 import sys
 
 from samcli.commands.deploy.auth_utils import auth_per_resource
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
-from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
+from transformed import ANSWERS, EVERYTHING, SOURCE, Evaluator, listed, of_type, source, transformed
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-# SAM gives every role the first for its logs, and the second where tracing is on.
+# SAM gives every function's role the first for its logs, and the second where tracing is a property. CodeDeploy's role
+# has the third.
 AWS_POLICIES = {
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
+    "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambda",
 }
 # The one permission that no list of resources can express: phone numbers have no ARN.
 PHONE_NUMBERS = {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}
-# A key policy that lets the account's IAM policies decide; its "*" is the key itself.
+SMS_REGION = {"Fn::If": ["HasSmsRegion", {"Ref": "SmsRegion"}, {"Ref": "AWS::Region"}]}
+# The one denial: the operator's items are nobody else's.
+OPERATORS_ITEMS = {
+    "Effect": "Deny",
+    "Resource": {"Fn::GetAtt": ["CodesTable", "Arn"]},
+    "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+    "Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["control#*"]}},
+}
+# Functions that may write them: none yet.
+OPERATORS_FUNCTIONS = set()
+# The key policy: the account's IAM policies decide, and CloudWatch Logs may use it for SNS's delivery logs. Its "*" is
+# the key itself.
 ACCOUNT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+LOGS = {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}}
 
 faults = []
 
@@ -32,28 +42,6 @@ faults = []
 def check(holds, fault):
     if not holds:
         faults.append(fault)
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
-class NoManagedPolicies:
-    """The template names managed policies by ARN or reference, so SAM has none to look up."""
-
-    def load(self):
-        return {}
-
-
-def transformed(template):
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # the translator comes after the upload
-    return transform(template, {}, NoManagedPolicies())["Resources"]
-
-
-def of_type(resources, kind):
-    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
 
 
 ## Permissions
@@ -72,7 +60,10 @@ def statements(resources):
 
 
 def check_statement(where, statement):
-    check(statement.get("Effect") == "Allow", f"{where}: a statement that doesn't allow")
+    if statement.get("Effect") == "Deny":
+        check(where == "EveryFunction" and statement == OPERATORS_ITEMS, f"{where}: an unexpected denial {statement}")
+        return
+    check(statement.get("Effect") == "Allow", f"{where}: a statement that neither allows nor denies")
     check("Action" in statement, f"{where}: NotAction allows what nobody listed")
     actions = listed(statement.get("Action", []))
     for action in actions:
@@ -80,16 +71,25 @@ def check_statement(where, statement):
     if "NotResource" in statement:
         only_sms = actions == ["sns:Publish"] and statement["NotResource"] == PHONE_NUMBERS
         check(only_sms, f"{where}: {actions} on everything but {statement['NotResource']}")
+        in_one_region = statement.get("Condition") == {"StringEquals": {"aws:RequestedRegion": SMS_REGION}}
+        check(in_one_region, f"{where}: sns:Publish in other regions too")
         return
     check("sns:Publish" not in actions, f"{where}: sns:Publish to something that is no phone number")
     for resource in listed(statement["Resource"]):
-        check("*" not in json.dumps(resource), f"{where}: {actions} on resource {resource}")
+        adopted = isinstance(resource, dict) and "Fn::If" in resource
+        check(adopted or "*" not in json.dumps(resource), f"{where}: {actions} on resource {resource}")
 
 
-def check_managed_policies(resources):
+def check_roles(resources):
     for name, role in of_type(resources, "AWS::IAM::Role").items():
-        for policy in role["ManagedPolicyArns"]:
+        for policy in role.get("ManagedPolicyArns", []):
             check(isinstance(policy, dict) or policy in AWS_POLICIES, f"{name}: policy {policy}")
+    for name, function in of_type(resources, "AWS::Lambda::Function").items():
+        policies = resources[function["Role"]["Fn::GetAtt"][0]]["Properties"]["ManagedPolicyArns"]
+        is_denied = {"Ref": "EveryFunction"} in policies
+        check(is_denied or name in OPERATORS_FUNCTIONS, f"{name}: lacks EveryFunction, so it could write control#...")
+    denials = [statement for _, statement in statements(resources) if statement.get("Effect") == "Deny"]
+    check(len(denials) == 1, f"{len(denials)} denials; the one of control#... is expected")
 
 
 ## Protection
@@ -97,7 +97,8 @@ def check_managed_policies(resources):
 
 def check_protection(resources):
     for name, table in of_type(resources, "AWS::DynamoDB::Table").items():
-        check(table.get("SSESpecification", {}).get("SSEEnabled") is True, f"{name}: not encrypted")
+        # Without a specification DynamoDB encrypts with its own key; with one, KMS costs something for each request.
+        check("SSESpecification" not in table, f"{name}: a key that is not DynamoDB's own needs a reason")
     users, codes = resources["UsersTable"], resources["CodesTable"]
     recovery = users["Properties"].get("PointInTimeRecoverySpecification", {})
     check(recovery.get("PointInTimeRecoveryEnabled") is True, "UsersTable: no point-in-time recovery")
@@ -109,9 +110,13 @@ def check_protection(resources):
     for name, key in of_type(resources, "AWS::KMS::Key").items():
         check(key.get("EnableKeyRotation") is True, f"{name}: no rotation")
         for statement in listed(key["KeyPolicy"]["Statement"]):
-            check(statement.get("Principal") == ACCOUNT, f"{name}: its policy names {statement.get('Principal')}")
+            principal = statement.get("Principal")
+            for_logs = principal == LOGS and "kms:EncryptionContext:aws:logs:arn" in json.dumps(statement["Condition"])
+            check(principal == ACCOUNT or for_logs, f"{name}: its policy names {principal}")
     for name, log in of_type(resources, "AWS::Logs::LogGroup").items():
         check("RetentionInDays" in log, f"{name}: kept for ever")
+        holds_phones = "DirectPublishToPhoneNumber" in json.dumps(log["LogGroupName"])
+        check("KmsKeyId" in log or not holds_phones, f"{name}: holds phone numbers and is not encrypted by our key")
     for name, stage in of_type(resources, "AWS::ApiGatewayV2::Stage").items():
         for settings in [stage.get("DefaultRouteSettings", {}), *stage.get("RouteSettings", {}).values()]:
             limits = {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
@@ -123,21 +128,222 @@ def check_protection(resources):
 
 def check_guided_deployment():
     """`sam deploy --guided` takes a route that doesn't say who may call it for a mistake unless one answers y."""
-    stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"))
+    stacks, _ = SamLocalStackProvider.get_stacks(str(SOURCE))
     for name, is_told in auth_per_resource(stacks):
         check(is_told, f"{name}: sam deploy --guided would ask whether it may go without authentication")
 
 
+def check_rules(template):
+    """The rules outlive the transform, and stop what they should stop and nothing else."""
+    for change, stops in [
+        ({}, 0),
+        ({"TrustedProxies": "1"}, 1),
+        ({"TrustedProxies": "1", "RequireOriginSecret": "true"}, 0),
+        ({"RequireOriginSecret": "true"}, 0),
+        ({"DomainName": "api.example.com"}, 1),
+        ({"DomainName": "api.example.com", "CertificateArn": "arn"}, 0),
+        ({"DisableDefaultEndpoint": "true"}, 1),
+        ({"DisableDefaultEndpoint": "true", "DomainName": "api.example.com", "CertificateArn": "arn"}, 0),
+        ({"TrustedProxies": "2", "DisableDefaultEndpoint": "true"}, 2),
+    ]:
+        broken = list(Evaluator(template, ANSWERS | change).broken_rules())
+        check(len(broken) == stops, f"with {change} the rules stop for {broken or 'nothing'}; {stops} were expected")
+
+
+def check_conditions(template):
+    """What is made with which parameters."""
+    deliveries = {"DeliveryLog", "FailureLog", "DeliveryLogRole", "UndeliveredAlarm", "SpendNearLimitAlarm"}
+    for change, made, not_made in [
+        ({}, {"UsersTable", "AlarmTopic"} | deliveries, {"ApiDomain", "OriginSecret"}),
+        ({"AlarmEmail": "none"}, {"ServerErrorsAlarm"}, {"AlarmTopic"}),
+        ({"AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:ours"}, set(), {"AlarmTopic"}),
+        ({"UsersTableName": "users-restored"}, {"CodesTable"}, {"UsersTable"}),
+        ({"DeliveryLogs": "false"}, set(), deliveries),
+        ({"SmsRegion": "us-east-1"}, deliveries, set()),
+        ({"SmsRegion": "eu-west-1"}, set(), deliveries),
+        ({"DomainName": "api.example.com"}, {"ApiDomain", "ApiDomainMapping"}, set()),
+        ({"RequireOriginSecret": "true"}, {"OriginSecret"}, set()),
+    ]:
+        resources = set(Evaluator(template, ANSWERS | change).resources())
+        check(made <= resources, f"with {change} {made - resources} is not made")
+        check(not not_made & resources, f"with {change} {not_made & resources} is made")
+
+
+def check_references(template):
+    """What a condition makes is named only where the same condition holds, or CloudFormation stops."""
+    for change in ({}, {"DeliveryLogs": "false", "UsersTableName": "users-restored", "AlarmEmail": "none"}, EVERYTHING):
+        evaluator = Evaluator(template, ANSWERS | change)
+        made = evaluator.resources()
+        missing = set(template["Resources"]) - set(made)
+        for name, resource in made.items():
+            broken = {each for each in references(resource, evaluator) if each in missing}
+            check(not broken, f"with {change} {name} refers to {broken}, which isn't made")
+
+
+def references(value, evaluator=None):
+    """The names that a value refers to; with an evaluator, in the branches that are taken."""
+    if isinstance(value, list):
+        for each in value:
+            yield from references(each, evaluator)
+    if not isinstance(value, dict):
+        return
+    for key, of in value.items():
+        match key:
+            case "Ref":
+                yield of
+            case "Fn::GetAtt":
+                yield of[0] if isinstance(of, list) else of.split(".")[0]
+            case "Fn::Sub":
+                text, own = of if isinstance(of, list) else (of, {})
+                names = {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)\}", text)}
+                yield from names - set(own)
+                yield from references(own, evaluator)
+            case "DependsOn":
+                yield from listed(of)
+            case "Fn::If" if evaluator:
+                yield from references(of[1 if evaluator.condition(of[0]) else 2], evaluator)
+            case _:
+                yield from references(of, evaluator)
+
+
+def check_cycles(template):
+    """CloudFormation refuses circles; an alias refers to its deployment group in UpdatePolicy, where linters don't look."""
+    resources = template["Resources"]
+    after = {name: {each for each in references(of) if each in resources} for name, of in resources.items()}
+    while free := {name for name, needs in after.items() if not needs & after.keys()}:
+        after = {name: needs for name, needs in after.items() if name not in free}
+    check(not after, f"resources that need each other: {sorted(after)}")
+
+
+def check_versions(template):
+    """Whatever changes a function makes another version of it, so the alias never stays with the old one."""
+    resources = template["Resources"]
+    functions, versions = (of_type(resources, f"AWS::Lambda::{kind}") for kind in ("Function", "Version"))
+    for kind in ("AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::CodeDeploy::DeploymentGroup"):
+        count = len(of_type(resources, kind))
+        check(count == len(functions), f"{count} of {kind} for {len(functions)} functions")
+    output = set(references(template["Outputs"]["Versions"]))
+    check(output == set(versions), f"the output Versions differs from the versions: {output ^ set(versions)}")
+
+    # Another text: SAM gives the version another logical ID.
+    changed = source()
+    changed["Globals"]["Function"]["Environment"]["Variables"]["LOG_LEVEL"] = "error"
+    same = set(versions) & set(of_type(transformed(template=changed)["Resources"], "AWS::Lambda::Version"))
+    check(not same, f"another template makes no other version of {sorted(same)}")
+
+    # Another parameter: it is in Configuration, whose contents CloudFormation replaces and never changes. So it gets
+    # another number. The number is in the function, so there is something to publish, and in the version, whose
+    # description CloudFormation replaces too.
+    number = {"Fn::Sub": "configuration ${Configuration}"}
+    for name, properties in {**functions, **versions}.items():
+        check(properties.get("Description") == number, f"{name}: its description doesn't have Configuration's number")
+    configuration = resources["Configuration"]
+    check(configuration["Type"] == "AWS::AppConfig::HostedConfigurationVersion", "Configuration isn't a version")
+    recorded = set(references(configuration["Properties"]["Content"]))
+    read = set().union(*(parameters_of(function, template) for function in functions.values()))
+    check(recorded == read, f"Configuration and the functions' parameters differ: {recorded ^ read}")
+    check({"LoginEnabled", "KeyRingVersion", "Memory", "SmsRegion"} <= recorded, "the check sees no parameters")
+
+
+def parameters_of(function, template):
+    """The parameters that a version of the function depends on, by reference or by condition."""
+    names = set(references({key: of for key, of in function.items() if key != "ReservedConcurrentExecutions"}))
+    for condition in re.findall(r'"Fn::If": \["(\w+)"', json.dumps(function)):
+        if condition != "HasReservedConcurrency":
+            names |= set(references(template["Conditions"][condition]))
+    return names & set(template["Parameters"])
+
+
+def check_import(template):
+    """API Gateway warns of servers without a url, which is how SAM writes DisableExecuteApiEndpoint."""
+    for name, api in of_type(template["Resources"], "AWS::ApiGatewayV2::Api").items():
+        fails = api.get("FailOnWarnings") is True
+        warns = any("url" not in server for server in api["Body"].get("servers", []))
+        check(not (fails and warns), f"{name}: its import would fail on a warning")
+
+
+def check_traffic_shifting(template):
+    for name, group in of_type(template["Resources"], "AWS::CodeDeploy::DeploymentGroup").items():
+        alarms = [alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        by_name = {"Fn::Sub": "${AWS::StackName}-server-errors"}
+        check(alarms == [{"Ref": "InternalErrorsAlarm"}, by_name], f"{name}: watches {alarms}")
+        check("DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], f"{name}: no way back")
+    alarm = template["Resources"]["ServerErrorsAlarm"]["Properties"]
+    check(alarm["AlarmName"] == by_name, f"ServerErrorsAlarm is called {alarm['AlarmName']}, which nothing watches")
+    for kind in source()["Parameters"]["TrafficShifting"]["AllowedValues"]:
+        groups = of_type(transformed(ANSWERS | {"TrafficShifting": kind})["Resources"], "AWS::CodeDeploy::DeploymentGroup")
+        expected = {"Fn::Sub": ["CodeDeployDefault.Lambda${ConfigName}", {"ConfigName": kind}]}
+        check(groups["LoginDeploymentGroup"]["DeploymentConfigName"] == expected, f"SAM doesn't know {kind}")
+
+
+## Delivery logs
+
+# What SNS says in the log of failures, by the metric that counts it. The first ones are documented; SNS has no page for
+# the spend limit's. https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html#sms_stats_delivery_fail_reasons
+RESPONSES = {
+    "Blocked as spam by phone carrier": "UndeliveredBlocked",
+    "Destination is on a blocked list": "UndeliveredBlocked",
+    "Phone carrier has blocked this message": "UndeliveredBlocked",
+    "Phone has blocked SMS": "UndeliveredBlocked",
+    "Phone is on a blocked list": "UndeliveredBlocked",
+    "Invalid phone number": "UndeliveredInvalid",
+    "Message body is invalid": "UndeliveredInvalid",
+    "Phone carrier is currently unreachable/unavailable": "UndeliveredUnreachable",
+    "Phone is currently unreachable/unavailable": "UndeliveredUnreachable",
+    "Phone number is opted out": "UndeliveredOptedOut",
+    "This delivery would exceed max price": "UndeliveredPrice",
+    "Unknown error attempting to reach phone": "UndeliveredOther",
+    "No quota left for account": "UndeliveredSpendLimit",
+    "Something that SNS has never said": "UndeliveredOther",
+}
+
+
+def matches(pattern, entry):
+    """Whether a filter for JSON counts a log entry: comparisons of texts, with * for anything, joined by && or ||."""
+
+    def comparison(match):
+        path, operator, wanted = match.groups()
+        value = entry
+        for field in path.split("."):
+            value = value.get(field, {})
+        wanted = re.escape(wanted).replace(r"\*", ".*")
+        return str((re.fullmatch(wanted, str(value)) is not None) == (operator == "="))
+
+    python = re.sub(r'\$\.([\w.]+) (!?=) "([^"]*)"', comparison, pattern.strip("{} "))
+    return eval(python.replace("&&", "and").replace("||", "or"), {"__builtins__": {}})  # True, False, and, or, ( )
+
+
+def check_delivery_filters(resources):
+    counted = {}
+    for filter in of_type(resources, "AWS::Logs::MetricFilter").values():
+        if filter["LogGroupName"] == {"Ref": "FailureLog"}:
+            counted[filter["MetricTransformations"][0]["MetricName"]] = filter["FilterPattern"]
+    for response, metric in RESPONSES.items():
+        entry = {"status": "FAILURE", "delivery": {"providerResponse": response, "destination": "+12065550100"}}
+        by = {name for name, pattern in counted.items() if matches(pattern, entry)}
+        check(by == {metric, "Undelivered"}, f"{response!r} is counted by {sorted(by)}, not by {metric}")
+    check(set(counted) == {"Undelivered", *RESPONSES.values()}, f"filters of no known response: {sorted(counted)}")
+
+
 def main():
-    text = (ROOT / "template.yaml").read_text()
-    resources = transformed(yaml_parse(text))
+    template = transformed()
+    resources = template["Resources"]
     for where, statement in statements(resources):
         check_statement(where, statement)
-    check_managed_policies(resources)
+    check_roles(resources)
     check_protection(resources)
     check_guided_deployment()
+    check_rules(template)
+    check_conditions(template)
+    check_references(template)
+    check_cycles(template)
+    check_versions(template)
+    check_import(template)
+    check_traffic_shifting(template)
+    check_delivery_filters(resources)
     print("\n".join(faults) or "template.yaml is sound")
     return 1 if faults else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,8 +13,8 @@ use super::{calls::Call, checkout::template_yaml};
 /// By function, as [`Call::permissions`] writes them: `dynamodb:PutItem users`.
 pub type Permissions = BTreeMap<String, BTreeSet<String>>;
 
-/// The managed policy of what Lambda itself does with a function's role, before it starts.
-const OF_LAMBDA: &str = "ReadEnvironment";
+/// The service that Lambda itself calls with a function's role, to decrypt the environment.
+const OF_LAMBDA: &str = "kms:";
 
 /// What each function is permitted.
 pub static GRANTED: LazyLock<Permissions> = LazyLock::new(|| {
@@ -26,9 +26,7 @@ pub static GRANTED: LazyLock<Permissions> = LazyLock::new(|| {
     functions
         .map(|(id, function)| {
             let policies = function["Properties"]["Policies"].as_sequence().unwrap();
-            let policies = policies
-                .iter()
-                .filter_map(|policy| document(policy, &template));
+            let policies = policies.iter().map(|policy| document(policy, &template));
             let statements = policies.flat_map(|policy| policy["Statement"].as_sequence().unwrap());
             let name = kebab_case(id.as_str().unwrap());
             (name, statements.flat_map(of_statement).collect())
@@ -37,31 +35,43 @@ pub static GRANTED: LazyLock<Permissions> = LazyLock::new(|| {
 });
 
 /// The policy that stands here, or that `!Ref` names.
-fn document<'a>(policy: &'a Value, template: &'a Value) -> Option<&'a Value> {
+fn document<'a>(policy: &'a Value, template: &'a Value) -> &'a Value {
     let Value::Tagged(reference) = policy else {
-        return Some(policy);
+        return policy;
     };
     assert_eq!(reference.tag, "Ref");
     let name = reference.value.as_str().unwrap();
     let managed = &template["Resources"][name]["Properties"]["PolicyDocument"];
     assert!(managed.is_mapping(), "{name} is no managed policy of ours");
-    (name != OF_LAMBDA).then_some(managed)
+    managed
 }
 
-/// `[dynamodb:PutItem]` on `!GetAtt UsersTable.Arn` is `dynamodb:PutItem users`.
+/// `[dynamodb:PutItem]` on `!GetAtt UsersTable.Arn` is `dynamodb:PutItem users`. What is denied is not permitted.
 fn of_statement(statement: &Value) -> Vec<String> {
-    let table = match &statement["Resource"] {
-        Value::Tagged(arn) => arn.value.as_str().unwrap().strip_suffix("Table.Arn"),
-        _ => None,
-    };
+    if statement["Effect"] == "Deny" {
+        return Vec::new();
+    }
+    let table = table(&statement["Resource"]);
     let actions = statement["Action"].as_sequence().unwrap();
     let actions = actions.iter().map(|action| action.as_str().unwrap());
     actions
+        .filter(|action| !action.starts_with(OF_LAMBDA))
         .map(|action| match table {
             Some(table) => format!("{action} {}", table.to_lowercase()),
             None => action.to_owned(),
         })
         .collect()
+}
+
+/// `!GetAtt UsersTable.Arn` is `Users`, and so is `!If [MakesUsersTable, !GetAtt UsersTable.Arn, …]`.
+fn table(resource: &Value) -> Option<&str> {
+    let Value::Tagged(arn) = resource else {
+        return None;
+    };
+    match &arn.value {
+        Value::Sequence(choice) => table(&choice[1]),
+        arn => arn.as_str()?.strip_suffix("Table.Arn"),
+    }
 }
 
 /// What calls needed, by the function that made them. Those of the test itself are left out.

@@ -47,7 +47,7 @@ fn measured() -> BTreeSet<Series> {
     Metric::ALL.iter().flat_map(of).collect()
 }
 
-/// What CloudWatch counts in the logs of API Gateway.
+/// What CloudWatch counts in the logs of API Gateway and SNS.
 fn filtered() -> BTreeSet<Series> {
     let filters = of_type("AWS::Logs::MetricFilter").into_values();
     let metrics = filters.flat_map(|filter| {
@@ -79,12 +79,18 @@ fn looked_at(alarm: &Value) -> BTreeSet<Series> {
     .collect()
 }
 
-/// The metrics of ours that the dashboard shows.
+/// The metrics of ours that a dashboard shows.
 fn shown() -> BTreeSet<Series> {
-    let dashboards = of_type("AWS::CloudWatch::Dashboard");
-    assert_eq!(dashboards.len(), 1);
-    let body = text(&dashboards["Dashboard"]["DashboardBody"]);
-    let body: Json = serde_json::from_str(body).unwrap();
+    let dashboards = of_type("AWS::CloudWatch::Dashboard").into_values();
+    dashboards
+        .flat_map(|dashboard| shown_by(text(&dashboard["DashboardBody"])))
+        .collect()
+}
+
+fn shown_by(dashboard: &str) -> BTreeSet<Series> {
+    // A parameter stands where JSON wants a number.
+    let dashboard = dashboard.replace("${MonthlySpendLimitUsd}", "1");
+    let body: Json = serde_json::from_str(&dashboard).unwrap();
     let widgets = body["widgets"].as_array().unwrap();
     let rows = widgets
         .iter()
@@ -109,8 +115,7 @@ fn searched(expression: &str) -> Option<Series> {
     let (of, rest) = rest.split_once("} MetricName=\"")?;
     let (name, _) = rest.split_once('"')?;
     let mut of = of.split(',').map(|name| name.trim_matches('"').to_owned());
-    assert_eq!(of.next().as_deref(), Some(NAMESPACE));
-    Some((name.to_owned(), of.collect()))
+    (of.next()? == NAMESPACE).then(|| (name.to_owned(), of.collect()))
 }
 
 #[test]
@@ -156,6 +161,15 @@ fn there_is_an_alarm_for_everything_that_can_go_wrong() {
         ("BudgetHalfUsedAlarm", &["BudgetUsed"]),
         ("BudgetNearlyUsedAlarm", &["BudgetUsed"]),
         ("BudgetUsedAlarm", &["BudgetUsed"]),
+        ("SendsStoppedAlarm", &["StoppedSends"]),
+        ("UndeliveredAlarm", &["Undelivered", "Deliveries"]),
+        (
+            "RefusedByLimitAlarm",
+            &["UndeliveredSpendLimit", "UndeliveredPrice"],
+        ),
+        // These look at SNS's own metrics.
+        ("SpendNearLimitAlarm", &[]),
+        ("SuccessRateAlarm", &[]),
     ] {
         assert_eq!(looked_at(&alarms[alarm]), over_all(metrics), "{alarm}");
     }
@@ -168,19 +182,24 @@ fn there_is_an_alarm_for_everything_that_can_go_wrong() {
 }
 
 #[test]
-fn every_alarm_notifies_the_alarm_address_and_is_on_the_dashboard() {
-    let dashboard = of_type("AWS::CloudWatch::Dashboard");
-    let dashboard = text(&dashboard["Dashboard"]["DashboardBody"]).to_owned();
-    for (name, alarm) in of_type("AWS::CloudWatch::Alarm") {
-        let actions = format!("{:?}", alarm["AlarmActions"]);
-        assert!(
-            actions.contains("HasAlarmEmail") && actions.contains("AlarmTopic"),
-            "{name}"
-        );
-        assert!(
-            dashboard.contains(&format!("\"${{{name}.Arn}}\"")),
-            "{name}"
-        );
+fn every_alarm_notifies_the_alarm_topic_and_is_on_a_dashboard_that_exists_when_it_does() {
+    let template = template_yaml();
+    let exists_if = |name: &str| template["Resources"][name]["Condition"].clone();
+    let dashboards = of_type("AWS::CloudWatch::Dashboard");
+    let alarms = of_type("AWS::CloudWatch::Alarm");
+    let actions = alarms["InternalErrorsAlarm"]["AlarmActions"].clone();
+    for topic in ["AlarmTopicArn", "MakesAlarmTopic", "AlarmTopic"] {
+        assert!(format!("{actions:?}").contains(&format!("\"{topic}\"")));
+    }
+    for (name, alarm) in alarms {
+        assert_eq!(alarm["AlarmActions"], actions, "{name}");
+        let its_line = format!("\"${{{name}.Arn}}\"");
+        let on: Vec<_> = dashboards
+            .iter()
+            .filter(|(_, dashboard)| text(&dashboard["DashboardBody"]).contains(&its_line))
+            .map(|(dashboard, _)| exists_if(dashboard))
+            .collect();
+        assert_eq!(on, [exists_if(&name)], "{name}");
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
     }
 }

@@ -60,13 +60,28 @@ fn parameters_of_the_template() -> BTreeMap<String, String> {
     let text = read("template.yaml");
     let set = text
         .lines()
-        .filter_map(|line| line.trim().split_once(": !Ref "));
-    let set = set.filter(|(name, _)| {
-        name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-    });
-    set.filter(|(_, value)| !value.starts_with("AWS::") && !value.ends_with("Table"))
-        .map(|(name, parameter)| (name.to_owned(), parameter.to_owned()))
+        .filter_map(|line| line.trim().split_once(": "))
+        .filter(|(name, _)| {
+            name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+        });
+    set.filter_map(|(name, value)| Some((name.to_owned(), parameter_in(value)?.to_owned())))
         .collect()
+}
+
+/// The parameter in `!Ref Parameter` or `!If [HasParameter, !Ref Parameter, !Ref AWS::NoValue]`.
+fn parameter_in(value: &str) -> Option<&str> {
+    let optional = value
+        .strip_suffix(", !Ref AWS::NoValue]")
+        .and_then(|value| value.strip_prefix("!If [Has")?.split_once(", "));
+    let reference = match optional {
+        Some((condition, reference)) => {
+            assert_eq!(reference.strip_prefix("!Ref "), Some(condition), "{value}");
+            reference
+        }
+        None => value,
+    };
+    let parameter = reference.strip_prefix("!Ref ")?;
+    (!parameter.starts_with("AWS::") && !parameter.ends_with("Table")).then_some(parameter)
 }
 
 fn default_of(template: &Value, parameter: &str) -> String {

@@ -1,0 +1,313 @@
+"""Makes the stack in moto, as far as moto knows its resources, and follows the runbooks there.
+
+  stack.py                creates the stack, looks at what was made, and runs the commands of DEPLOY.md and OPERATIONS.md
+                          that moto knows, with AWS's own client
+  stack.py deploy ...     what `sam deploy --parameter-overrides ...` does, without an upload: those commands call it
+
+CloudFormation in moto creates real resources from the template, in order and with references and conditions resolved.
+It proves that the template can be made, not that AWS accepts every value: cfn-lint looks at those.
+"""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import warnings
+import zipfile
+
+import boto3
+from guided import fail, moto
+from transformed import ANSWERS, EVERYTHING, ROOT, of_type, transformed
+
+warnings.simplefilter("ignore")  # moto names the types that it does not know
+
+STACK = "latchkey"
+PAGES = ["functions/DEPLOY.md", "functions/OPERATIONS.md"]
+
+# What moto's CloudFormation can't make. All else is made.
+NOT_MADE = {
+    "AWS::ApiGatewayV2::Api": "moto has no model of it",
+    "AWS::ApiGatewayV2::ApiMapping": "moto has no model of it",
+    "AWS::ApiGatewayV2::DomainName": "moto has no model of it",
+    "AWS::ApiGatewayV2::Stage": "moto has no model of it",
+    "AWS::AppConfig::Application": "moto has no model of it",
+    "AWS::AppConfig::ConfigurationProfile": "moto has no model of it",
+    "AWS::AppConfig::HostedConfigurationVersion": "moto has no model of it",
+    "AWS::CloudWatch::Alarm": "moto has no model of it",
+    "AWS::CodeDeploy::Application": "moto has no model of it",
+    "AWS::CodeDeploy::DeploymentGroup": "moto has no model of it",
+    "AWS::Lambda::Alias": "moto has no model of it",
+    "AWS::Logs::MetricFilter": "moto has no model of it",
+    "AWS::SecretsManager::Secret": "moto has no model of it; secrets of the same shape are made beside the stack",
+}
+
+
+DYNAMIC = re.compile(r"\{\{resolve:secretsmanager:(?P<arn>arn:[^}]*?):SecretString:::(\$\{(?P<version>\w+)\})?\}\}")
+
+
+def without_unknown_types(template, parameters):
+    """The template without what moto can't make; what refers to such a resource gets a stand-in.
+
+    Dynamic references, which moto leaves as they are, get the secret's text.
+    """
+    kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
+    gone = {name for name, kind in kinds.items() if kind in NOT_MADE}
+    secrets = boto3.client("secretsmanager")
+
+    def stand_in(name):
+        if kinds[name] == "AWS::SecretsManager::Secret":
+            return secrets.describe_secret(SecretId=name)["ARN"]
+        if kinds[name] == "AWS::Lambda::Alias":
+            return {"Ref": name.removesuffix("Aliaslive")}
+        return f"{name}-stand-in"
+
+    def secret_text(reference):
+        version = parameters.get(reference["version"]) or None
+        wanted = {"SecretId": reference["arn"]} | ({"VersionId": version} if version else {})
+        return secrets.get_secret_value(**wanted)["SecretString"]
+
+    def replaced(value):
+        if isinstance(value, list):
+            return [replaced(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        match value:
+            case {"Ref": name} if name in gone:
+                return stand_in(name)
+            case {"Fn::GetAtt": [name, attribute]} if name in gone:
+                return f"{name}-{attribute}-stand-in"
+            case {"Fn::Sub": str(text)}:
+                for name in gone:
+                    text = re.sub(rf"\$\{{{name}(\.\w+)?\}}", lambda _: str(stand_in(name)), text)
+                if DYNAMIC.search(text):
+                    return DYNAMIC.sub(secret_text, text)
+                return {"Fn::Sub": text}
+        return {key: replaced(each) for key, each in value.items() if key not in ("UpdatePolicy", "DependsOn")}
+
+    kept = {name: resource for name, resource in template["Resources"].items() if name not in gone}
+    return replaced(template | {"Resources": kept})
+
+
+def deploy(overrides):
+    """Creates the stack, or updates it with parameters that keep their values unless they are named."""
+    cloudformation = boto3.client("cloudformation")
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        before = {of["ParameterKey"]: of["ParameterValue"] for of in stack["Parameters"]}
+        change = cloudformation.update_stack
+    except cloudformation.exceptions.ClientError:
+        before, change = {}, cloudformation.create_stack
+    parameters = before | overrides
+    template = without_unknown_types(transformed(parameters), parameters)
+    values = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    change(StackName=STACK, TemplateBody=json.dumps(template), Parameters=values, Capabilities=["CAPABILITY_IAM"])
+    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        fail(f"with {overrides} the stack is {stack['StackStatus']}")
+
+
+def delete():
+    """`sam delete`; what is retained stays. moto forgets to delete log groups."""
+    boto3.client("cloudformation").delete_stack(StackName=STACK)
+    logs = boto3.client("logs")
+    for group in logs.describe_log_groups()["logGroups"]:
+        logs.delete_log_group(logGroupName=group["logGroupName"])
+
+
+def made():
+    pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+    return {of["LogicalResourceId"]: of for page in pages for of in page["StackResourceSummaries"]}
+
+
+def output(name):
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return {of["OutputKey"]: of["OutputValue"] for of in stack["Outputs"]}[name]
+
+
+def beside():
+    """What has to be there first: the code that SAM uploads, and the secrets."""
+    s3, secrets, code = boto3.client("s3"), boto3.client("secretsmanager"), io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("bootstrap", "")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="key", Body=code.getvalue())
+    for name, secret in of_type(transformed()["Resources"], "AWS::SecretsManager::Secret").items():
+        generated = secret["GenerateSecretString"]
+        value = json.loads(generated["SecretStringTemplate"]) | {generated["GenerateStringKey"]: "x" * 64}
+        secrets.create_secret(Name=name, SecretString=json.dumps(value))
+
+
+## What was made
+
+
+def environment(function):
+    name = made()[function]["PhysicalResourceId"]
+    return boto3.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+
+def permitted_tables(function):
+    """The tables in the function's own policies."""
+    iam, role = boto3.client("iam"), made()[f"{function}Role"]["PhysicalResourceId"]
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    return set(re.findall(r":dynamodb:[^'\"]*:table/([\w.-]+)", str(documents)))
+
+
+def check_stack(count):
+    kinds = {of["ResourceType"] for of in made().values()}
+    if kinds & set(NOT_MADE):
+        fail(f"moto makes {kinds & set(NOT_MADE)} by now: take them off the list")
+    for function in (name for name, of in made().items() if of["ResourceType"] == "AWS::Lambda::Function"):
+        if None in environment(function).values():
+            fail(f"{function} has a variable without a value")
+    variables = environment("SendLoginMessage")
+    if not variables["KEY_RING"].startswith('{"active"'):
+        fail(f"the key ring is {variables['KEY_RING'][:40]!r}, not the secret's text")
+    print(f"moto made {len(made())} of {count} resources")
+
+
+def check_users_table(name):
+    """The functions use this table, and may."""
+    if output("UsersTableName") != name:
+        fail(f"the stack's users table is {output('UsersTableName')}, not {name}")
+    for function in ("Login", "Register", "ImportUsers"):
+        if environment(function)["USERS_TABLE"] != name or name not in permitted_tables(function):
+            fail(f"{function} uses {environment(function)['USERS_TABLE']}, may use {permitted_tables(function)}; not {name}")
+
+
+## The runbooks
+
+
+def runbook(heading):
+    """The bash blocks under a heading of the pages, and the page's first block, which the others need."""
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        if found := re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.M | re.S):
+            if blocks := re.findall(r"^```bash\n(.*?)^```", found[1], re.M | re.S):
+                return text.split("```bash\n", 1)[1].split("```", 1)[0], blocks
+    fail(f"no page has commands under {heading!r}")
+
+
+def follow(heading, *numbers, **stand_ins):
+    """Runs a runbook's commands with AWS's client on moto; `sam` is this program. Returns what they print.
+
+    Numbers choose blocks; stand-ins are for what a person fills in, `<users table>`.
+    """
+    first, blocks = runbook(heading)
+    block = "".join(blocks[number] for number in numbers or range(len(blocks)))
+    for name, value in stand_ins.items():
+        block = block.replace(f"<{name.replace('_', ' ')}>", value)
+    if left := re.findall(r"<[a-z][^<>(\n]*>", block):
+        fail(f"{heading}: nothing stands for {left}")
+    script = f'set -euo pipefail\n{first}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\n{block}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    if done.returncode != 0:
+        fail(f"{heading}: {done.stderr or done.stdout}\n{block}")
+    return done.stdout.strip()
+
+
+def items():
+    return boto3.client("dynamodb").scan(TableName=output("CodesTableName"))["Items"]
+
+
+def ring():
+    """The secret's key ring, without the keys' own text."""
+    text = boto3.client("secretsmanager").get_secret_value(SecretId="KeyRingSecret")["SecretString"]
+    return {name: value if name in ("active", "pseudonyms") else "key" for name, value in json.loads(text).items()}
+
+
+def check_stop():
+    follow("Stop all sends at once", 0)
+    if items() != [{"pk": {"S": "control#stop"}}]:
+        fail(f"the stop is {items()}")
+    follow("Stop all sends at once", 1)
+    if set(items()[0]["countries"]["SS"]) != {"US", "86"}:
+        fail(f"the stop of countries is {items()}")
+    follow("Stop all sends at once", 2)
+    if items():
+        fail(f"the stop is still there: {items()}")
+
+
+def check_key_rotation():
+    define, *steps = range(4)
+    for step, expected in zip(steps, [
+        {"active": "k1", "k1": "key", "pseudonyms": "k1", "k2": "key"},
+        {"active": "k2", "k1": "key", "pseudonyms": "k1", "k2": "key"},
+        {"active": "k2", "pseudonyms": "k2", "k2": "key"},
+    ]):
+        follow("Rotate keys", define, step)
+        deployed = json.loads(environment("Login")["KEY_RING"])
+        if ring() != expected or deployed.keys() != expected.keys() or deployed["active"] != expected["active"]:
+            fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
+
+
+def check_roll_back():
+    """moto makes no aliases with the stack, and its output Versions has no ARNs, so both are made here."""
+    client, arns = boto3.client("lambda"), []
+    for of in made().values():
+        if of["ResourceType"] == "AWS::Lambda::Function":
+            name = of["PhysicalResourceId"]
+            client.create_alias(FunctionName=name, Name="live", FunctionVersion="$LATEST")
+            arns.append(client.get_function(FunctionName=name, Qualifier="1")["Configuration"]["FunctionArn"])
+    printed = follow("Roll back", versions=" ".join(arns)).split()
+    if not arns or printed != ["1"] * len(arns):
+        fail(f"the roll-back to version 1 of {len(arns)} functions printed {printed}")
+
+
+def check_restoration():
+    first = output("UsersTableName")
+    boto3.client("dynamodb").put_item(TableName=first, Item={"pk": {"S": "user#5"}, "name": {"S": "eric"}})
+    follow("Restore the accounts")
+    restored = output("UsersTableName")
+    if restored == first or boto3.client("dynamodb").scan(TableName=restored)["Count"] != 1:
+        fail(f"the stack uses {restored}, made of {first}, without its items")
+    # moto does not change a role's policies when a stack changes, so they are looked at after the next creation.
+    if environment("Login")["USERS_TABLE"] != restored:
+        fail(f"Login uses {environment('Login')['USERS_TABLE']}, not {restored}")
+    if first not in boto3.client("dynamodb").list_tables()["TableNames"]:
+        fail("the first table is gone, which should be kept")
+    delete()
+    printed = follow("Deploy again after a delete", users_table=restored)
+    if first not in printed:
+        fail(f"the retained table {first} is not found: {printed!r}")
+    check_users_table(restored)
+
+
+def main():
+    moto()
+    beside()
+    deploy(ANSWERS)
+    check_stack(len(transformed(ANSWERS)["Resources"]))
+    check_users_table(made()["UsersTable"]["PhysicalResourceId"])
+    check_stop()
+    check_key_rotation()
+    follow("Let SNS say what became of messages")
+    if boto3.client("sns").get_sms_attributes()["attributes"]["DeliveryStatusIAMRole"] != output("DeliveryLogRoleArn"):
+        fail("SNS has not got the role for its delivery logs")
+    follow("A phone has opted out")
+    follow("Unblock a phone")
+    check_roll_back()
+    check_restoration()
+    print("the runbooks work: stop, key rotation, delivery logs, opt-out, unblock, roll-back, restoration, deploying again")
+    delete()
+    deploy(EVERYTHING)
+    check_stack(len(transformed(EVERYTHING)["Resources"]))
+    if not environment("Login")["ORIGIN_SECRET"].startswith('{"current"'):
+        fail(f"the origin secret is {environment('Login')['ORIGIN_SECRET'][:40]!r}, not the secret's text")
+
+
+def command(arguments):
+    """`deploy [--stack-name NAME] [--parameter-overrides NAME=VALUE...]`, as SAM reads it."""
+    overrides = {}
+    if "--parameter-overrides" in arguments:
+        for pair in arguments[arguments.index("--parameter-overrides") + 1 :]:
+            if pair.startswith("--"):
+                break
+            name, value = pair.split("=", 1)
+            overrides[name] = value
+    deploy(overrides)
+
+
+if __name__ == "__main__":
+    main() if len(sys.argv) == 1 else command(sys.argv[2:])
