@@ -81,6 +81,11 @@ fn sizes(binary: &Path) -> io::Result<(u64, u64)> {
 }
 
 impl Started {
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The process's peak memory so far (`VmHWM`), in bytes.
     ///
     /// # Errors
