@@ -2,7 +2,8 @@
 //! (<https://docs.kernel.org/admin-guide/cgroup-v1/>) or 2
 //! (<https://docs.kernel.org/admin-guide/cgroup-v2.html>).
 //!
-//! The function is in a group with a quota that can also be frozen. This process, with the endpoints in it,
+//! The function is in a group with a quota that can also be frozen, and that other load on the machine delays
+//! little. This process, with the endpoints in it,
 //! is in a group with one processor. The function sees all processors.
 
 use std::{
@@ -89,9 +90,13 @@ impl Groups {
                 write(&self.endpoints.join("cpuset.mems"), memory.trim())?;
                 let period = SLICE.as_micros().to_string();
                 write(&self.cpu.join("cpu.cfs_period_us"), &period)?;
+                write(&self.cpu.join("cpu.shares"), "262144")?; // the most that there is
                 read(&self.root.join("cpuset/cpuset.cpus"))?
             }
-            Version::V2 => read(&self.root.join("cpuset.cpus.effective"))?,
+            Version::V2 => {
+                write(&self.cpu.join("cpu.weight"), "10000")?; // the most that there is
+                read(&self.root.join("cpuset.cpus.effective"))?
+            }
         };
         let one = first_of_several(processors.trim())
             .ok_or_else(|| Error::other("there is only one processor"))?;
@@ -259,6 +264,7 @@ mod tests {
         let groups = Groups::make(&root, "bench").unwrap();
         assert_eq!(written("cgroup.subtree_control"), "+cpu +cpuset");
         assert_eq!(written("bench-endpoints/cpuset.cpus"), "0");
+        assert_eq!(written("bench-function/cpu.weight"), "10000");
         let this = process::id().to_string();
         assert_eq!(written("bench-endpoints/cgroup.procs"), this);
 
@@ -296,6 +302,7 @@ mod tests {
         let this = process::id().to_string();
         assert_eq!(written("cpuset/bench/cgroup.procs"), this);
         assert_eq!(written("cpu/bench/cpu.cfs_period_us"), "20000");
+        assert_eq!(written("cpu/bench/cpu.shares"), "262144");
 
         groups.limit(4711, quota()).unwrap();
         assert_eq!(written("cpu/bench/cpu.cfs_quota_us"), "2894");

@@ -135,7 +135,7 @@ struct Run<'a> {
 struct Limited<'a> {
     groups: &'a Groups,
     /// Dropped after the function runs again.
-    _started: Started,
+    started: Started,
 }
 
 impl Drop for Limited<'_> {
@@ -157,21 +157,23 @@ impl Run<'_> {
         self.groups.limit(started.id(), quota(memory))?;
         let limited = Limited {
             groups: self.groups,
-            _started: started,
+            started,
         };
         let mut of = AtSize {
             memory,
             ..AtSize::default()
         };
         let counted = u32::try_from(events.len())? - 1;
+        self.groups.freeze()?;
         for (n, event) in (0..).zip(events) {
-            limited.groups.freeze()?;
             let earliest = self.began.elapsed() + REST;
             let start = start_after(earliest, phase(n, counted));
             thread::sleep(start.saturating_sub(self.began.elapsed()));
             let throttled = self.groups.throttled()?;
+            let processor = limited.started.processor()?;
             self.groups.thaw()?;
             let invoked = self.transport.invoke(&mut self.api, event);
+            self.groups.freeze()?;
             let (answer, cost) = invoked.map_err(|error| format!("{}: {error}", subject.name))?;
             if !succeeded(&answer.body) {
                 let name = &subject.name;
@@ -181,6 +183,7 @@ impl Run<'_> {
                 of.took.push(answer.took);
                 of.billed.push(answer.billed);
                 of.waited.push(cost.waited);
+                of.processor.push(limited.started.processor()? - processor);
                 of.throttled += self.groups.throttled()? - throttled;
             }
         }

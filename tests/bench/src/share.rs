@@ -43,6 +43,8 @@ pub struct AtSize {
     pub billed: Vec<Duration>,
     /// The part of each request during which it waited for the endpoints.
     pub waited: Vec<Duration>,
+    /// The processor time of each request.
+    pub processor: Vec<Duration>,
     /// The slices in which the function used up its quota and waited for the next one.
     pub throttled: u64,
 }
@@ -79,6 +81,12 @@ pub fn price(billed: &[Duration], memory: u32) -> f64 {
     seconds * f64::from(memory) / 1024.0 * GB_SECOND + REQUESTS
 }
 
+impl Measured {
+    fn with(&self, memory: u32) -> Option<&AtSize> {
+        self.sizes.iter().find(|of| of.memory == memory)
+    }
+}
+
 impl AtSize {
     fn throttled_a_request(&self) -> f64 {
         self.throttled as f64 / self.took.len() as f64
@@ -89,7 +97,7 @@ impl AtSize {
 pub fn table(all: &[Measured]) -> String {
     let times = rows("p50 / p90 in ms (throttled slices)", all, |of| {
         format!(
-            "{:.1} / {:.1} ({:.1})",
+            "{:.1} / {:.1} ({:.2})",
             median(&of.took),
             percentile(&of.took, 90),
             of.throttled_a_request()
@@ -102,16 +110,24 @@ pub fn table(all: &[Measured]) -> String {
 }
 
 fn rows(title: &str, all: &[Measured], cell: impl Fn(&AtSize) -> String) -> String {
+    let mut table = format!("| {title} | processor, ms |");
     // Writing to a String cannot fail.
-    let mut table = format!("| {title} |");
     for memory in SIZES {
         let _ = write!(table, " {memory} MB |");
     }
-    table.push_str("\n|---|");
+    table.push_str("\n|---|---|");
     table.push_str(&"---|".repeat(SIZES.len()));
     for of in all {
+        let whole = of
+            .with(ONE_CORE)
+            .map_or(f64::NAN, |of| median(&of.processor));
         let cells: Vec<_> = of.sizes.iter().map(&cell).collect();
-        let _ = write!(table, "\n| `{}` | {} |", of.name, cells.join(" | "));
+        let _ = write!(
+            table,
+            "\n| `{}` | {whole:.1} | {} |",
+            of.name,
+            cells.join(" | ")
+        );
     }
     table.push('\n');
     table
@@ -127,6 +143,7 @@ pub fn json(all: &[Measured]) -> Value {
             "p90": percentile(&of.took, 90),
             "billed_p50": median(&of.billed),
             "waited_p50": median(&of.waited),
+            "processor_p50": median(&of.processor),
             "throttled_slices": of.throttled_a_request(),
             "price": price(&of.billed, of.memory),
         });
@@ -144,10 +161,7 @@ pub fn json(all: &[Measured]) -> Value {
 pub fn without_effect(all: &[Measured]) -> Vec<String> {
     let mut lines = Vec::new();
     for of in all.iter().filter(|of| hashes_a_password(&of.name)) {
-        let with = |memory: u32| {
-            let size = of.sizes.iter().find(|size| size.memory == memory);
-            size.map_or(f64::NAN, |size| median(&size.took))
-        };
+        let with = |memory: u32| of.with(memory).map_or(f64::NAN, |of| median(&of.took));
         let (least, whole) = (with(SIZES[0]), with(ONE_CORE));
         if least < 2.0 * whole {
             let name = &of.name;
@@ -206,6 +220,7 @@ mod tests {
             took: vec![took; 2],
             billed: vec![took + ms(1); 2],
             waited: vec![ms(1); 2],
+            processor: vec![ms(2); 2],
             throttled: 3,
         };
         Measured {
@@ -219,10 +234,13 @@ mod tests {
         let table = table(&[measured("info", 21, 3)]);
         assert!(table.contains("| 128 MB | 256 MB |"), "{table}");
         assert!(
-            table.contains("| `info` | 21.0 / 21.0 (1.5) | 3.0 / 3.0 (1.5) |"),
+            table.contains("| `info` | 2.0 | 21.0 / 21.0 (1.50) | 3.0 / 3.0 (1.50) |"),
             "{table}"
         );
-        assert!(table.contains("| `info` | 0.00025 | 0.00032 |"), "{table}");
+        assert!(
+            table.contains("| `info` | 2.0 | 0.00025 | 0.00032 |"),
+            "{table}"
+        );
     }
 
     #[test]
