@@ -23,6 +23,8 @@
 //! - [`binaries`]: builds the bare functions and copies all binaries; [`subject`]: starts one
 //! - [`requests`]: prepares requests that succeed
 //! - [`measure`]: a run; [`samples`]: its figures; [`report`]: the table, the JSON, the budgets
+//! - [`lambda`]: requests under Lambda's CPU share; [`share`]: the share, its price, its report;
+//!   [`cgroup`]: the kernel's side of it
 //! - [`growth`]: what requests consume when the tables have grown
 
 #![allow(
@@ -34,13 +36,16 @@
 
 pub mod authority;
 pub mod binaries;
+pub mod cgroup;
 pub mod growth;
+pub mod lambda;
 pub mod measure;
 pub mod relay;
 pub mod report;
 pub mod requests;
 pub mod runtime_api;
 pub mod samples;
+pub mod share;
 pub mod subject;
 pub mod transport;
 

@@ -6,15 +6,22 @@
     reason = "a benchmark's output"
 )]
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    num::NonZeroU32,
+    path::Path,
+    process::{self, ExitCode},
+    sync::Arc,
+};
 
 use bench::{
     Error,
     binaries::Binaries,
-    growth,
+    cgroup::Groups,
+    growth, lambda,
     measure::{self, Extent},
     report,
     samples::Measured,
+    share,
 };
 use lexopt::{Arg, ValueExt};
 use tokio::runtime::Runtime;
@@ -23,6 +30,7 @@ const USAGE: &str = "\
 Measures the release binaries in target/lambda against bare functions, on the local system.
 
 Usage: cargo run -p bench -- [OPTIONS] [FUNCTION...]
+       cargo run -p bench -- --lambda [--requests N] [--json] [--check] [FUNCTION...]
        cargo run -p bench -- --growth N
 
       --starts N      starts of every binary [default: 15]
@@ -31,6 +39,9 @@ Usage: cargo run -p bench -- [OPTIONS] [FUNCTION...]
       --no-build      use the bare functions of the last build
       --json          print JSON instead of the table
       --check         measure functions over a budget again; fail if one still is
+      --lambda        measure requests under Lambda's CPU share, by memory size; needs control groups that
+                      it can write (root)
+      --requests N    requests with each memory size [default: 50]
       --growth N      compare what requests consume with 10 and with N accounts and codes in the tables
 ";
 
@@ -39,6 +50,8 @@ struct Arguments {
     build: bool,
     json: bool,
     check: bool,
+    lambda: bool,
+    requests: u32,
     growth: Option<u32>,
 }
 
@@ -53,6 +66,8 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
         build: true,
         json: false,
         check: false,
+        lambda: false,
+        requests: 50,
         growth: None,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -64,6 +79,10 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Arg::Long("no-build") => arguments.build = false,
             Arg::Long("json") => arguments.json = true,
             Arg::Long("check") => arguments.check = true,
+            Arg::Long("lambda") => arguments.lambda = true,
+            Arg::Long("requests") => {
+                arguments.requests = parser.value()?.parse::<NonZeroU32>()?.get();
+            }
             Arg::Long("growth") => arguments.growth = Some(parser.value()?.parse()?),
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             Arg::Value(function) => arguments.extent.functions.push(function.string()?),
@@ -81,6 +100,9 @@ fn main() -> Result<ExitCode, Error> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize()?;
     if let Some(size) = arguments.growth {
         return Runtime::new()?.block_on(grow(&root, size));
+    }
+    if arguments.lambda {
+        return under_share(&root, &arguments);
     }
     if arguments.build {
         Binaries::of(&root).build_bare(arguments.extent.as_it_comes)?;
@@ -124,6 +146,36 @@ fn over_budget(measured: &[Measured]) -> Vec<String> {
         }
     }
     over
+}
+
+/// Measures requests under Lambda's CPU share, where control groups can be written.
+fn under_share(root: &Path, arguments: &Arguments) -> Result<ExitCode, Error> {
+    let name = format!("latchkey-bench-{}", process::id());
+    let groups = match Groups::make(Path::new("/sys/fs/cgroup"), &name) {
+        Ok(groups) => Arc::new(groups),
+        Err(error) => {
+            eprintln!(
+                "not measured under Lambda's CPU share, as no control group can be made: {error}"
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let runtime = Runtime::new()?;
+    let extent = (&*arguments.extent.functions, arguments.requests);
+    let measured = lambda::run(root, extent, &groups, runtime.handle())?;
+    if arguments.json {
+        println!("{:#}", share::json(&measured));
+    } else {
+        print!("{}", share::table(&measured));
+    }
+    let mut code = ExitCode::SUCCESS;
+    if arguments.check {
+        for line in share::without_effect(&measured) {
+            eprintln!("{line}");
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
 }
 
 /// Compares what requests consume with few and with many accounts; fails on a difference.

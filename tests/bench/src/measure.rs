@@ -9,7 +9,7 @@ use std::{
 };
 
 use local::{
-    Options, System,
+    Options, StartError, System,
     environment::{self, Endpoints},
     template::Function,
 };
@@ -56,15 +56,7 @@ pub struct Extent {
 /// If something fails; binaries that have not been built, for example.
 pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured>, Error> {
     let binaries = Binaries::of(root);
-    let system = handle.block_on(System::start(Options {
-        template: root.join("template.yaml"),
-        gateway_port: 0,
-        dynamodb_port: 0,
-        sns_port: 0,
-        trust_source_ip_header: true,
-        environment: overrides(),
-        ..Options::default()
-    }))?;
+    let system = handle.block_on(start_system(root))?;
     let authority = Authority::new()?;
     let plain = handle.block_on(Transport::plain(&system.endpoints))?;
     let directory = binaries.directory();
@@ -100,6 +92,20 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
     run.requests(&mut candidates)?;
     let measured = candidates.into_iter().map(|candidate| candidate.measured);
     Ok(measured.collect())
+}
+
+/// Starts the local system that the measured functions call.
+pub(crate) async fn start_system(root: &Path) -> Result<System, StartError> {
+    let options = Options {
+        template: root.join("template.yaml"),
+        gateway_port: 0,
+        dynamodb_port: 0,
+        sns_port: 0,
+        trust_source_ip_header: true,
+        environment: overrides(),
+        ..Options::default()
+    };
+    System::start(options).await
 }
 
 /// A function to measure: its binary in three environments, and its samples so far.
@@ -358,7 +364,7 @@ impl Run<'_> {
 }
 
 /// Waits until the local system has finished its deferred work, which would disturb the measurement.
-async fn settle(system: &System) {
+pub(crate) async fn settle(system: &System) {
     for app in system.apps.values() {
         app.background.settle().await;
     }
@@ -366,7 +372,7 @@ async fn settle(system: &System) {
 }
 
 /// A function's environment variables.
-fn environment_of(
+pub(crate) fn environment_of(
     function: &Function,
     endpoints: &Endpoints,
     trust: &BTreeMap<String, String>,

@@ -31,7 +31,7 @@ const ZIP: u64 = 2_600_000;
 const MEMORY: u64 = 10_000_000;
 
 /// A percentile of the samples, in milliseconds.
-fn percentile(samples: &[Duration], percent: usize) -> f64 {
+pub(crate) fn percentile(samples: &[Duration], percent: usize) -> f64 {
     let mut samples = samples.to_vec();
     samples.sort();
     let at = (samples.len() * percent / 100).min(samples.len().saturating_sub(1));
@@ -40,7 +40,7 @@ fn percentile(samples: &[Duration], percent: usize) -> f64 {
         .map_or(f64::NAN, |sample| sample.as_secs_f64() * 1e3)
 }
 
-fn median(samples: &[Duration]) -> f64 {
+pub(crate) fn median(samples: &[Duration]) -> f64 {
     percentile(samples, 50)
 }
 
@@ -234,4 +234,19 @@ pub fn over_budget(of: &Measured) -> Vec<String> {
         ));
     }
     over
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_sample_that_so_many_percent_are_below() {
+        let mut samples: Vec<_> = (0..50).map(Duration::from_millis).collect();
+        samples.reverse();
+        assert_eq!(percentile(&samples, 50), 25.0);
+        assert_eq!(percentile(&samples, 90), 45.0);
+        assert_eq!(percentile(&samples, 100), 49.0, "the last one");
+        assert!(percentile(&[], 50).is_nan());
+    }
 }

@@ -33,6 +33,8 @@ pub struct RuntimeApi {
 pub struct Answered {
     /// The time from the event's last byte to the answer's last byte.
     pub took: Duration,
+    /// The time from the event's last byte to the next poll. Lambda bills it.
+    pub billed: Duration,
     /// When the answer's last byte arrived.
     pub at: Instant,
     /// The answer.
@@ -119,9 +121,14 @@ impl RuntimeApi {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
             return Err(format!("{}: {body}", answer.path).into());
         }
-        self.polled()?;
+        let billed = self.polled()? - sent;
         let body = serde_json::from_slice(&answer.body)?;
-        Ok(Answered { took, at, body })
+        Ok(Answered {
+            took,
+            billed,
+            at,
+            body,
+        })
     }
 }
 

@@ -81,6 +81,11 @@ fn sizes(binary: &Path) -> io::Result<(u64, u64)> {
 }
 
 impl Started {
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The process's peak memory so far (`VmHWM`), in bytes.
     ///
     /// # Errors
@@ -90,6 +95,21 @@ impl Started {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.split_whitespace().next());
         Ok(kib.ok_or("no VmHWM")?.parse::<u64>()? * 1024)
+    }
+
+    /// The processor time that the process has taken so far.
+    ///
+    /// # Errors
+    /// If Linux does not report it.
+    pub fn processor(&self) -> Result<Duration, Error> {
+        let mut taken = Duration::ZERO;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            let file = thread?.path().join("schedstat");
+            let stat = fs::read_to_string(file)?;
+            let nanoseconds = stat.split_whitespace().next().ok_or("no time")?;
+            taken += Duration::from_nanos(nanoseconds.parse()?);
+        }
+        Ok(taken)
     }
 }
 

@@ -1,0 +1,99 @@
+//! The kernel does what the groups ask for. Where they can't be made, the test passes without a check.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{self, Child, Command},
+    thread::sleep,
+    time::Duration,
+};
+
+use bench::cgroup::Groups;
+
+/// A process that works without pause. Dropping it ends it.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        let mut command = Command::new("sh");
+        Self(command.args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+
+    /// The processor time that it takes in half a second.
+    fn takes(&self) -> Duration {
+        let before = self.taken();
+        sleep(Duration::from_millis(500));
+        self.taken() - before
+    }
+
+    fn taken(&self) -> Duration {
+        let taken = fs::read_to_string(format!("/proc/{}/schedstat", self.0.id())).unwrap();
+        let taken = taken.split(' ').next().unwrap();
+        Duration::from_nanos(taken.parse().unwrap())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The processors that a process may use.
+fn processors(process: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let mut lines = status.lines();
+    let processors = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    processors.unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_kernel_does_what_the_groups_ask_for() {
+    let all = processors(process::id());
+    let name = format!("latchkey-bench-test-{}", process::id());
+    let groups = match Groups::make(Path::new("/sys/fs/cgroup"), &name) {
+        Ok(groups) => groups,
+        Err(error) => return eprintln!("not tested: {error}"),
+    };
+    assert_ne!(processors(process::id()), all, "the endpoints have one");
+
+    let busy = Busy::start();
+    groups.limit(busy.0.id(), Duration::from_millis(2)).unwrap();
+    assert_eq!(processors(busy.0.id()), all, "the function sees all");
+    // 2 of 20 ms are 50 of 500.
+    let takes = busy.takes();
+    assert!(takes < Duration::from_millis(80), "{takes:?}");
+    assert!(takes > Duration::from_millis(20), "{takes:?}");
+    let throttled = groups.throttled().unwrap();
+    assert!(throttled > 5, "{throttled} of 25 slices");
+
+    groups.freeze().unwrap();
+    assert_eq!(busy.takes(), Duration::ZERO, "it is frozen");
+    groups.thaw().unwrap();
+    assert!(busy.takes() > Duration::ZERO);
+
+    groups.freeze().unwrap();
+    groups.remove();
+    assert_eq!(processors(process::id()), all);
+    assert!(busy.takes() > Duration::ZERO, "it goes on");
+    let groups_of_busy = fs::read_to_string(format!("/proc/{}/cgroup", busy.0.id())).unwrap();
+    assert!(!groups_of_busy.contains(&name), "{groups_of_busy}");
+    for controller in ["cpu", "freezer", "cpuset", ""] {
+        let root = Path::new("/sys/fs/cgroup").join(controller);
+        for group in [
+            &name,
+            &format!("{name}-function"),
+            &format!("{name}-endpoints"),
+        ] {
+            assert!(!root.join(group).exists(), "{root:?} {group}");
+        }
+    }
+}
