@@ -8,6 +8,7 @@ use super::{
     failure::{failed, is_condition},
     item::primary_key,
     recent_events::RecentEvents,
+    repeat,
 };
 use crate::domain::{error::Error, time::UnixMs, window::Limit};
 
@@ -48,7 +49,7 @@ impl Store {
             .condition_expression(count.condition)
             .expression_attribute_names("#ttl", "ttl")
             .set_expression_attribute_values(Some(count.values));
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(_) => Ok(AttemptOutcome::Done),
             Err(error) if is_condition(&error) => {
                 let item = self.get(Key::of_codes(attempts.pk.clone())).await?;

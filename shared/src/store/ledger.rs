@@ -1,8 +1,8 @@
 //! The ledger: `spend#<day>#<shard>` is one shard of one day, updated without being read first.
 //!
 //! A shard holds what its messages have cost, in all (`total`) and by country (`c86`), and the codes
-//! sent to a country (`n86`) and redeemed there (`v86`). DynamoDB serialises plain updates, so no
-//! update is refused because of another.
+//! sent to a country (`n86`) and redeemed there (`v86`). DynamoDB serialises plain updates, so none is
+//! refused because of another. A release is a transaction, which they may have to wait for.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,7 +12,8 @@ use super::{
     Key, Seen, Store,
     failure::{failed, is_condition, unbuildable},
     item::{Item, count, number, primary_key},
-    transaction::{Outcome, Transaction, WriteResult},
+    repeat,
+    transaction::Transaction,
 };
 use crate::domain::{
     budget::{Budget, Charge, MicroUsd, Shard, Tally},
@@ -78,7 +79,7 @@ impl Store {
             .expression_attribute_values(":country_room", number(country_room.0))
             .expression_attribute_values(":ttl", number(expires))
             .return_values(ReturnValue::AllNew);
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
                 Ok(ReserveOutcome::Done(tally(&item, charge.country)))
@@ -90,11 +91,10 @@ impl Store {
 
     /// Releases the price of a message that was not sent. It is a transaction of one write, for its
     /// idempotency token: done twice, it would leave less in the ledger than was spent.
-    /// [`Outcome::Raced`] when a send was writing the shard: ask again.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the price stays reserved.
-    pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<Outcome, Error> {
+    pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<(), Error> {
         let minus = |n: u64| AttributeValue::N(format!("-{n}"));
         let update = Update::builder()
             .table_name(&self.codes)
@@ -107,12 +107,8 @@ impl Store {
         let update = update.build().map_err(unbuildable)?;
         let write = TransactWriteItem::builder().update(update).build();
         match self.transact(vec![write]).await? {
-            Transaction::Done => Ok(Outcome::Done),
-            Transaction::Cancelled(results) => match results[..] {
-                [WriteResult::Conflict] => Ok(Outcome::Raced),
-                // The shard has expired, and with it the price.
-                _ => Ok(Outcome::Done),
-            },
+            // Cancelled, the shard has expired, and with it the price.
+            Transaction::Done | Transaction::Cancelled(_) => Ok(()),
         }
     }
 
@@ -136,7 +132,7 @@ impl Store {
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#verified", format!("v{country}"))
             .expression_attribute_values(":codes", number(codes));
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(_) => Ok(()),
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),

@@ -20,6 +20,7 @@ use super::{
     Key, Store, TTL_MARGIN,
     failure::failed,
     item::{Item, number, primary_key},
+    repeat,
 };
 use crate::domain::{
     error::Error,
@@ -145,7 +146,7 @@ impl Store {
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
-            let Err(error) = update.send().await else {
+            let Err(error) = repeat::update(update).await else {
                 return Ok(());
             };
             place = match error.as_service_error() {

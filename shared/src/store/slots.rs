@@ -12,6 +12,7 @@ use super::{
     Key, Seen, Store, TTL_MARGIN,
     failure::{failed, is_condition, unbuildable},
     item::{Item, number, parse, parse_phone, serialize},
+    repeat,
     transaction::Outcome,
 };
 use crate::{
@@ -125,7 +126,7 @@ impl Store {
             .set_item(Some(serialize(&item)?))
             .condition_expression(condition)
             .set_expression_attribute_values(values);
-        match put.send().await {
+        match repeat::put(put).await {
             Ok(_) => Ok(Outcome::Done),
             Err(error) if is_condition(&error) => {
                 // The SDK repeats a write whose answer was lost. If the item there carries our `op`, the

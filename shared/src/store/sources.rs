@@ -17,6 +17,7 @@ use super::{
     failure::{failed, is_condition},
     item::{Item, count, number, primary_key},
     recent_events::{RecentEvents, marks},
+    repeat,
 };
 use crate::domain::{
     client_address::Source, error::Error, fraud::SourceHistory, slot_key::Tag, time::UnixMs,
@@ -70,7 +71,7 @@ impl Store {
             .expression_attribute_values(":ttl", number(ttl))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match update.send().await {
+        let error = match repeat::update(update).await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
                 return Ok(SourceOutcome::Done(history(&item, limits, now)));
@@ -164,7 +165,7 @@ impl Store {
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", number(version))
                 .expression_attribute_values(":next", number(version + 1));
-            match update.send().await {
+            match repeat::update(update).await {
                 Ok(_) => return Ok(()),
                 // Another send or redemption came first. Each round of this race has a winner.
                 Err(error) if is_condition(&error) => {}

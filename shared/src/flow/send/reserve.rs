@@ -10,9 +10,8 @@ use crate::{
         phone::CountryCode,
         time::UnixMs,
     },
-    flow::race::Race,
     random,
-    store::{Key, Seen, ledger::ReserveOutcome, transaction::Outcome},
+    store::{Key, Seen, ledger::ReserveOutcome},
     telemetry::record,
 };
 
@@ -167,16 +166,8 @@ impl Reservation {
         if charge == Charge::nothing(charge.country) {
             return;
         }
-        let mut race = Race::default();
-        loop {
-            match app.store.release(self.shard, &charge).await {
-                Ok(Outcome::Done) => return,
-                Ok(Outcome::Raced) => race.lost().await,
-                Err(failure) => {
-                    tracing::warn!(?failure, "the price of a message not sent stays reserved");
-                    return;
-                }
-            }
+        if let Err(failure) = app.store.release(self.shard, &charge).await {
+            tracing::warn!(?failure, "the price of a message not sent stays reserved");
         }
     }
 }
