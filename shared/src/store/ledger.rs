@@ -12,6 +12,7 @@ use super::{
     Key, Seen, Store,
     failure::{failed, is_condition, unbuildable},
     item::{Item, count, number, primary_key},
+    op::Op,
     repeat,
     transaction::Transaction,
 };
@@ -127,9 +128,10 @@ impl Store {
             .update_item()
             .table_name(&self.codes)
             .set_key(Some(primary_key(pk(shard))))
-            .update_expression("ADD #verified :codes")
+            .update_expression(format!("ADD #verified :codes SET {}", Op::SET))
             // A shard that has expired is not created again.
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression(format!("attribute_exists(pk) AND {}", Op::IS_NEW))
+            .expression_attribute_values(Op::VALUE, Op::draw()?.value())
             .expression_attribute_names("#verified", format!("v{country}"))
             .expression_attribute_values(":codes", number(codes));
         match repeat::update(update).await {

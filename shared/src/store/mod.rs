@@ -24,6 +24,7 @@ mod failure;
 mod item;
 pub mod ledger;
 pub mod ledger_cache;
+mod op;
 mod recent_events;
 mod repeat;
 pub mod resets;

@@ -2,12 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    answer::Answer,
-    app::TestApp,
-    codes::wrong,
-    fault::{Fault, sns_error},
-};
+use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error};
 
 /// What a client does at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,7 +241,8 @@ impl Prepared<'_> {
         let work = import_users::handle(function, event, now);
         match self.app.observed("import-users", work).await {
             Ok(report) if report.created == 1 => (200, Value::Null, Value::Null),
-            other => panic!("{other:?}"),
+            Ok(report) => panic!("{report:?}"),
+            Err(_) => (500, json!("INTERNAL_SERVER_ERROR"), Value::Null),
         }
     }
 }
@@ -260,4 +256,9 @@ fn said(answer: &Answer) -> Said {
 /// Whether an answer is a success of its dialect.
 pub fn is_success((status, code, _): &Said) -> bool {
     *status == 200 && [json!("OK"), json!(0), json!(200), Value::Null].contains(code)
+}
+
+/// Whether an answer is the internal error of its dialect.
+pub fn is_internal_error((_, code, msg): &Said) -> bool {
+    *code == "INTERNAL_SERVER_ERROR" || *msg == 2003 || *msg == "Server Error"
 }

@@ -58,7 +58,7 @@ pub enum WriteFault {
     /// by an error of their own
     /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>).
     Conflicts,
-    /// The same of a transaction, with this reason.
+    /// A transaction is cancelled for this reason. A plain write has no reasons: it meets a conflict.
     Cancelled(&'static str),
     /// It is refused with this error.
     Fails(&'static str),

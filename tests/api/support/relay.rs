@@ -91,8 +91,10 @@ impl WriteFault {
             Self::Conflicts if is_transaction => {
                 cancelled(call.writes.len(), "TransactionConflict")
             }
-            Self::Conflicts => dynamodb_error(400, "TransactionConflictException"),
-            Self::Cancelled(reason) => cancelled(call.writes.len(), reason),
+            Self::Cancelled(reason) if is_transaction => cancelled(call.writes.len(), reason),
+            Self::Conflicts | Self::Cancelled(_) => {
+                dynamodb_error(400, "TransactionConflictException")
+            }
             Self::Fails(code) => dynamodb_error(400, code),
             Self::LosesAnswer => Fault::LosesAnswers { times: 1 },
         }
