@@ -1,5 +1,6 @@
 //! Importing accounts from another system.
 
+use super::race::Race;
 use crate::{
     app::App,
     domain::{
@@ -37,6 +38,7 @@ pub enum Imported {
 /// # Errors
 /// [`Error::Internal`] when DynamoDB fails.
 pub async fn create(app: &App, mut candidate: Candidate) -> Result<Imported, Error> {
+    let mut race = Race::default();
     loop {
         match app.store.create_user(&candidate.user, None).await? {
             CreateOutcome::Done => return Ok(Imported::Created(candidate.user.uid)),
@@ -46,7 +48,7 @@ pub async fn create(app: &App, mut candidate: Candidate) -> Result<Imported, Err
                 candidate.user.uid = Uid::from_random(random::bytes()?);
             }
             CreateOutcome::UidTaken => return Ok(Imported::UidTaken),
-            CreateOutcome::Raced => {}
+            CreateOutcome::Raced => race.lost().await,
         }
     }
 }

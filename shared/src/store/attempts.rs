@@ -3,11 +3,17 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure,
+};
+
 use super::{
-    Key, Store,
+    Store,
     failure::{failed, is_condition},
     item::primary_key,
+    op::Op,
     recent_events::RecentEvents,
+    repeat,
 };
 use crate::domain::{error::Error, time::UnixMs, user::Uid, window::Limit};
 
@@ -38,7 +44,8 @@ impl Store {
     ) -> Result<AttemptOutcome, Error> {
         let limits = [limit];
         let attempts = attempts(owner, &limits);
-        let count = attempts.count(now);
+        let op = Op::draw()?;
+        let count = attempts.count(now).once(&op);
         let update = self
             .client
             .update_item()
@@ -47,15 +54,20 @@ impl Store {
             .update_expression(count.update)
             .condition_expression(count.condition)
             .expression_attribute_names("#ttl", "ttl")
-            .set_expression_attribute_values(Some(count.values));
-        match update.send().await {
-            Ok(_) => Ok(AttemptOutcome::Done),
-            Err(error) if is_condition(&error) => {
-                let item = self.get(Key::of_codes(attempts.pk.clone())).await?;
-                let retry_after = attempts.wait(item.as_ref(), now);
+            .set_expression_attribute_values(Some(count.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = repeat::update(update).await else {
+            return Ok(AttemptOutcome::Done);
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                if op.made(refused.item()) {
+                    return Ok(AttemptOutcome::Done);
+                }
+                let retry_after = attempts.wait(refused.item(), now);
                 Ok(AttemptOutcome::TooMany { retry_after })
             }
-            Err(error) => Err(failed("UpdateItem", &error)),
+            _ => Err(failed("UpdateItem", &error)),
         }
     }
 
@@ -91,7 +103,7 @@ impl Store {
             .set_key(Some(primary_key(attempts.pk)))
             .update_expression(format!("REMOVE {}", marks.join(", ")))
             .condition_expression("attribute_exists(pk)");
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(_) => Ok(()),
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),

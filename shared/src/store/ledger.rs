@@ -1,8 +1,8 @@
 //! The ledger: `spend#<day>#<shard>` is one shard of one day, updated without being read first.
 //!
 //! A shard holds what its messages have cost, in all (`total`) and by region (`cCN`), and the codes
-//! sent to a region (`nCN`) and redeemed there (`vCN`). DynamoDB serialises plain updates, so no
-//! update is refused because of another.
+//! sent to a region (`nCN`) and redeemed there (`vCN`). DynamoDB serialises plain updates, so none is
+//! refused because of another. A release is a transaction, which they may have to wait for.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,7 +12,9 @@ use super::{
     Key, Seen, Store,
     failure::{failed, is_condition, unbuildable},
     item::{Item, count, number, primary_key},
-    transaction::{Outcome, Transaction, WriteResult},
+    op::Op,
+    repeat,
+    transaction::Transaction,
 };
 use crate::domain::{
     budget::{Budget, Charge, MicroUsd, Shard, Tally},
@@ -78,7 +80,7 @@ impl Store {
             .expression_attribute_values(":region_room", number(region_room.0))
             .expression_attribute_values(":ttl", number(expires))
             .return_values(ReturnValue::AllNew);
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
                 Ok(ReserveOutcome::Done(tally(&item, charge.region)))
@@ -90,11 +92,10 @@ impl Store {
 
     /// Releases the price of a message that was not sent. It is a transaction of one write, for its
     /// idempotency token: done twice, it would leave less in the ledger than was spent.
-    /// [`Outcome::Raced`] when a send was writing the shard: ask again.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the price stays reserved.
-    pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<Outcome, Error> {
+    pub async fn release(&self, shard: Shard, charge: &Charge) -> Result<(), Error> {
         let minus = |n: u64| AttributeValue::N(format!("-{n}"));
         let update = Update::builder()
             .table_name(&self.codes)
@@ -107,12 +108,8 @@ impl Store {
         let update = update.build().map_err(unbuildable)?;
         let write = TransactWriteItem::builder().update(update).build();
         match self.transact(vec![write]).await? {
-            Transaction::Done => Ok(Outcome::Done),
-            Transaction::Cancelled(results) => match results[..] {
-                [WriteResult::Conflict] => Ok(Outcome::Raced),
-                // The shard has expired, and with it the price.
-                _ => Ok(Outcome::Done),
-            },
+            // Cancelled, the shard has expired, and with it the price.
+            Transaction::Done | Transaction::Cancelled(_) => Ok(()),
         }
     }
 
@@ -131,12 +128,13 @@ impl Store {
             .update_item()
             .table_name(&self.codes)
             .set_key(Some(primary_key(pk(shard))))
-            .update_expression("ADD #verified :codes")
+            .update_expression(format!("ADD #verified :codes SET {}", Op::SET))
             // A shard that has expired is not created again.
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression(format!("attribute_exists(pk) AND {}", Op::IS_NEW))
+            .expression_attribute_values(Op::VALUE, Op::draw()?.value())
             .expression_attribute_names("#verified", format!("v{region}"))
             .expression_attribute_values(":codes", number(codes));
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(_) => Ok(()),
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),

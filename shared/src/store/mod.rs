@@ -26,7 +26,9 @@ mod failure;
 mod item;
 pub mod ledger;
 pub mod ledger_cache;
+mod op;
 mod recent_events;
+mod repeat;
 pub mod resets;
 pub mod sends;
 pub mod slots;
@@ -44,6 +46,7 @@ use aws_sdk_dynamodb::{
 use crate::domain::error::Error;
 use failure::{failed, unbuildable};
 use item::{Item, PK, primary_key};
+use repeat::Pauses;
 
 /// How long an item outlives its use, in case clocks differ, before DynamoDB may delete it.
 const TTL_MARGIN: Duration = Duration::from_secs(60 * 60);
@@ -84,7 +87,10 @@ impl Store {
         }
     }
 
-    /// Reads everything that a decision needs, in one round trip.
+    /// Reads everything that a decision needs, in one round trip. Keys that DynamoDB leaves unread, as
+    /// it does when it has no capacity left, are asked for again, after growing pauses, eight times at
+    /// most
+    /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>).
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
@@ -102,8 +108,7 @@ impl Store {
             let keys = keys.build().map_err(unbuildable)?;
             wanted.insert(self.table(table).to_owned(), keys);
         }
-        let mut items = HashMap::new();
-        // DynamoDB may answer for some keys and leave the rest to be asked for again.
+        let (mut items, mut pauses) = (HashMap::new(), Pauses::default());
         while !wanted.is_empty() {
             let batch = self.client.batch_get_item().set_request_items(Some(wanted));
             let batch = batch
@@ -117,6 +122,9 @@ impl Store {
                 }
             }
             wanted = batch.unprocessed_keys.unwrap_or_default();
+            if !wanted.is_empty() && !pauses.before_repeat().await {
+                return Err(Error::Internal("DynamoDB BatchGetItem: no capacity".into()));
+            }
         }
         Ok(Seen { items })
     }

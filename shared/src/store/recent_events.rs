@@ -17,9 +17,11 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    Key, Store, TTL_MARGIN,
+    Store, TTL_MARGIN,
     failure::failed,
     item::{Item, number, primary_key},
+    op::Op,
+    repeat,
 };
 use crate::domain::{
     error::Error,
@@ -37,11 +39,22 @@ pub(super) struct RecentEvents<'a> {
     pub(super) marks_per_ms: u64,
 }
 
-/// One conditional update, in the form that `UpdateItem` and a transaction both take.
+/// One conditional update, in the form that `UpdateItem` and a transaction both take. An `UpdateItem`
+/// that is not idempotent goes [once](Self::once).
 pub(super) struct Change {
     pub(super) update: String,
     pub(super) condition: String,
     pub(super) values: Item,
+}
+
+impl Change {
+    /// The same, done once although it may be repeated.
+    pub(super) fn once(mut self, op: &Op) -> Self {
+        self.update = format!("{}, {}", self.update, Op::SET);
+        self.condition = format!("{} AND {}", self.condition, Op::IS_NEW);
+        self.values.insert(Op::VALUE.to_owned(), op.value());
+        self
+    }
 }
 
 impl RecentEvents<'_> {
@@ -131,9 +144,10 @@ impl Store {
         events: &RecentEvents<'_>,
         counted_at: UnixMs,
     ) -> Result<(), Error> {
+        let op = Op::draw()?;
         let mut place = Some(0);
         while let Some(n) = place {
-            let change = events.remove(n, counted_at);
+            let change = events.remove(n, counted_at).once(&op);
             let update = self
                 .client
                 .update_item()
@@ -145,31 +159,21 @@ impl Store {
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
-            let Err(error) = update.send().await else {
+            let Err(error) = repeat::update(update).await else {
                 return Ok(());
             };
             place = match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let item = self.refused_item(refused.item(), &events.pk).await?;
-                    marks(item.as_ref()).position(|at| at == counted_at.0)
+                    let item = refused.item();
+                    if op.made(item) {
+                        return Ok(());
+                    }
+                    marks(item).position(|at| at == counted_at.0)
                 }
                 _ => return Err(failed("UpdateItem", &error)),
             };
         }
         Ok(())
-    }
-
-    /// The item of the codes table that a condition failed on: the one returned with the failure, or,
-    /// as older DynamoDBs return none, the one that is there now.
-    pub(super) async fn refused_item(
-        &self,
-        returned: Option<&Item>,
-        pk: &str,
-    ) -> Result<Option<Item>, Error> {
-        match returned {
-            Some(item) => Ok(Some(item.clone())),
-            None => self.get(Key::of_codes(pk.to_owned())).await,
-        }
     }
 }
 

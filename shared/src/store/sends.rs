@@ -9,6 +9,7 @@ use super::{
     failure::{failed, is_condition, unbuildable},
     item::primary_key,
     recent_events::RecentEvents,
+    repeat,
     slots::SlotMove,
     transaction::{Transaction, WriteResult},
     users::AccountCondition,
@@ -120,7 +121,7 @@ impl Store {
             .update_expression(change.update)
             .condition_expression(change.condition)
             .set_expression_attribute_values(Some(change.values));
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(_) => Ok(()),
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),

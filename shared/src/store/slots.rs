@@ -12,20 +12,18 @@ use super::{
     Key, Seen, Store, TTL_MARGIN,
     failure::{failed, is_condition, unbuildable},
     item::{Item, number, parse, parse_phone, serialize},
+    op::Op,
+    repeat,
     transaction::Outcome,
 };
-use crate::{
-    domain::{
-        budget::Shard,
-        client_address::Source,
-        error::Error,
-        hex::Hex,
-        slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
-        slot_key::SlotKey,
-        time::UnixMs,
-        window::Window,
-    },
-    random,
+use crate::domain::{
+    budget::Shard,
+    client_address::Source,
+    error::Error,
+    slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
+    slot_key::SlotKey,
+    time::UnixMs,
+    window::Window,
 };
 
 /// A slot, and the version it was read at.
@@ -55,7 +53,7 @@ struct SlotItem {
     pk: String,
     /// Raised by every write; the condition of the next.
     version: u64,
-    /// A random name of the write that made the item.
+    /// The [`Op`] of the write that made the item.
     op: String,
     /// Unix time in seconds. DynamoDB deletes the item some time later.
     ttl: u64,
@@ -115,8 +113,8 @@ impl Store {
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn move_slot(&self, step: &SlotMove<'_>) -> Result<Outcome, Error> {
-        let item = step.item()?;
-        let op = item.op.clone();
+        let op = Op::draw()?;
+        let item = step.item(&op)?;
         let (condition, values) = step.condition();
         let put = self
             .client
@@ -125,15 +123,13 @@ impl Store {
             .set_item(Some(serialize(&item)?))
             .condition_expression(condition)
             .set_expression_attribute_values(values);
-        match put.send().await {
+        match repeat::put(put).await {
             Ok(_) => Ok(Outcome::Done),
             Err(error) if is_condition(&error) => {
                 // The SDK repeats a write whose answer was lost. If the item there carries our `op`, the
                 // first attempt went through, and the repeat lost to that attempt.
                 let there = self.get(Key::slot(step.key)).await?;
-                let there = there.map(parse::<SlotItem>).transpose()?;
-                let is_ours = there.is_some_and(|there| there.op == op);
-                Ok(if is_ours {
+                Ok(if op.made(there.as_ref()) {
                     Outcome::Done
                 } else {
                     Outcome::Raced
@@ -148,7 +144,7 @@ impl Store {
         let (condition, values) = step.condition();
         let put = Put::builder()
             .table_name(&self.codes)
-            .set_item(Some(serialize(&step.item()?)?))
+            .set_item(Some(serialize(&step.item(&Op::draw()?)?)?))
             .condition_expression(condition)
             .set_expression_attribute_values(values);
         let put = put.build().map_err(unbuildable)?;
@@ -157,7 +153,7 @@ impl Store {
 }
 
 impl SlotMove<'_> {
-    fn item(&self) -> Result<SlotItem, Error> {
+    fn item(&self, op: &Op) -> Result<SlotItem, Error> {
         let Slot {
             challenge,
             cooling_since,
@@ -166,7 +162,7 @@ impl SlotMove<'_> {
         Ok(SlotItem {
             pk: self.key.as_str().to_owned(),
             version: self.seen.version + 1,
-            op: Hex(&random::bytes::<8>()?).to_string(),
+            op: op.name().to_owned(),
             ttl: self.useless_from.plus(TTL_MARGIN).as_secs(),
             challenge: challenge.as_ref().map(ChallengeItem::new),
             cooling_since: *cooling_since,

@@ -16,7 +16,9 @@ use super::{
     Key, Store, TTL_MARGIN,
     failure::{failed, is_condition},
     item::{Item, count, number, primary_key},
+    op::Op,
     recent_events::{RecentEvents, marks},
+    repeat::{self, Pauses},
 };
 use crate::domain::{
     client_address::Source, error::Error, fraud::SourceHistory, slot_key::Tag, time::UnixMs,
@@ -55,7 +57,8 @@ impl Store {
         limits: &[Limit],
     ) -> Result<SourceOutcome, Error> {
         let sends = sends(source, limits);
-        let counted = sends.count_tagged(now, tag.number());
+        let op = Op::draw()?;
+        let counted = sends.count_tagged(now, tag.number()).once(&op);
         let ttl = now.plus(REMEMBERED).plus(TTL_MARGIN).as_secs();
         let update = self
             .client
@@ -70,7 +73,7 @@ impl Store {
             .expression_attribute_values(":ttl", number(ttl))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match update.send().await {
+        let error = match repeat::update(update).await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
                 return Ok(SourceOutcome::Done(history(&item, limits, now)));
@@ -82,9 +85,12 @@ impl Store {
         else {
             return Err(failed("UpdateItem", &error));
         };
-        let item = self.refused_item(refused.item(), &sends.pk).await?;
-        let retry_after = sends.wait(item.as_ref(), now);
-        Ok(SourceOutcome::TooMany { retry_after })
+        Ok(match refused.item() {
+            Some(item) if op.made(Some(item)) => SourceOutcome::Done(history(item, limits, now)),
+            item => SourceOutcome::TooMany {
+                retry_after: sends.wait(item, now),
+            },
+        })
     }
 
     /// Removes the sends of the slot that `tag` stands for, because a code of theirs was redeemed, and
@@ -133,13 +139,16 @@ impl Store {
             return Ok(());
         }
         let pk = sends(source, limits).pk;
+        let (op, mut pauses) = (Op::draw()?, Pauses::default());
         loop {
             let item = self.get(Key::of_codes(pk.clone())).await?;
-            let Some(item) = item else { return Ok(()) };
+            let Some(item) = item.filter(|item| !op.made(Some(item))) else {
+                return Ok(());
+            };
             let before: Vec<u64> = marks(Some(&item)).collect();
             let kept = before.iter().copied().filter(|mark| !is_removed(*mark));
             let after = kept.chain(std::iter::repeat(0));
-            let mut set = "SET version = :next".to_owned();
+            let mut set = format!("SET version = :next, {}", Op::SET);
             let mut update = self
                 .client
                 .update_item()
@@ -163,11 +172,12 @@ impl Store {
                 .update_expression(set)
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", number(version))
-                .expression_attribute_values(":next", number(version + 1));
-            match update.send().await {
+                .expression_attribute_values(":next", number(version + 1))
+                .expression_attribute_values(Op::VALUE, op.value());
+            match repeat::update(update).await {
                 Ok(_) => return Ok(()),
-                // Another send or redemption came first. Each round of this race has a winner.
-                Err(error) if is_condition(&error) => {}
+                // Another send or redemption came first, or this was done and its answer lost.
+                Err(error) if is_condition(&error) => pauses.pause().await,
                 Err(error) => return Err(failed("UpdateItem", &error)),
             }
         }

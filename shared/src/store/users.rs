@@ -13,6 +13,7 @@ use super::{
     Key, Seen, Store,
     failure::{failed, is_condition, unbuildable},
     item::{Item, number, parse, parse_phone, primary_key, serialize, text},
+    repeat,
     slots::SlotMove,
     transaction::{Outcome, Transaction, WriteResult},
 };
@@ -357,7 +358,7 @@ impl Store {
             .condition_expression("password = :from")
             .expression_attribute_values(":to", text(to.as_str()))
             .expression_attribute_values(":from", text(from.as_str()));
-        match update.send().await {
+        match repeat::update(update).await {
             Ok(_) => Ok(()),
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),

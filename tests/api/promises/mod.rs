@@ -1,6 +1,7 @@
 //! What holds under races, faults, limits and time.
 
 mod budget;
+mod conflicts;
 mod crowd;
 mod faults;
 mod fraud;

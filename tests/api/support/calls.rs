@@ -19,6 +19,21 @@ pub struct Call {
     pub during: (Instant, Instant),
 }
 
+impl Call {
+    /// What it writes, if it writes: the operation, and the kinds of its items without what tells them
+    /// apart: `UpdateItem sends`, `TransactWriteItems login+sends+user`.
+    pub fn write(&self) -> Option<String> {
+        let kinds = self.writes.iter().map(|key| kind(key));
+        let kinds: Vec<&str> = kinds.collect();
+        (!kinds.is_empty()).then(|| format!("{} {}", self.operation, kinds.join("+")))
+    }
+}
+
+/// `login` of `login#+8613800138001`.
+pub fn kind(key: &str) -> &str {
+    key.split('#').next().unwrap_or_default()
+}
+
 /// The access key of a request: `AWS4-HMAC-SHA256 Credential=KEY/20261120/…`.
 pub fn signer(headers: &hyper::HeaderMap) -> String {
     let signature = headers

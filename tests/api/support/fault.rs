@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::people::ERIC;
 
 /// How the service behaves.
@@ -29,6 +31,16 @@ pub enum Fault {
         status: u16,
         body: String,
     },
+    /// Lets `passes` of these writes pass, as [`Call::write`](super::calls::Call::write) names them. Of
+    /// those that follow, the first meets the first of these faults, and so on.
+    OfWrite {
+        write: String,
+        passes: usize,
+        faults: Vec<WriteFault>,
+    },
+    /// Answers a batch for so many of its keys only, and leaves the others to be asked for again, `times`
+    /// times.
+    LeavesKeys { answered: usize, times: usize },
     /// Behaves for so many requests, and has this fault from then on.
     After { requests: usize, then: Box<Fault> },
     /// Delays this operation until so many requests for it have come, and then lets all of them pass:
@@ -37,6 +49,34 @@ pub enum Fault {
         operation: &'static str,
         requests: usize,
     },
+}
+
+/// What happens to one write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFault {
+    /// A transaction holds one of its items: DynamoDB writes nothing and says so. Plain writes are refused
+    /// by an error of their own
+    /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>).
+    Conflicts,
+    /// A transaction is cancelled for this reason. A plain write has no reasons: it meets a conflict.
+    Cancelled(&'static str),
+    /// It is refused with this error.
+    Fails(&'static str),
+    /// It is done, and the answer is lost.
+    LosesAnswer,
+}
+
+/// How DynamoDB cancels a transaction of so many writes: for this reason, which the last of them has.
+pub fn cancelled(writes: usize, reason: &str) -> Fault {
+    let mut reasons = vec![json!({"Code": "None"}); writes.saturating_sub(1)];
+    reasons.push(json!({"Code": reason, "Message": format!("about +86{ERIC}")}));
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled",
+        "CancellationReasons": reasons,
+    });
+    let (status, body) = (400, body.to_string());
+    Fault::Answers { status, body }
 }
 
 /// What SNS answers when it refuses.

@@ -1,13 +1,16 @@
 //! What the tests share: a system under test, methods named for what people do with it, and checks.
 
+pub mod acts;
 mod answer;
 mod app;
 pub mod calls;
+
 mod checkout;
 mod codes;
 pub mod costs;
 pub mod fault;
 pub mod keys;
+pub mod left;
 mod log;
 pub mod message;
 pub mod metrics;

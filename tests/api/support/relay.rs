@@ -9,11 +9,12 @@ use std::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     calls::{Call, describe, signer, writes},
-    fault::Fault,
+    fault::{Fault, WriteFault, cancelled, dynamodb_error},
 };
 
 #[derive(Default)]
@@ -23,15 +24,16 @@ struct State {
 }
 
 impl State {
-    /// What happens to the next request, if it is of this operation.
-    fn fault_of(&mut self, operation: &str) -> Option<Fault> {
+    /// What happens to a request.
+    fn fault_of(&mut self, call: &Call) -> Option<Fault> {
+        let operation = call.operation.as_str();
         if let Some(Fault::After { requests, then }) = &mut self.fault {
             let then = (**then).clone();
             *requests = match requests.checked_sub(1) {
                 Some(left) => left,
                 None => {
                     self.fault = Some(then);
-                    return self.fault_of(operation);
+                    return self.fault_of(call);
                 }
             };
             return None;
@@ -49,6 +51,16 @@ impl State {
                     operation: only, ..
                 },
             ) if *only != operation => None,
+            Some(Fault::LeavesKeys { .. }) if operation != "BatchGetItem" => None,
+            Some(Fault::OfWrite { write, .. }) if call.write().as_ref() != Some(write) => None,
+            Some(Fault::OfWrite { passes, faults, .. }) => {
+                if let Some(left) = passes.checked_sub(1) {
+                    *passes = left;
+                    return None;
+                }
+                let next = (!faults.is_empty()).then(|| faults.remove(0));
+                next.map(|fault| fault.of(call))
+            }
             Some(Fault::Gathers { requests, .. }) => {
                 *requests = requests.saturating_sub(1);
                 fault
@@ -56,6 +68,7 @@ impl State {
             Some(
                 Fault::LosesAnswers { times }
                 | Fault::LosesAnswersOf { times, .. }
+                | Fault::LeavesKeys { times, .. }
                 | Fault::AnswersTo { times, .. },
             ) => {
                 *times = times.checked_sub(1)?;
@@ -67,6 +80,24 @@ impl State {
 
     fn is_gathering(&self) -> bool {
         matches!(self.fault, Some(Fault::Gathers { requests: 1.., .. }))
+    }
+}
+
+impl WriteFault {
+    /// What it does to this call.
+    fn of(self, call: &Call) -> Fault {
+        let is_transaction = call.operation == "TransactWriteItems";
+        match self {
+            Self::Conflicts if is_transaction => {
+                cancelled(call.writes.len(), "TransactionConflict")
+            }
+            Self::Cancelled(reason) if is_transaction => cancelled(call.writes.len(), reason),
+            Self::Conflicts | Self::Cancelled(_) => {
+                dynamodb_error(400, "TransactionConflictException")
+            }
+            Self::Fails(code) => dynamodb_error(400, code),
+            Self::LosesAnswer => Fault::LosesAnswers { times: 1 },
+        }
     }
 }
 
@@ -162,22 +193,23 @@ async fn relay(
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let came_in = Instant::now();
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
+    let (mut parts, body) = request.into_parts();
+    let mut body = body.collect().await?.to_bytes();
     let (operation, permissions) = describe(&parts.headers, &body);
     let (fault, call) = {
         let mut state = state.lock().unwrap();
-        let caller = signer(&parts.headers);
-        let fault = state.fault_of(&operation);
-        state.calls.push(Call {
-            caller,
+        let call = Call {
+            caller: signer(&parts.headers),
             operation,
             permissions,
             writes: writes(&body),
             during: (came_in, came_in),
-        });
+        };
+        let fault = state.fault_of(&call);
+        state.calls.push(call);
         (fault, state.calls.len() - 1)
     };
+    let mut left = Value::Null;
     match &fault {
         Some(Fault::Hangs | Fault::Refuses) => std::future::pending().await,
         Some(Fault::Answers { status, body } | Fault::AnswersTo { status, body, .. }) => {
@@ -186,14 +218,30 @@ async fn relay(
             return Ok(response);
         }
         Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) | None => {}
-        Some(Fault::After { .. }) => unreachable!("it is unwrapped"),
+        Some(Fault::LeavesKeys { answered, .. }) => {
+            (body, left) = split(&body, *answered);
+            if *answered == 0 {
+                let none = json!({"Responses": {}, "UnprocessedKeys": left});
+                return Ok(Response::new(Full::new(none.to_string().into())));
+            }
+            parts.headers.remove("content-length");
+        }
+        Some(Fault::After { .. } | Fault::OfWrite { .. }) => unreachable!("it is unwrapped"),
         Some(Fault::Gathers { .. }) => gathered(&state).await,
         Some(Fault::IsSlow(wait)) => tokio::time::sleep(*wait).await,
     }
     let forwarded = client.post(&upstream).headers(parts.headers).body(body);
     let answer = forwarded.send().await.unwrap();
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut response = Response::new(Full::new(answer.bytes().await.unwrap()));
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    let mut answer = answer.bytes().await.unwrap();
+    if !left.is_null() {
+        let mut batch: Value = serde_json::from_slice(&answer).unwrap();
+        batch["UnprocessedKeys"] = left;
+        answer = batch.to_string().into();
+        headers.remove("content-length");
+        headers.remove("x-amz-crc32");
+    }
+    let mut response = Response::new(Full::new(answer));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     if let Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) = fault {
@@ -201,6 +249,27 @@ async fn relay(
     }
     state.lock().unwrap().calls[call].during.1 = Instant::now();
     Ok(response)
+}
+
+/// Splits a batch: a request for so many of its keys, and the keys that are left, in the form of
+/// `UnprocessedKeys`.
+fn split(batch: &[u8], answered: usize) -> (Bytes, Value) {
+    let mut now: Value = serde_json::from_slice(batch).unwrap();
+    let mut left = now["RequestItems"].clone();
+    let mut to_answer = answered;
+    for (table, now) in now["RequestItems"].as_object_mut().unwrap() {
+        let now = now["Keys"].as_array_mut().unwrap();
+        let later = now.split_off(to_answer.min(now.len()));
+        to_answer -= now.len();
+        left[table]["Keys"] = later.into();
+    }
+    let keep_some = |tables: &mut Value| {
+        let tables = tables.as_object_mut().unwrap();
+        tables.retain(|_, of_table| of_table["Keys"] != json!([]));
+    };
+    keep_some(&mut now["RequestItems"]);
+    keep_some(&mut left);
+    (now.to_string().into(), left)
 }
 
 /// Waits until all requests have come, or for two seconds: with [`super::app::PATIENT`], a function does

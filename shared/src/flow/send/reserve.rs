@@ -12,9 +12,8 @@ use crate::{
         region::Region,
         time::UnixMs,
     },
-    flow::race::Race,
     random,
-    store::{Key, Seen, ledger::ReserveOutcome, transaction::Outcome},
+    store::{Key, Seen, ledger::ReserveOutcome},
     telemetry::record,
 };
 
@@ -168,16 +167,8 @@ impl Reservation {
         if charge == Charge::nothing(charge.region) {
             return;
         }
-        let mut race = Race::default();
-        loop {
-            match app.store.release(self.shard, &charge).await {
-                Ok(Outcome::Done) => return,
-                Ok(Outcome::Raced) => race.lost().await,
-                Err(failure) => {
-                    tracing::warn!(?failure, "the price of a message not sent stays reserved");
-                    return;
-                }
-            }
+        if let Err(failure) = app.store.release(self.shard, &charge).await {
+            tracing::warn!(?failure, "the price of a message not sent stays reserved");
         }
     }
 }

@@ -1,0 +1,264 @@
+//! What clients do at the endpoints: every function, and every way in which it writes.
+
+use serde_json::{Value, json};
+
+use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error};
+
+/// What a client does at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Act {
+    /// The function behind it.
+    pub function: &'static str,
+    pub manner: Manner,
+}
+
+/// How the client does it, or what happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// All is right.
+    Right,
+    /// The right old password comes along.
+    WithOldPassword,
+    WrongCode,
+    WrongPassword,
+    /// SNS refuses the message.
+    SmsRefused,
+    /// Whether SNS has taken the message is unknown.
+    SmsUnsure,
+}
+
+/// The functions that send a code.
+pub const SENDERS: [&str; 6] = [
+    "send-login-message",
+    "send-register-message",
+    "send-change-password-message",
+    "send-change-password-message2",
+    "send-verification-code",
+    "verify-code",
+];
+
+/// The functions that redeem it, in the same order.
+pub const REDEEMERS: [&str; 6] = [
+    "login-by-message",
+    "register",
+    "change-password-by-message",
+    "change-password-by-message2",
+    "make-sure-verification-code",
+    "mobile",
+];
+
+/// The functions with another work.
+const OTHERS: [&str; 4] = ["login", "info", "changepasswd", "import-users"];
+
+/// All acts. Together they make every write that an endpoint makes.
+pub fn all() -> Vec<Act> {
+    let of = |manner| move |function| Act { function, manner };
+    let functions = SENDERS.into_iter().chain(REDEEMERS).chain(OTHERS);
+    let mut acts: Vec<Act> = functions.map(of(Manner::Right)).collect();
+    for manner in [Manner::SmsRefused, Manner::SmsUnsure] {
+        acts.extend(SENDERS.map(of(manner)));
+    }
+    acts.extend(REDEEMERS.map(of(Manner::WrongCode)));
+    acts.push(of(Manner::WrongPassword)("login"));
+    acts.push(of(Manner::SmsRefused)("mobile"));
+    acts.extend(
+        [Manner::WithOldPassword, Manner::WrongPassword].map(|manner| Act {
+            function: "change-password-by-message",
+            manner,
+        }),
+    );
+    acts
+}
+
+/// Somebody with an account and nothing done yet.
+pub struct Person {
+    uid: u64,
+    name: String,
+    phone: String,
+    /// A phone that nobody has.
+    free: String,
+    password: String,
+}
+
+/// An act of a person, prepared up to its request.
+pub struct Prepared<'a> {
+    app: &'a TestApp,
+    act: Act,
+    person: Person,
+    session: String,
+    ticket: String,
+    code: String,
+}
+
+/// What an answer says: its status, `code` and `msg`.
+pub type Said = (u16, Value, Value);
+
+impl Person {
+    /// The person number `n`.
+    pub async fn new(app: &TestApp, n: u64) -> Self {
+        let person = Self {
+            uid: 1_000 + n,
+            name: format!("person{n}"),
+            phone: format!("150{n:08}"),
+            free: format!("151{n:08}"),
+            password: format!("password-of-{n}"),
+        };
+        let (name, phone) = (&person.name, &person.phone);
+        app.create_user_with(person.uid, name, phone, Some(&person.password))
+            .await;
+        person
+    }
+}
+
+impl Act {
+    /// Whether its answer is a success.
+    pub fn succeeds(self) -> bool {
+        match self.manner {
+            Manner::Right | Manner::WithOldPassword => true,
+            // The account has moved; the notice is sent after the answer.
+            Manner::SmsRefused => self.function == "mobile",
+            Manner::WrongCode | Manner::WrongPassword | Manner::SmsUnsure => false,
+        }
+    }
+
+    /// Does all that comes before the request.
+    pub async fn prepare<'a>(self, app: &'a TestApp, person: Person) -> Prepared<'a> {
+        let mut prepared = Prepared {
+            app,
+            act: self,
+            person,
+            session: String::new(),
+            ticket: String::new(),
+            code: String::new(),
+        };
+        let Person { name, phone, .. } = &prepared.person;
+        let in_session = [
+            "send-change-password-message",
+            "change-password-by-message",
+            "verify-code",
+            "mobile",
+            "info",
+        ];
+        if in_session.contains(&self.function) {
+            prepared.session = app.session_of(name, &prepared.person.password).await;
+        }
+        let sender = SENDERS.iter().zip(REDEEMERS);
+        let sender = sender.filter(|(_, redeemer)| *redeemer == self.function);
+        if let Some((sender, _)) = sender.last() {
+            let sent = prepared.request(sender).await;
+            prepared.ticket = sent.result().to_owned();
+            let to_free = ["register", "mobile"].contains(&self.function);
+            let phone = if to_free {
+                &prepared.person.free
+            } else {
+                phone
+            };
+            prepared.code = app.last_code(phone);
+        }
+        if self.function == "changepasswd" {
+            prepared.ticket = app.reset_token(name, phone).await;
+        }
+        if self.manner == Manner::WrongCode {
+            prepared.code = wrong(&prepared.code, 0);
+        }
+        prepared
+    }
+}
+
+impl Prepared<'_> {
+    /// Makes the request, with SNS as the act wants it.
+    pub async fn perform(&self) -> Said {
+        let sns = &self.app.sns;
+        match self.act.manner {
+            Manner::SmsRefused => sns.break_it(sns_error(400, "OptedOut")),
+            Manner::SmsUnsure => sns.break_it(sns_error(500, "InternalError")),
+            _ => {}
+        }
+        let said = match self.act.function {
+            "import-users" => self.import().await,
+            function => said(&self.request(function).await),
+        };
+        sns.mend().await;
+        said
+    }
+
+    async fn request(&self, function: &str) -> Answer {
+        let Self {
+            app,
+            person,
+            session,
+            ticket,
+            code,
+            ..
+        } = self;
+        let Person {
+            name, phone, free, ..
+        } = person;
+        let new = "Wachtwoord42";
+        match function {
+            "send-login-message" => app.send_login_code(phone).await,
+            "send-register-message" => app.send_register_code(free).await,
+            "send-change-password-message" => app.send_change_password_code(session).await,
+            "send-change-password-message2" => app.send_reset_code(phone).await,
+            "send-verification-code" => app.send_verification_code(name, phone).await,
+            "verify-code" => app.send_phone_change_code(session, free).await,
+            "login-by-message" => app.log_in(ticket, code).await,
+            "register" => {
+                let name = format!("new-{name}");
+                app.register(ticket, code, &name, new).await
+            }
+            "change-password-by-message" => {
+                let sent = (ticket.clone(), code.clone());
+                match self.act.manner {
+                    Manner::WithOldPassword => {
+                        let old = &person.password;
+                        app.change_password_from(old, session, &sent, new).await
+                    }
+                    Manner::WrongPassword => {
+                        let old = "a-wrong-password";
+                        app.change_password_from(old, session, &sent, new).await
+                    }
+                    _ => app.change_password(session, ticket, code, new).await,
+                }
+            }
+            "change-password-by-message2" => app.reset_password(ticket, code, new).await,
+            "make-sure-verification-code" => app.make_sure(name, code).await,
+            "mobile" => app.change_phone(session, free, code).await,
+            "login" if self.act.manner == Manner::WrongPassword => {
+                app.log_in_with_password(name, "a-wrong-password").await
+            }
+            "login" => app.log_in_with_password(name, &person.password).await,
+            "info" => app.info(session).await,
+            "changepasswd" => app.change_passwd(name, ticket, new).await,
+            _ => panic!("no request for {function}"),
+        }
+    }
+
+    async fn import(&self) -> Said {
+        let user = json!({"name": format!("new-{}", self.person.name), "phone": self.person.free});
+        let event = serde_json::from_value(json!({"users": [user]})).unwrap();
+        let (function, now) = (self.app.function_app("import-users"), self.app.clock.now());
+        let work = import_users::handle(function, event, now);
+        match self.app.observed("import-users", work).await {
+            Ok(report) if report.created == 1 => (200, Value::Null, Value::Null),
+            Ok(report) => panic!("{report:?}"),
+            Err(_) => (500, json!("INTERNAL_SERVER_ERROR"), Value::Null),
+        }
+    }
+}
+
+/// What an answer says.
+fn said(answer: &Answer) -> Said {
+    let body = &answer.body;
+    (answer.status, body["code"].clone(), body["msg"].clone())
+}
+
+/// Whether an answer is a success of its dialect.
+pub fn is_success((status, code, _): &Said) -> bool {
+    *status == 200 && [json!("OK"), json!(0), json!(200), Value::Null].contains(code)
+}
+
+/// Whether an answer is the internal error of its dialect.
+pub fn is_internal_error((_, code, msg): &Said) -> bool {
+    *code == "INTERNAL_SERVER_ERROR" || *msg == 2003 || *msg == "Server Error"
+}
