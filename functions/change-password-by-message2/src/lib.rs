@@ -26,6 +26,7 @@ async fn change(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succes
     let code = message::code(&fields)?;
     let new = message::password(&fields, "newPassword", Field::NewPassword)?;
     let phone_info = message::phone_info(&fields)?;
-    reset_password::redeem(app, &phone_info, &code, &new, now).await?;
+    let requester = message::requester_of(request, &fields, app, now);
+    reset_password::redeem(app, &phone_info, &code, &new, &requester, now).await?;
     Ok(Success::done())
 }

@@ -13,7 +13,7 @@ use shared::{
         error::{Error, Field},
         time::UnixMs,
     },
-    flow::login,
+    flow::login::{self, Handle},
 };
 
 /// Answers with the account and a session token.
@@ -21,10 +21,15 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
     message::answer("login", log_in(&app, &request, now)).await
 }
 
-async fn log_in(app: &App, request: &Request, now: UnixMs) -> Result<Success, Error> {
+async fn log_in(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let (phone, name) = message::phone_or_name(&fields, app)?;
     let password = message::password(&fields, "password", Field::Password)?;
-    let session = login::by_password(app, phone.as_ref(), name.as_ref(), &password, now).await?;
+    let handle = Handle {
+        phone: phone.as_ref(),
+        name: name.as_ref(),
+    };
+    let requester = message::requester_of(request, &fields, app, now);
+    let session = login::by_password(app, handle, &password, &requester, now).await?;
     Ok(Success::session(session))
 }

@@ -6,6 +6,7 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{
+        self,
         body::Fields,
         systems::{self, Info, Step},
     },
@@ -21,6 +22,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn verify(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let (name, code) = systems::account_and_code(&fields)?;
-    let token = recover::verify(app, &name, &code, now).await?;
+    let requester = dialect::requester(request, None, app, now);
+    let token = recover::verify(app, &name, &code, &requester, now).await?;
     Ok(Info::reset_token(token))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lambda_http::{Body, Request, Response};
 use shared::{
     App,
-    dialect::{body::Fields, mobile},
+    dialect::{self, body::Fields, mobile},
     domain::{error::Error, time::UnixMs},
     flow::change_phone,
 };
@@ -20,5 +20,6 @@ async fn redeem(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Er
     let session = mobile::session(app, request, now);
     let parameters = mobile::phone_and_code(&fields, app);
     let (to, code) = mobile::in_session(app, &session, parameters).await?;
-    change_phone::redeem(app, &session, &to, &code, now).await
+    let requester = dialect::requester(request, None, app, now);
+    change_phone::redeem(app, &session, &to, &code, &requester, now).await
 }

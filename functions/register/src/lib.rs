@@ -31,6 +31,7 @@ async fn register(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succ
         password: message::password(&fields, "password", Field::Password)?,
         ip: dialect::source_ip(request),
     };
-    let session = register::redeem(app, &phone_info, &code, &registration, now).await?;
+    let requester = message::requester_of(request, &fields, app, now);
+    let session = register::redeem(app, &phone_info, &code, &registration, &requester, now).await?;
     Ok(Success::session(session))
 }

@@ -7,7 +7,6 @@ use lambda_http::{Body, Request, Response};
 use shared::{
     App,
     dialect::{
-        self,
         body::Fields,
         message::{self, Success},
     },
@@ -23,7 +22,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let phone = message::phone(&fields, app)?;
-    let from = dialect::source(request, app);
-    let ticket = reset_password::send(app, &phone, &from, now).await?;
+    let requester = message::requester_of(request, &fields, app, now);
+    let ticket = reset_password::send(app, &phone, &requester, now).await?;
     Ok(Success::phone_info(ticket))
 }

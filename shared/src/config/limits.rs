@@ -21,11 +21,13 @@ const MAX_SENDS_PER_PHONE: usize = 40;
 /// The most sends of a source a day whose codes are unused, for the same reason.
 const MAX_SENDS_PER_SOURCE: usize = 100;
 
-/// Wrong passwords per account. Beyond the limit no password is verified; SMS stays open.
-pub const WRONG_PASSWORDS: Limit = Limit {
-    events: 10,
-    span: DAY,
-};
+/// Wrong passwords of one client at one account. Beyond the limit none of the client's is verified; SMS
+/// stays open.
+pub const WRONG_PASSWORDS: Limit = limit(10, DAY);
+
+/// Wrong passwords of one source, at any account. Beyond the limits only accounts that know the client
+/// are looked at.
+pub const WRONG_PASSWORDS_OF_SOURCE: [Limit; 2] = [limit(30, HOUR), limit(100, DAY)];
 
 /// The limits of a deployment.
 #[derive(Debug, Clone)]

@@ -17,7 +17,13 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    domain::{client_address::Source, error::Error, time::retry_after_secs},
+    domain::{
+        client::Requester,
+        client_address::Source,
+        error::Error,
+        time::{UnixMs, retry_after_secs},
+        token,
+    },
 };
 
 /// The address a request comes from, as API Gateway saw it.
@@ -29,8 +35,35 @@ pub fn source_ip(request: &Request) -> String {
     .unwrap_or_default()
 }
 
+/// Who asks, by a request's source and by the session token that it shows: in `Authorization`, else in the
+/// header `Token`, else `in_body`.
+pub fn requester(request: &Request, in_body: Option<&str>, app: &App, now: UnixMs) -> Requester {
+    let token = token_in_headers(request).or(in_body);
+    let (keys, life) = (&app.config.keys, &app.config.session_life);
+    Requester {
+        source: source(request, app),
+        session: token.and_then(|token| token::read_known_session(keys, token, life, now)),
+    }
+}
+
+/// The token in the header `Authorization`, as a bearer's, or else in the header `Token`.
+fn token_in_headers(request: &Request) -> Option<&str> {
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    header("authorization")
+        .and_then(bearer)
+        .or(header("token").map(str::trim))
+        .filter(|token| !token.is_empty())
+}
+
+/// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
 /// The source of a request, as limits count it.
-pub fn source(request: &Request, app: &App) -> Source {
+fn source(request: &Request, app: &App) -> Source {
     let forwarded = request.headers().get("x-forwarded-for");
     let forwarded = forwarded.and_then(|value| value.to_str().ok());
     Source::of_request(

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use aws_lc_rs::{hkdf, hmac};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::hex::Hex;
 
@@ -141,11 +141,12 @@ impl KeyRing {
     /// The pseudonym of a text.
     pub fn pseudonym(&self, text: &str) -> Pseudonym {
         // `parse` refuses a ring without this key.
-        let subkey = self.roots[&self.pseudonyms].subkey(Use::Pseudonym);
-        let mac = sign(&subkey, text.as_bytes());
-        let mut first_eight = [0; 8];
-        first_eight.copy_from_slice(&mac.as_ref()[..8]);
-        Pseudonym(u64::from_be_bytes(first_eight))
+        self.roots[&self.pseudonyms].pseudonym(text)
+    }
+
+    /// The pseudonyms that a text has, or had, under each key of the ring.
+    pub fn pseudonyms(&self, text: &str) -> impl Iterator<Item = Pseudonym> {
+        self.roots.values().map(move |root| root.pseudonym(text))
     }
 }
 
@@ -154,6 +155,13 @@ fn sign(subkey: &[u8; 32], message: &[u8]) -> hmac::Tag {
 }
 
 impl Root {
+    fn pseudonym(&self, text: &str) -> Pseudonym {
+        let mac = sign(&self.subkey(Use::Pseudonym), text.as_bytes());
+        let mut first_eight = [0; 8];
+        first_eight.copy_from_slice(&mac.as_ref()[..8]);
+        Pseudonym(u64::from_be_bytes(first_eight))
+    }
+
     fn subkey(&self, usage: Use) -> [u8; 32] {
         *self.subkeys[usage as usize].get_or_init(|| {
             let info = [usage.label()];
@@ -178,7 +186,8 @@ impl Root {
 /// They change when the ring names another key for them, at the end of a rotation. A log search then
 /// needs one pseudonym per key; counters that are kept under a pseudonym (wrong passwords for unknown
 /// accounts, the tags in a source's list) start again at zero; a decoy account gets another uid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Pseudonym(u64);
 
 impl Pseudonym {

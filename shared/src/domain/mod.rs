@@ -8,8 +8,10 @@
 //! 4. [`user`], [`slot`], [`fraud`]
 //! 5. [`purpose`], [`code`]
 //! 6. [`slot_key`], [`token`], [`test_numbers`]
+//! 7. [`client`]
 
 pub mod budget;
+pub mod client;
 pub mod client_address;
 pub mod code;
 pub mod error;

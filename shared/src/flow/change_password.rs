@@ -12,7 +12,7 @@ use crate::{
     app::App,
     config::limits::WRONG_PASSWORDS,
     domain::{
-        client_address::Source,
+        client::{Client, Requester},
         code::Guess,
         error::{Error, Field},
         password::Password,
@@ -22,7 +22,10 @@ use crate::{
         token::{self, Token},
         user::User,
     },
-    store::{Key, attempts::AttemptOutcome},
+    store::{
+        Key,
+        attempts::{AttemptOutcome, Attempts},
+    },
 };
 
 /// Sends a code to the phone of the account that is logged in. Returns the ticket that goes with it.
@@ -33,7 +36,7 @@ use crate::{
 pub async fn send(
     app: &Arc<App>,
     session: &Presented,
-    from: &Source,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let uid = session.uid()?;
@@ -41,7 +44,7 @@ pub async fn send(
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         keys: &[Key::user(uid)],
-        from,
+        requester,
         named: None,
         plan: None,
     };
@@ -127,9 +130,9 @@ pub async fn redeem(
 /// Checks the old password. A wrong one counts like a wrong one at the login: a stolen session and a
 /// code are no way to guess it.
 async fn check_old(app: &App, user: &User, old: &Password, now: UnixMs) -> Result<(), Error> {
-    let owner = user.uid.0.to_string();
+    let attempts = Attempts::at(user.uid, Client::KnownSession);
     let refused = Error::PasswordRefused(Field::OldPassword);
-    let counted = app.store.count_attempt(&owner, now, WRONG_PASSWORDS);
+    let counted = app.store.count_attempt(&attempts, now, &[WRONG_PASSWORDS]);
     if let AttemptOutcome::TooMany { .. } = counted.await? {
         return Err(refused);
     }
@@ -137,6 +140,8 @@ async fn check_old(app: &App, user: &User, old: &Password, now: UnixMs) -> Resul
     if !hasher.verify(old, user.password.as_ref()) {
         return Err(refused);
     }
-    let released = app.store.release_attempt(&owner, now, WRONG_PASSWORDS);
+    let released = app
+        .store
+        .release_attempt(&attempts, now, &[WRONG_PASSWORDS]);
     released.await
 }

@@ -14,8 +14,13 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        client_address::Source, code::Guess, error::Error, phone::Phone, purpose::Purpose,
-        slot_key::SlotKey, time::UnixMs,
+        client::{KnownAddresses, Requester},
+        code::Guess,
+        error::Error,
+        phone::Phone,
+        purpose::Purpose,
+        slot_key::SlotKey,
+        time::UnixMs,
     },
     store::{Key, Seen, users::MoveOutcome},
     telemetry::{context, record},
@@ -30,7 +35,7 @@ pub async fn send(
     app: &Arc<App>,
     session: &Presented,
     to: &Phone,
-    from: &Source,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -38,7 +43,7 @@ pub async fn send(
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         keys: &[Key::user(uid), Key::phone_owner(to)],
-        from,
+        requester,
         named: Some(to),
         plan: None,
     };
@@ -66,6 +71,7 @@ pub async fn redeem(
     session: &Presented,
     to: &Phone,
     guess: &Guess,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -96,7 +102,8 @@ pub async fn redeem(
                 Some(_) => return Err(Error::PhoneTaken),
             }
             let stop = right.seen.stop();
-            match app.store.move_user(&user, to, &right.spend).await? {
+            let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
+            match app.store.move_user(&user, to, &known, &right.spend).await? {
                 MoveOutcome::Done => Ok(Round::Won((user.phone, stop))),
                 MoveOutcome::Raced => Ok(Round::Lost),
                 MoveOutcome::PhoneTaken => Err(Error::PhoneTaken),

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use futures_util::future::join;
 
 use super::{
+    client,
     redeem::{self, HashOnce, Redemption, no_check},
     send, session,
 };
 use crate::{
     app::App,
-    config::limits::WRONG_PASSWORDS,
+    config::limits::{WRONG_PASSWORDS, WRONG_PASSWORDS_OF_SOURCE},
     domain::{
-        client_address::Source,
+        client::{Client, KnownAddresses, Requester},
         code::Guess,
         error::Error,
         password::Password,
@@ -24,7 +25,10 @@ use crate::{
         user::{Name, Uid, User},
     },
     random,
-    store::{Key, attempts::AttemptOutcome},
+    store::{
+        Key,
+        attempts::{AttemptOutcome, Attempts},
+    },
 };
 
 /// Sends a login code to the account with this phone. Returns the ticket that goes with the code.
@@ -35,12 +39,12 @@ use crate::{
 pub async fn send(
     app: &Arc<App>,
     phone: &Phone,
-    from: &Source,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let key = SlotKey::login(phone);
     let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::PhoneUnknown);
-    send::to_named(app, Purpose::Login, &key, phone, from, target, now).await
+    send::to_named(app, Purpose::Login, &key, phone, requester, target, now).await
 }
 
 /// Redeems a login code and starts a session.
@@ -52,6 +56,7 @@ pub async fn redeem(
     app: &Arc<App>,
     phone_info: &str,
     guess: &Guess,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
     let keys = &app.config.keys;
@@ -64,7 +69,7 @@ pub async fn redeem(
         guess,
         hash: HashOnce::default(),
     };
-    let (keys, info) = ([Key::user(uid)], &info);
+    let (keys, info) = ([Key::user(uid), Key::phone_owner(&info.phone)], &info);
     let user = redeem::redeem(
         app,
         redemption,
@@ -73,76 +78,130 @@ pub async fn redeem(
         no_check,
         |right, ()| async move {
             let user = right.account(uid, info)?;
-            Ok(app.store.move_slot(&right.spend).await?.round(|| user))
+            let known = right.seen.known_by_phone(&info.phone)?;
+            let spent = app.store.move_slot(&right.spend).await?;
+            Ok(spent.round(|| {
+                let account = (uid, Some(&info.phone), &user.name);
+                client::was_right(app, requester, account, &known, now);
+                user
+            }))
         },
     );
     session::start(app, user.await?, now)
 }
 
+/// Who logs in with a password: by the phone, or else by the name.
+#[derive(Clone, Copy)]
+pub struct Handle<'a> {
+    /// What was presented, read as a phone.
+    pub phone: Option<&'a Phone>,
+    /// What was presented, read as a name.
+    pub name: Option<&'a Name>,
+}
+
 /// Logs in with a phone or a name, and a password.
 ///
-/// A login to an account that does not exist costs as much as any other: the same reads, a count, a
-/// hash.
+/// A login to an account that does not exist costs as much as any other: the same reads, the same counts,
+/// a hash.
 ///
 /// # Errors
 /// [`Error::LoginRefused`], whatever was wrong; [`Error::Internal`].
 pub async fn by_password(
-    app: &App,
-    phone: Option<&Phone>,
-    name: Option<&Name>,
+    app: &Arc<App>,
+    handle: Handle<'_>,
     password: &Password,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
-    let uid = owner(app, phone, name).await?;
-    let owner = match uid {
-        Some(uid) => uid.0.to_string(),
-        None => stand_in(app, phone, name),
-    };
     // Counted before the password is verified: of a hundred attempts at once ten are verified.
-    let count = app.store.count_attempt(&owner, now, WRONG_PASSWORDS);
-    // No account has the uid 0.
-    let user = app.store.user(uid.unwrap_or(Uid(0)));
-    let (counted, user) = join(count, user).await;
-    if let AttemptOutcome::TooMany { retry_after } = counted? {
-        let retry_after = Some(retry_after);
-        return Err(Error::LoginRefused { retry_after });
+    let from = Attempts::from(&requester.source);
+    let count = app
+        .store
+        .count_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
+    let (counted, found) = join(count, handle.find(app, requester, now)).await;
+    let (of_source, found) = (counted?, found?);
+    if !found.client.is_known() {
+        must_be_admitted(of_source)?;
     }
+    let at = match found.uid {
+        Some(uid) => Attempts::at(uid, found.client),
+        None => Attempts::at_nobody(app.config.keys.pseudonym(&handle.text())),
+    };
+    let count = app.store.count_attempt(&at, now, &[WRONG_PASSWORDS]);
+    // No account has the uid 0.
+    let user = app.store.user(found.uid.unwrap_or(Uid(0)));
+    let (counted, user) = join(count, user).await;
+    must_be_admitted(counted?)?;
     let user = user?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
     let is_right = app.config.password_hasher.verify(password, hash);
     let user = user.filter(|user| is_right && user.is_active());
     let user = user.ok_or(Error::LoginRefused { retry_after: None })?;
-    let released = app.store.release_attempt(&owner, now, WRONG_PASSWORDS);
-    released.await?;
+    let at = app.store.release_attempt(&at, now, &[WRONG_PASSWORDS]);
+    let from = app
+        .store
+        .release_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
+    let (at, from) = join(at, from).await;
+    at.and(from)?;
     upgrade_hash(app, &user, password).await;
+    let account = (user.uid, user.phone.as_ref(), &user.name);
+    client::was_right(app, requester, account, &found.known, now);
     session::start(app, user, now)
 }
 
-/// The account with this phone, or else with this name.
-async fn owner(
-    app: &App,
-    phone: Option<&Phone>,
-    name: Option<&Name>,
-) -> Result<Option<Uid>, Error> {
-    let phone_key = phone.map(Key::phone_owner);
-    let keys: Vec<Key> = phone_key
-        .into_iter()
-        .chain(name.map(Key::name_owner))
-        .collect();
-    let seen = app.store.read(&keys).await?;
-    let by_phone = phone.map(|phone| seen.phone_owner(phone)).transpose()?;
-    let by_name = name.map(|name| seen.name_owner(name)).transpose()?;
-    Ok(by_phone.flatten().or(by_name.flatten()))
+fn must_be_admitted(counted: AttemptOutcome) -> Result<(), Error> {
+    match counted {
+        AttemptOutcome::Done => Ok(()),
+        AttemptOutcome::TooMany { retry_after } => Err(Error::LoginRefused {
+            retry_after: Some(retry_after),
+        }),
+    }
 }
 
-/// The owner that attempts count under when no account matches: one per phone or name, never a uid.
-fn stand_in(app: &App, phone: Option<&Phone>, name: Option<&Name>) -> String {
-    let asked_for = match (phone, name) {
-        (Some(phone), _) => phone.e164(),
-        (None, Some(name)) => name.folded(),
-        (None, None) => String::new(),
-    };
-    format!("nobody-{}", app.config.keys.pseudonym(&asked_for))
+/// The account that a handle names, as far as its owner items tell.
+struct Found {
+    uid: Option<Uid>,
+    known: KnownAddresses,
+    client: Client,
+}
+
+impl Handle<'_> {
+    async fn find(&self, app: &App, requester: &Requester, now: UnixMs) -> Result<Found, Error> {
+        let phone = self.phone.map(Key::phone_owner);
+        let name = self.name.map(Key::name_owner);
+        let keys: Vec<Key> = [phone, name, client::keys(requester)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let seen = &app.store.read(&keys).await?;
+        let by_phone = match self.phone {
+            Some(phone) => (seen.phone_owner(phone)?, seen.known_by_phone(phone)?),
+            None => Default::default(),
+        };
+        let by_name = match self.name {
+            Some(name) => (seen.name_owner(name)?, seen.known_by_name(name)?),
+            None => Default::default(),
+        };
+        let (uid, known) = if by_phone.0.is_some() {
+            by_phone
+        } else {
+            by_name
+        };
+        Ok(Found {
+            uid,
+            client: client::recognise(app, requester, seen, uid, &known, now)?,
+            known,
+        })
+    }
+
+    /// What attempts count under when no account matches.
+    fn text(&self) -> String {
+        match (self.phone, self.name) {
+            (Some(phone), _) => phone.e164(),
+            (None, Some(name)) => name.folded(),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// Replaces an outdated hash, now that the password is known. A failure is logged: it is no reason to

@@ -3,6 +3,7 @@
 
 pub mod change_password;
 pub mod change_phone;
+mod client;
 mod hiding;
 pub mod import;
 pub mod login;

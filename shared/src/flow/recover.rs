@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{
+    client,
     hiding::Hiding,
     new_password,
     race::{Round, until_won},
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        client_address::Source,
+        client::Requester,
         code::Guess,
         error::Error,
         password::Password,
@@ -40,14 +41,14 @@ pub async fn send(
     app: &Arc<App>,
     name: &Name,
     phone: &Phone,
-    from: &Source,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(), Error> {
     let sending = Sending {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         keys: &[Key::name_owner(name), Key::phone_owner(phone)],
-        from,
+        requester,
         named: Some(phone),
         plan: Some(send::plan(app, Purpose::Recover, phone)?),
     };
@@ -92,6 +93,7 @@ pub async fn verify(
     app: &Arc<App>,
     name: &Name,
     guess: &Guess,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let redemption = &Redemption {
@@ -120,8 +122,13 @@ pub async fn verify(
                 spent: false,
             };
             let hash = ResetHash::of(token.as_str());
+            let known = right.seen.known_by_name(name)?;
             match app.store.issue_reset(&hash, &reset, &right.spend).await? {
-                ResetOutcome::Done => Ok(Round::Won(token)),
+                ResetOutcome::Done => {
+                    let account = (reset.uid, Some(&reset.phone), name);
+                    client::was_right(app, requester, account, &known, now);
+                    Ok(Round::Won(token))
+                }
                 ResetOutcome::Raced => Ok(Round::Lost),
                 ResetOutcome::Unreachable => {
                     Err(why_unreachable(app, &reset, expired.clone()).await?)

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        client_address::Source,
+        client::{KnownAddresses, Requester},
         code::Guess,
         error::Error,
         password::Password,
@@ -34,7 +34,7 @@ use crate::{
 pub async fn send(
     app: &Arc<App>,
     phone: &Phone,
-    from: &Source,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let key = SlotKey::register(phone);
@@ -42,7 +42,7 @@ pub async fn send(
         Some(_) => Err(Error::PhoneTaken),
         None => Ok(None),
     };
-    send::to_named(app, Purpose::Register, &key, phone, from, target, now).await
+    send::to_named(app, Purpose::Register, &key, phone, requester, target, now).await
 }
 
 /// What an account is created from. `Debug` hides it.
@@ -73,6 +73,7 @@ pub async fn redeem(
     phone_info: &str,
     guess: &Guess,
     registration: &Registration,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
     let info = token::read_phone_info(&app.config.keys, phone_info, Purpose::Register, now)?;
@@ -102,7 +103,9 @@ pub async fn redeem(
             );
             user.created_ip.clone_from(ip);
             user.password = Some(redemption.hash.of(app, password)?.clone());
-            match app.store.create_user(&user, Some(&right.spend)).await? {
+            let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
+            let created = app.store.create_user(&user, Some((&right.spend, &known)));
+            match created.await? {
                 CreateOutcome::Done => Ok(Round::Won(user)),
                 CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
                 CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),

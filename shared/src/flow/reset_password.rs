@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    new_password,
+    client, new_password,
     redeem::{self, HashOnce, Redemption, no_check},
     send,
 };
 use crate::{
     app::App,
     domain::{
-        client_address::Source,
+        client::Requester,
         code::Guess,
         error::Error,
         password::Password,
@@ -32,12 +32,21 @@ use crate::{
 pub async fn send(
     app: &Arc<App>,
     phone: &Phone,
-    from: &Source,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let key = SlotKey::reset_password(phone);
     let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::UserNotFound);
-    send::to_named(app, Purpose::ResetPassword, &key, phone, from, target, now).await
+    send::to_named(
+        app,
+        Purpose::ResetPassword,
+        &key,
+        phone,
+        requester,
+        target,
+        now,
+    )
+    .await
 }
 
 /// Redeems a code and changes the password of the account it was sent for. Every session ends.
@@ -50,6 +59,7 @@ pub async fn redeem(
     phone_info: &str,
     guess: &Guess,
     new: &Password,
+    requester: &Requester,
     now: UnixMs,
 ) -> Result<(), Error> {
     let keys = &app.config.keys;
@@ -62,7 +72,7 @@ pub async fn redeem(
         guess,
         hash: HashOnce::default(),
     };
-    let (keys, info) = ([Key::user(uid)], &info);
+    let (keys, info) = ([Key::user(uid), Key::phone_owner(&info.phone)], &info);
     redeem::redeem(
         app,
         redemption,
@@ -70,12 +80,17 @@ pub async fn redeem(
         now,
         no_check,
         |right, ()| async move {
-            right.account(uid, info)?;
+            let user = right.account(uid, info)?;
+            let known = right.seen.known_by_phone(&info.phone)?;
             let (phone, hash) = (&info.phone, redemption.hash.of(app, new)?);
             let reset = app
                 .store
                 .reset_password(uid, phone, hash, &right.spend, now);
-            Ok(reset.await?.round(|| new_password::was_set(app, uid)))
+            Ok(reset.await?.round(|| {
+                new_password::was_set(app, uid);
+                let account = (uid, Some(&info.phone), &user.name);
+                client::was_right(app, requester, account, &known, now);
+            }))
         },
     )
     .await

@@ -1,5 +1,5 @@
 //! Password attempts: `attempts#<uid>` holds the recent wrong passwords of an account, or of a name
-//! that has none.
+//! that has none, by one client; `attempts-from#<address>` those of a source, at any account.
 
 use std::time::Duration;
 
@@ -15,7 +15,39 @@ use super::{
     recent_events::RecentEvents,
     repeat,
 };
-use crate::domain::{error::Error, time::UnixMs, user::Uid, window::Limit};
+use crate::domain::{
+    client::Client, client_address::Source, error::Error, keys::Pseudonym, time::UnixMs, user::Uid,
+    window::Limit,
+};
+
+/// Whose attempts are counted together.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attempts(String);
+
+impl Attempts {
+    /// Those of a client at an account.
+    pub fn at(uid: Uid, client: Client) -> Self {
+        Self(format!("attempts#{}{}", uid.0, client.suffix()))
+    }
+
+    /// Those at an account that does not exist, which this stands for.
+    pub fn at_nobody(stand_in: Pseudonym) -> Self {
+        Self(format!("attempts#nobody-{stand_in}"))
+    }
+
+    /// Those of a source, at any account.
+    pub fn from(source: &Source) -> Self {
+        Self(format!("attempts-from#{}", source.as_str()))
+    }
+
+    fn events<'a>(&self, limits: &'a [Limit]) -> RecentEvents<'a> {
+        RecentEvents {
+            pk: self.0.clone(),
+            limits,
+            marks_per_ms: 1,
+        }
+    }
+}
 
 /// How counting a password attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +63,18 @@ pub enum AttemptOutcome {
 }
 
 impl Store {
-    /// Counts an attempt at the password of `owner`, before the password is verified. Of many attempts
-    /// at once no more than the limit are verified.
+    /// Counts an attempt, before the password is verified. Of many attempts at once no more than the limits
+    /// admit are verified.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the attempt may be counted all the same.
     pub async fn count_attempt(
         &self,
-        owner: &str,
+        attempts: &Attempts,
         now: UnixMs,
-        limit: Limit,
+        limits: &[Limit],
     ) -> Result<AttemptOutcome, Error> {
-        let limits = [limit];
-        let attempts = attempts(owner, &limits);
+        let attempts = attempts.events(limits);
         let op = Op::draw()?;
         let count = attempts.count(now).once(&op);
         let update = self
@@ -77,30 +108,25 @@ impl Store {
     /// [`Error::Internal`] when DynamoDB fails.
     pub async fn release_attempt(
         &self,
-        owner: &str,
+        attempts: &Attempts,
         counted_at: UnixMs,
-        limit: Limit,
+        limits: &[Limit],
     ) -> Result<(), Error> {
-        self.remove_event(&attempts(owner, &[limit]), counted_at)
+        self.remove_event(&attempts.events(limits), counted_at)
             .await
     }
-}
 
-impl Store {
-    /// Removes all attempts at the password of an account, which has a new one: the old guesses say
-    /// nothing of it.
+    /// Removes all of these attempts.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn forget_attempts(&self, uid: Uid, limit: Limit) -> Result<(), Error> {
-        let limits = [limit];
-        let attempts = attempts(&uid.0.to_string(), &limits);
+    pub async fn forget_attempts(&self, attempts: &Attempts, limit: Limit) -> Result<(), Error> {
         let marks: Vec<String> = (0..limit.events).map(|n| format!("s{n}")).collect();
         let update = self
             .client
             .update_item()
             .table_name(&self.codes)
-            .set_key(Some(primary_key(attempts.pk)))
+            .set_key(Some(primary_key(attempts.0.clone())))
             .update_expression(format!("REMOVE {}", marks.join(", ")))
             .condition_expression("attribute_exists(pk)");
         match repeat::update(update).await {
@@ -108,13 +134,5 @@ impl Store {
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("UpdateItem", &error)),
         }
-    }
-}
-
-fn attempts<'a>(owner: &str, limits: &'a [Limit]) -> RecentEvents<'a> {
-    RecentEvents {
-        pk: format!("attempts#{owner}"),
-        limits,
-        marks_per_ms: 1,
     }
 }

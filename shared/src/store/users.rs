@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
+use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     transaction::{Outcome, Transaction, WriteResult},
 };
 use crate::domain::{
+    client::KnownAddresses,
     error::Error,
     password::PasswordHash,
     phone::Phone,
@@ -96,6 +98,13 @@ struct UserItem {
 struct OwnerItem {
     pk: String,
     uid: Uid,
+    /// The same in the items of the account's phone and of its name.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    known: KnownAddresses,
+}
+
+fn is_empty(known: &KnownAddresses) -> bool {
+    known.0.is_empty()
 }
 
 impl UserItem {
@@ -188,9 +197,34 @@ impl Seen {
         self.owner(&Key::name_owner(name))
     }
 
+    /// The addresses that the account with this phone knows; none without an account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn known_by_phone(&self, phone: &Phone) -> Result<KnownAddresses, Error> {
+        self.known(&Key::phone_owner(phone))
+    }
+
+    /// The addresses that the account with this name knows; none without an account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn known_by_name(&self, name: &Name) -> Result<KnownAddresses, Error> {
+        self.known(&Key::name_owner(name))
+    }
+
     fn owner(&self, key: &Key) -> Result<Option<Uid>, Error> {
+        Ok(self.owner_item(key)?.map(|item| item.uid))
+    }
+
+    fn known(&self, key: &Key) -> Result<KnownAddresses, Error> {
+        let item = self.owner_item(key)?;
+        Ok(item.map(|item| item.known).unwrap_or_default())
+    }
+
+    fn owner_item(&self, key: &Key) -> Result<Option<OwnerItem>, Error> {
         let item = self.item(key);
-        item.map(|item| Ok(parse::<OwnerItem>(item.clone())?.uid))
+        item.map(|item| parse::<OwnerItem>(item.clone()))
             .transpose()
     }
 }
@@ -206,27 +240,29 @@ impl Store {
             .transpose()
     }
 
-    /// Creates an account, its phone and its name in one transaction, with the slot's step in `spend` if
-    /// there is one. Imports have none.
+    /// Creates an account, its phone and its name in one transaction. `registered` is the slot's step that
+    /// spends the code, and the address that the account then knows. Imports have neither.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn create_user(
         &self,
         user: &User,
-        spend: Option<&SlotMove<'_>>,
+        registered: Option<(&SlotMove<'_>, &KnownAddresses)>,
     ) -> Result<CreateOutcome, Error> {
+        let nowhere = &KnownAddresses::default();
+        let known = registered.map_or(nowhere, |(_, known)| known);
         // What a failed condition of each write means.
         let mut meanings = vec![CreateOutcome::UidTaken, CreateOutcome::NameTaken];
         let mut writes = vec![
             self.put_new(&UserItem::new(user))?,
-            self.put_owner(name_pk(&user.name), user.uid)?,
+            self.put_owner(name_pk(&user.name), user.uid, known)?,
         ];
         if let Some(phone) = &user.phone {
             meanings.push(CreateOutcome::PhoneTaken);
-            writes.push(self.put_owner(phone_pk(phone), user.uid)?);
+            writes.push(self.put_owner(phone_pk(phone), user.uid, known)?);
         }
-        if let Some(spend) = spend {
+        if let Some((spend, _)) = registered {
             meanings.push(CreateOutcome::Raced);
             writes.push(self.put_slot(spend)?);
         }
@@ -285,7 +321,8 @@ impl Store {
     }
 
     /// Moves an account from the phone it was read with to another, which must be free, in one transaction
-    /// that spends the code. Sessions go on.
+    /// that spends the code. Sessions go on. `known` are the addresses that the account knows by its new
+    /// phone.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -293,6 +330,7 @@ impl Store {
         &self,
         user: &User,
         to: &Phone,
+        known: &KnownAddresses,
         spend: &SlotMove<'_>,
     ) -> Result<MoveOutcome, Error> {
         let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
@@ -315,7 +353,7 @@ impl Store {
             .set_expression_attribute_values(Some(values));
         let update = update.build().map_err(unbuildable)?;
         let mut writes = vec![
-            self.put_owner(phone_pk(to), user.uid)?,
+            self.put_owner(phone_pk(to), user.uid, known)?,
             self.put_slot(spend)?,
             TransactWriteItem::builder().update(update).build(),
         ];
@@ -365,8 +403,55 @@ impl Store {
         }
     }
 
-    fn put_owner(&self, pk: String, uid: Uid) -> Result<TransactWriteItem, Error> {
-        self.put_new(&OwnerItem { pk, uid })
+    /// Writes down the addresses that an account knows, in the items of its phone and of its name, as far
+    /// as they are still its own.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn know_addresses(
+        &self,
+        uid: Uid,
+        phone: Option<&Phone>,
+        name: &Name,
+        known: &KnownAddresses,
+    ) -> Result<(), Error> {
+        let known = serde_dynamo::to_attribute_value(known);
+        let known: AttributeValue =
+            known.map_err(|error| Error::Internal(format!("item: {error}")))?;
+        let note = async |pk: String| {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.users)
+                .set_key(Some(primary_key(pk)))
+                .update_expression("SET known = :known")
+                .condition_expression("uid = :uid")
+                .expression_attribute_values(":known", known.clone())
+                .expression_attribute_values(":uid", number(uid.0));
+            match repeat::update(update).await {
+                Ok(_) => Ok(()),
+                Err(error) if is_condition(&error) => Ok(()),
+                Err(error) => Err(failed("UpdateItem", &error)),
+            }
+        };
+        let by_phone = async {
+            match phone {
+                Some(phone) => note(phone_pk(phone)).await,
+                None => Ok(()),
+            }
+        };
+        let (by_phone, by_name) = join(by_phone, note(name_pk(name))).await;
+        by_phone.and(by_name)
+    }
+
+    fn put_owner(
+        &self,
+        pk: String,
+        uid: Uid,
+        known: &KnownAddresses,
+    ) -> Result<TransactWriteItem, Error> {
+        let known = known.clone();
+        self.put_new(&OwnerItem { pk, uid, known })
     }
 
     fn put_new(&self, item: &impl Serialize) -> Result<TransactWriteItem, Error> {

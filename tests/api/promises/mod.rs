@@ -7,6 +7,7 @@ mod faults;
 mod fraud;
 mod front_door;
 mod hidden;
+mod known_clients;
 mod life;
 mod limits;
 mod lost_answers;

@@ -13,6 +13,10 @@ use crate::support::{
 
 const READ: &str = "BatchGetItem";
 const UPDATE: &str = "UpdateItem";
+const LOGIN: &[&str] = &[READ, UPDATE, UPDATE, "GetItem", UPDATE, UPDATE];
+
+/// Where the account's owner is at home.
+const HOME: &str = "203.0.113.9";
 
 #[tokio::test]
 async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
@@ -93,11 +97,15 @@ impl<'a> Counter<'a> {
 }
 
 async fn dialect_a(app: &TestApp, table: &Table) {
+    app.stays_at(HOME);
     let mut counter = Counter::new(app, table);
     let ok = |answer: Answer| {
         assert_eq!(answer.status, 200, "{answer:?}");
         answer
     };
+    ok(app.log_in_with_password("eric", ERIC_PASSWORD).await);
+    // From now on the account knows the address, which is noted in the items of its phone and its name.
+    counter.assert_with("login, from a new address", LOGIN, 3, 0, &[UPDATE, UPDATE]);
 
     let (ticket, code) = app.login_code(ERIC).await;
     counter.row("send-login-message");
@@ -130,7 +138,7 @@ async fn dialect_a(app: &TestApp, table: &Table) {
     for value in ["eric", "nobody"] {
         let refused = app.log_in_with_password(value, "wrong-password").await;
         assert_eq!(refused.status, 400);
-        counter.assert("login, refused", &[READ, UPDATE, "GetItem"], 2, 0);
+        counter.assert("login, refused", &[READ, UPDATE, UPDATE, "GetItem"], 2, 0);
     }
     ok(app.info(token).await);
     counter.row("info");
@@ -178,6 +186,7 @@ async fn dialect_a(app: &TestApp, table: &Table) {
 }
 
 async fn dialects_b_and_c(app: &TestApp, table: &Table) {
+    app.stays_at(HOME);
     let session = app.session_of_eric().await;
     let mut counter = Counter::new(app, table);
 

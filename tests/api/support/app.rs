@@ -57,6 +57,8 @@ pub struct TestApp {
     pub sns: Relay,
     /// What the functions take for the time.
     pub clock: Clock,
+    /// Where its clients are, if all are at one address.
+    address: Mutex<Option<String>>,
     secrets: Mutex<BTreeSet<String>>,
     /// The messages whose secrets are among them.
     learnt: AtomicUsize,
@@ -123,6 +125,7 @@ impl TestApp {
             dynamodb,
             sns,
             clock,
+            address: Mutex::default(),
             secrets: Mutex::default(),
             learnt: AtomicUsize::default(),
             _services: services,
@@ -170,6 +173,11 @@ impl TestApp {
     /// Lets time pass.
     pub fn wait(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// All requests come from this address from now on, unless they name another.
+    pub fn stays_at(&self, address: &str) {
+        *self.address.lock().unwrap() = Some(address.to_owned());
     }
 
     /// What a function made of its environment.
@@ -236,7 +244,8 @@ impl TestApp {
         let mut request = self.http.post(format!("{gateway}{path}")).body(body);
         // Everybody comes from an address of their own, unless a test says otherwise.
         if !headers.iter().any(|(name, _)| *name == SOURCE_IP_HEADER) {
-            request = request.header(SOURCE_IP_HEADER, new_address());
+            let address = self.address.lock().unwrap().clone();
+            request = request.header(SOURCE_IP_HEADER, address.unwrap_or_else(new_address));
         }
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();

@@ -17,6 +17,7 @@ use crate::{
 };
 pub use parse::{
     InSession, code, name, optional_password, password, phone, phone_info, phone_or_name,
+    requester_of,
 };
 pub use render::Success;
 use render::{render, wire};

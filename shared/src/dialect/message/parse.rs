@@ -6,10 +6,10 @@ use crate::{
     app::App,
     dialect::{
         body::{Fields, missing},
-        source,
+        requester, token_in_headers,
     },
     domain::{
-        client_address::Source,
+        client::Requester,
         code::Guess,
         error::{Error, Field},
         password::Password,
@@ -26,8 +26,8 @@ use crate::{
 pub struct InSession {
     /// The session, as far as it has been checked.
     pub session: Presented,
-    /// Where the request comes from.
-    pub source: Source,
+    /// Who asks.
+    pub requester: Requester,
     fields: Result<Fields, Error>,
 }
 
@@ -44,18 +44,15 @@ impl InSession {
     }
 
     fn with(fields: Result<Fields, Error>, app: &App, request: &Request, now: UnixMs) -> Self {
-        let header = |name: &str| request.headers().get(name)?.to_str().ok();
-        let in_header = header("authorization")
-            .and_then(bearer)
-            .or(header("token").map(str::trim))
-            .filter(|token| !token.is_empty());
-        let in_body = match (in_header, &fields) {
-            (None, Ok(fields)) => fields.text("token", Error::TokenInvalid).ok().flatten(),
-            _ => None,
+        let in_header = token_in_headers(request);
+        let in_body = match &fields {
+            Ok(fields) => token_in(fields),
+            Err(_) => None,
         };
+        let in_body = in_body.as_deref();
         Self {
-            session: Presented::read(app, in_header.or(in_body.as_deref()), now),
-            source: source(request, app),
+            session: Presented::read(app, in_header.or(in_body), now),
+            requester: requester(request, in_body, app, now),
             fields,
         }
     }
@@ -69,11 +66,14 @@ impl InSession {
     }
 }
 
-/// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// The body's `token`.
+fn token_in(fields: &Fields) -> Option<String> {
+    fields.text("token", Error::TokenInvalid).ok().flatten()
+}
+
+/// Who asks. A session token that is not asked for makes a known client of its owner.
+pub fn requester_of(request: &Request, fields: &Fields, app: &App, now: UnixMs) -> Requester {
+    requester(request, token_in(fields).as_deref(), app, now)
 }
 
 /// The phone of a send: `phone` in `countryCode`, 86 by default. Seed 000's misspellings are accepted.

@@ -20,7 +20,7 @@ use crate::{
     app::App,
     domain::{
         budget::Charge,
-        client_address::Source,
+        client::Requester,
         error::{Error, Limited},
         fraud::SourceHistory,
         phone::Phone,
@@ -49,8 +49,8 @@ pub(super) struct Sending<'a> {
     pub key: &'a SlotKey,
     /// What has to be read, beside the slot, to find its target.
     pub keys: &'a [Key],
-    /// Where the request comes from.
-    pub from: &'a Source,
+    /// Who asks.
+    pub requester: &'a Requester,
     /// The phone that the request names, if it names one. The code is sent there or nowhere.
     pub named: Option<&'a Phone>,
     /// The message, where it is planned before anything is read. Where a session comes first, it is
@@ -80,7 +80,7 @@ pub(super) async fn to_named(
     purpose: Purpose,
     key: &SlotKey,
     phone: &Phone,
-    from: &Source,
+    requester: &Requester,
     target: impl Fn(Option<Uid>) -> Result<Option<Uid>, Error>,
     now: UnixMs,
 ) -> Result<Token, Error> {
@@ -88,7 +88,7 @@ pub(super) async fn to_named(
         purpose,
         key,
         keys: &[Key::phone_owner(phone)],
-        from,
+        requester,
         named: Some(phone),
         plan: Some(plan(app, purpose, phone)?),
     };
@@ -171,7 +171,10 @@ impl<'a> Sender<'a> {
     /// Counts the request against its source, whatever it will come to.
     async fn count(&self) -> Result<SourceOutcome, Error> {
         let config = &self.app.config;
-        let (source, limits) = (self.sending.from, &config.limits.sends_per_source);
+        let (source, limits) = (
+            &self.sending.requester.source,
+            &config.limits.sends_per_source,
+        );
         if limits.is_empty() {
             return Ok(SourceOutcome::Done(SourceHistory::default()));
         }
@@ -183,7 +186,7 @@ impl<'a> Sender<'a> {
     /// Takes the request off its source's count, after the answer: who asks while sends are stopped does
     /// not wait longer when they go on.
     fn forget_source(&self, app: &Arc<App>) {
-        let (source, at) = (self.sending.from.clone(), self.now);
+        let (source, at) = (self.sending.requester.source.clone(), self.now);
         let tag = Tag::of(self.sending.key, &app.config.keys);
         app.defer(async move |app| {
             let limits = &app.config.limits.sends_per_source;
@@ -231,7 +234,7 @@ impl<'a> Sender<'a> {
             id: random::bytes()?,
             nonce: random::bytes()?,
             attribution: Attribution {
-                source: sending.from.clone(),
+                source: sending.requester.source.clone(),
                 shard: self.reservation.shard(),
             },
         };
@@ -245,7 +248,7 @@ impl<'a> Sender<'a> {
         };
         if !app.is_test_number(&draft.target.phone, self.now) {
             let region = draft.target.phone.region();
-            let (source, history) = (sending.from, &draft.history);
+            let (source, history) = (&sending.requester.source, &draft.history);
             let admitted = self.reservation.admit(app, seen, region, source, history);
             admitted.await?;
             draft.attribute_to(self.reservation.shard());
@@ -318,7 +321,7 @@ impl<'a> Sender<'a> {
             policy: self.policy,
             limits: self.limits.clone(),
             key: step.key.clone(),
-            source: self.sending.from.clone(),
+            source: self.sending.requester.source.clone(),
             phone,
             uid,
             plan,

@@ -1,0 +1,66 @@
+//! Who asks, to the account that a request is about.
+
+use std::sync::Arc;
+
+use crate::{
+    app::App,
+    domain::{
+        client::{Client, KnownAddresses, Requester},
+        error::Error,
+        phone::Phone,
+        time::UnixMs,
+        user::{Name, Uid},
+    },
+    store::{Key, Seen},
+};
+
+/// What has to be read to recognise a session, beside what the flow reads.
+pub(super) fn keys(requester: &Requester) -> Option<Key> {
+    requester.session.map(|session| Key::user(session.uid))
+}
+
+/// The strongest client that a request proves to be, to the account `uid`, which knows these addresses.
+/// A session counts unless a new password has ended it.
+///
+/// # Errors
+/// [`Error::Internal`] when an item is not one of ours.
+pub(super) fn recognise(
+    app: &App,
+    requester: &Requester,
+    seen: &Seen,
+    uid: Option<Uid>,
+    known: &KnownAddresses,
+    now: UnixMs,
+) -> Result<Client, Error> {
+    if let Some(session) = requester.session.filter(|it| Some(it.uid) == uid) {
+        let user = seen.user(session.uid)?;
+        if user.is_some_and(|user| user.epoch == session.epoch) {
+            return Ok(Client::KnownSession);
+        }
+    }
+    Ok(match uid {
+        Some(_) => known.client(&requester.source, &app.config.keys, now),
+        None => Client::Stranger,
+    })
+}
+
+/// Defers noting that a code or a password was right where the request comes from. If this is lost, the
+/// client is a stranger there for longer.
+pub(super) fn was_right(
+    app: &Arc<App>,
+    requester: &Requester,
+    (uid, phone, name): (Uid, Option<&Phone>, &Name),
+    known: &KnownAddresses,
+    now: UnixMs,
+) {
+    let Some(known) = known.noting(&requester.source, &app.config.keys, now) else {
+        return;
+    };
+    let (phone, name) = (phone.cloned(), name.clone());
+    app.defer(async move |app| {
+        let noted = app.store.know_addresses(uid, phone.as_ref(), &name, &known);
+        if let Err(failure) = noted.await {
+            tracing::warn!(?failure, "an address stays a stranger's");
+        }
+    });
+}

@@ -1,0 +1,178 @@
+//! What others do keeps nobody out who is known: at an address where a code or a password of the account
+//! was right, or with a session of the account, expired or not.
+
+use serde_json::json;
+
+use crate::support::{
+    ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp, eric,
+    message::{CODE_NOT_VALID, LOGIN_FAILED},
+    scenario, scenario_with,
+};
+
+const HOME: &str = "203.0.113.9";
+const DAY: u64 = 24 * 3600;
+
+async fn log_in_at(app: &TestApp, address: &str, value: &str, password: &str) -> Answer {
+    let body = json!({ "value": value, "password": password });
+    app.learn_password(password);
+    app.post_from(address, "/v1/user/login", body).await
+}
+
+/// A login from a new address that shows a token of the account.
+async fn log_in_with_token(app: &TestApp, token: &str, password: &str) -> Answer {
+    let body = json!({ "value": "eric", "password": password, "token": token });
+    app.post("/v1/user/login", body).await
+}
+
+/// Strangers, each at an address of their own, guess until none of them is admitted.
+async fn strangers_guess(app: &TestApp) {
+    for _ in 0..30 {
+        app.log_in_with_password("eric", "wrong-password").await;
+    }
+    let blocked = app.log_in_with_password("eric", ERIC_PASSWORD).await;
+    blocked.assert_refused(LOGIN_FAILED);
+    assert!(blocked.retry_after().is_some());
+}
+
+#[tokio::test]
+async fn wrong_passwords_of_strangers_do_not_count_against_a_known_address_or_a_session() {
+    scenario(async |app| {
+        let at_home = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        let token = at_home.token().to_owned();
+        strangers_guess(app).await;
+        for handle in ["eric", ERIC] {
+            let answer = log_in_at(app, HOME, handle, ERIC_PASSWORD).await;
+            answer.assert_ok_with_token(&eric());
+        }
+        let elsewhere = log_in_with_token(app, &token, ERIC_PASSWORD).await;
+        elsewhere.assert_ok_with_token(&eric());
+        // Expired, the token still shows who asks.
+        app.wait(31 * DAY);
+        app.info(&token).await.assert_invalid_token();
+        strangers_guess(app).await;
+        let elsewhere = log_in_with_token(app, &token, ERIC_PASSWORD).await;
+        elsewhere.assert_ok_with_token(&eric());
+        // The address is a stranger's again by now, and so is the token once its session is over.
+        app.wait(31 * DAY);
+        strangers_guess(app).await;
+        let at_home = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        at_home.assert_refused(LOGIN_FAILED);
+        app.wait(120 * DAY);
+        strangers_guess(app).await;
+        let refused = log_in_with_token(app, &token, ERIC_PASSWORD).await;
+        refused.assert_refused(LOGIN_FAILED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_known_client_has_ten_wrong_passwords_of_its_own() {
+    scenario(async |app| {
+        let token = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        let token = token.token().to_owned();
+        for n in 0..11 {
+            let refused = log_in_at(app, HOME, "eric", "wrong-password").await;
+            assert_eq!(refused.retry_after().is_some(), n == 10, "{n}");
+        }
+        for n in 0..11 {
+            let refused = log_in_with_token(app, &token, "wrong-password").await;
+            assert_eq!(refused.retry_after().is_some(), n == 10, "{n}");
+        }
+        // Neither counts against strangers.
+        app.session_of_eric().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_accounts_session_or_one_that_a_new_password_ended_is_a_strangers() {
+    scenario(async |app| {
+        let old = app.session_of_eric().await;
+        let (ticket, code) = app.reset_code(ERIC).await;
+        app.reset_password(&ticket, &code, ERIC_PASSWORD).await;
+        let (ticket, code) = app.register_code(ANNA).await;
+        let anna = app.register(&ticket, &code, "anna", "anna-password").await;
+        strangers_guess(app).await;
+        for token in [old.as_str(), anna.token(), "no-token"] {
+            let refused = log_in_with_token(app, token, ERIC_PASSWORD).await;
+            refused.assert_refused(LOGIN_FAILED);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_right_code_makes_its_address_known() {
+    scenario(async |app| {
+        let (login, reset, recover, register) =
+            ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4");
+        let (ticket, code) = app.login_code(ERIC).await;
+        let body = json!({"phoneInfo": ticket, "code": code});
+        let answer = app.post_from(login, "/v1/user/loginByMessage", body).await;
+        assert_eq!(answer.status, 200);
+        let (ticket, code) = app.reset_code(ERIC).await;
+        let body = json!({"phoneInfo": ticket, "code": code, "newPassword": ERIC_PASSWORD});
+        let path = "/v1/user/changePasswordByMessage2";
+        assert_eq!(app.post_from(reset, path, body).await.status, 200);
+        let code = app.verification_code("eric", ERIC).await;
+        let body = json!({"username": "eric", "verification_code": code});
+        let path = "/Systems/makeSureVerificationCode";
+        let answer = app.post_from(recover, path, body).await;
+        app.learn_reset_token(&answer).unwrap();
+        let (ticket, code) = app.register_code(ANNA).await;
+        let body = json!({
+            "phoneInfo": ticket, "code": code, "name": "anna", "password": ERIC_PASSWORD,
+        });
+        let answer = app.post_from(register, "/v1/user/register", body).await;
+        assert_eq!(answer.status, 200);
+
+        strangers_guess(app).await;
+        for address in [login, reset, recover] {
+            let answer = log_in_at(app, address, "eric", ERIC_PASSWORD).await;
+            assert_eq!(answer.status, 200, "{address}");
+        }
+        for _ in 0..11 {
+            app.log_in_with_password("anna", "wrong-password").await;
+        }
+        let answer = log_in_at(app, register, ANNA, ERIC_PASSWORD).await;
+        assert_eq!(answer.status, 200);
+        // A wrong code makes nothing known.
+        app.wait(121);
+        let (ticket, _) = app.login_code(ERIC).await;
+        let body = json!({"phoneInfo": ticket, "code": "x"});
+        let answer = app
+            .post_from("192.0.2.5", "/v1/user/loginByMessage", body)
+            .await;
+        answer.assert_refused(CODE_NOT_VALID);
+        let refused = log_in_at(app, "192.0.2.5", "eric", ERIC_PASSWORD).await;
+        refused.assert_refused(LOGIN_FAILED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_password_over_many_names_ends_after_thirty_an_hour_and_a_hundred_a_day() {
+    scenario_with(&[("PASSWORD_PASSES", "1")], async |app| {
+        let evil = "198.51.100.66";
+        log_in_at(app, evil, "eric", ERIC_PASSWORD).await;
+        for hour in [30, 30, 30, 10] {
+            for n in 0..hour {
+                let refused = log_in_at(app, evil, &format!("name-{n}"), "123456").await;
+                refused.assert_refused(LOGIN_FAILED);
+                assert!(refused.retry_after().is_none(), "{n}");
+            }
+            // From then on names are not looked at, whether they exist or not.
+            for name in ["mary", "nobody"] {
+                let refused = log_in_at(app, evil, name, "123456").await;
+                assert!(refused.retry_after().is_some(), "{name}");
+            }
+            // Only an account that knows the address is.
+            let answer = log_in_at(app, evil, "eric", ERIC_PASSWORD).await;
+            assert_eq!(answer.status, 200);
+            app.wait(3601);
+        }
+        let refused = log_in_at(app, evil, "mary", "123456").await;
+        assert!(refused.retry_after().is_some_and(|wait| wait > 15 * 3600));
+    })
+    .await;
+}
