@@ -18,9 +18,9 @@ use serde::Serialize;
 use crate::{
     app::App,
     domain::{
-        client::Requester,
         client_address::Source,
         error::Error,
+        requester::Requester,
         time::{UnixMs, retry_after_secs},
         token,
     },

@@ -12,17 +12,7 @@ use crate::domain::{
     client_address::Source,
     keys::{KeyRing, Pseudonym},
     time::UnixMs,
-    token::Session,
 };
-
-/// What a request says of who asks, before anything is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requester {
-    /// Where it comes from.
-    pub source: Source,
-    /// The session of a token of ours that it shows, expired or not. The account decides what it is worth.
-    pub session: Option<Session>,
-}
 
 /// Who asks, to one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +38,66 @@ impl Client {
     /// Whether the account knows the client.
     pub fn is_known(self) -> bool {
         self != Self::Stranger
+    }
+
+    /// Whether what this client has asked for is kept from `other`, who would replace it. A known client's
+    /// is kept from strangers and from other known clients, but a session's owner may replace what was
+    /// asked for at a known address.
+    pub fn keeps_from(self, other: Self) -> bool {
+        let may_replace = match (self, other) {
+            (Self::Stranger, _) => true,
+            (Self::KnownAddress(_), Self::KnownSession) => true,
+            _ => self == other,
+        };
+        !may_replace
+    }
+}
+
+/// A value for each client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PerClient<T>(Vec<(Client, T)>);
+
+impl<T> Default for PerClient<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Clone + Default> PerClient<T> {
+    /// A client's value.
+    pub fn get(&self, client: Client) -> Option<&T> {
+        let (_, value) = self.0.iter().find(|(of, _)| *of == client)?;
+        Some(value)
+    }
+
+    /// A client's value, or the default.
+    pub fn of(&self, client: Client) -> T {
+        self.get(client).cloned().unwrap_or_default()
+    }
+
+    /// This with another value for a client.
+    pub fn with(&self, client: Client, value: T) -> Self {
+        let mut changed = self.without(client);
+        changed.0.push((client, value));
+        changed
+    }
+
+    /// This without a value for a client.
+    pub fn without(&self, client: Client) -> Self {
+        let others = self.0.iter().filter(|(of, _)| *of != client);
+        Self(others.cloned().collect())
+    }
+
+    /// This without the values that are of no use.
+    pub fn keeping(&self, is_of_use: impl Fn(&T) -> bool) -> Self {
+        let of_use = self.0.iter().filter(|(_, value)| is_of_use(value));
+        Self(of_use.cloned().collect())
+    }
+
+    /// All values.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, value)| value)
     }
 }
 
@@ -178,6 +228,38 @@ mod tests {
         let known = KnownAddresses::from_here(&source(1), &ring("k1"), NOW);
         let client = known.client(&source(1), &ring("k1"), NOW);
         assert_eq!(known.client(&source(1), &ring("k2"), NOW), client);
+    }
+
+    #[test]
+    fn a_known_clients_codes_are_kept_from_all_but_itself_and_a_session() {
+        let (home, other) = (Pseudonym::default(), ring("k1").pseudonym("other"));
+        let (home, other) = (Client::KnownAddress(home), Client::KnownAddress(other));
+        let (stranger, session) = (Client::Stranger, Client::KnownSession);
+        for (of, from, kept) in [
+            (stranger, stranger, false),
+            (stranger, home, false),
+            (stranger, session, false),
+            (home, stranger, true),
+            (home, home, false),
+            (home, other, true),
+            (home, session, false),
+            (session, stranger, true),
+            (session, home, true),
+            (session, session, false),
+        ] {
+            assert_eq!(of.keeps_from(from), kept, "{of:?} {from:?}");
+        }
+    }
+
+    #[test]
+    fn each_client_has_a_value_of_its_own() {
+        let (stranger, session) = (Client::Stranger, Client::KnownSession);
+        let values = PerClient::default().with(stranger, 1).with(session, 2);
+        let values = values.with(stranger, 3);
+        assert_eq!((values.of(stranger), values.get(session)), (3, Some(&2)));
+        assert_eq!(values.without(session).of(session), 0);
+        let kept = values.keeping(|n| *n > 2);
+        assert_eq!(kept.values().collect::<Vec<_>>(), [&3]);
     }
 
     #[test]

@@ -123,7 +123,7 @@ mod tests {
             first_send: UnixMs(0),
             last_send: UnixMs(0),
             valid_until: UnixMs(0),
-            wrong_tries: 0,
+            wrong_tries: Default::default(),
             spent: false,
             attributions: Vec::new(),
             decoy: false,

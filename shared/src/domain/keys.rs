@@ -186,7 +186,9 @@ impl Root {
 /// They change when the ring names another key for them, at the end of a rotation. A log search then
 /// needs one pseudonym per key; counters that are kept under a pseudonym (wrong passwords for unknown
 /// accounts, the tags in a source's list) start again at zero; a decoy account gets another uid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Pseudonym(u64);
 

@@ -4,11 +4,11 @@
 //!
 //! 1. [`time`], [`error`], [`hex`], [`client_address`], [`origin_secret`], `numbering`
 //! 2. [`window`], [`region`], [`password`], [`keys`]
-//! 3. [`phone`], [`budget`], [`stop`]
+//! 3. [`phone`], [`budget`], [`stop`], [`client`]
 //! 4. [`user`], [`slot`], [`fraud`]
 //! 5. [`purpose`], [`code`]
 //! 6. [`slot_key`], [`token`], [`test_numbers`]
-//! 7. [`client`]
+//! 7. [`requester`]
 
 pub mod budget;
 pub mod client;
@@ -24,6 +24,7 @@ pub mod password;
 pub mod phone;
 pub mod purpose;
 pub mod region;
+pub mod requester;
 pub mod slot;
 pub mod slot_key;
 pub mod stop;

@@ -1,7 +1,7 @@
 //! The state machine of one-time codes.
 //!
 //! A [`Slot`] is the state of one purpose and one phone (and user, where the purpose needs one): the
-//! current challenge, the cool-down, and the wrong tries of the last 24 hours. Each transition is a
+//! current challenge, and for each [`Client`] the cool-down and the wrong tries of the last 24 hours. Each transition is a
 //! pure function of (slot, now, policy, input) that returns the next slot. The store writes the next
 //! slot on condition that the slot has not changed since it was read; otherwise the transition is
 //! decided again with the new slot. So a wrong try is counted by the write that refuses it, and a
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::domain::{
     budget::Shard,
+    client::{Client, PerClient},
     client_address::Source,
     error::Limited,
     phone::Phone,
@@ -47,9 +48,9 @@ pub struct Policy {
     pub least_validity: Duration,
     /// How long the next send is refused after a send.
     pub cool_down: Duration,
-    /// How many wrong tries a challenge admits.
+    /// How many wrong tries a challenge admits of one client.
     pub tries: u32,
-    /// How many wrong tries the slot admits, across challenges.
+    /// How many wrong tries the slot admits of one client, across challenges.
     pub failures: Limit,
 }
 
@@ -88,9 +89,11 @@ pub struct Fresh {
     pub decoy: bool,
 }
 
-/// Where a send was requested from, and which ledger shard paid for it.
+/// Who requested a send, and which ledger shard paid for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
+    /// Who requested it.
+    pub client: Client,
     /// The source of the request.
     pub source: Source,
     /// The shard that the message was charged to.
@@ -114,8 +117,8 @@ pub struct Challenge {
     pub last_send: UnixMs,
     /// When the code expires: from this moment on it is refused.
     pub valid_until: UnixMs,
-    /// Wrong tries so far.
-    pub wrong_tries: u32,
+    /// Each client's wrong tries so far.
+    pub wrong_tries: PerClient<u32>,
     /// Whether the code has been accepted. It is never accepted again.
     pub spent: bool,
     /// Source and ledger shard of each message with the code, oldest first.
@@ -130,11 +133,13 @@ pub struct Challenge {
 pub struct Slot {
     /// The current challenge. There is at most one, so a user never has two valid codes.
     pub challenge: Option<Challenge>,
-    /// When the cool-down began; `None` before the first send, and after a failed send released the
-    /// cool-down.
-    pub cooling_since: Option<UnixMs>,
-    /// The wrong tries of all challenges, newest first.
-    pub failures: Window,
+    /// The current decoy. It lives beside the challenge: who asks for one does not touch the other.
+    pub decoy: Option<Challenge>,
+    /// When each client's cool-down began; nothing before its first send, and after a failed send
+    /// released the cool-down.
+    pub cooling_since: PerClient<UnixMs>,
+    /// Each client's wrong tries of all challenges, newest first.
+    pub failures: PerClient<Window>,
 }
 
 /// A limit refused the send. The slot does not change.
@@ -161,27 +166,57 @@ pub enum Verdict {
 }
 
 impl Slot {
-    /// The slot after a send at `now`. It always has a challenge, whose code is to be sent.
+    /// The current challenge, or the current decoy.
+    pub fn current(&self, decoy: bool) -> Option<&Challenge> {
+        let current = if decoy { &self.decoy } else { &self.challenge };
+        current.as_ref()
+    }
+
+    /// This with another challenge, or another decoy.
+    fn with_current(&self, challenge: Challenge) -> Self {
+        let mut next = self.clone();
+        let current = if challenge.decoy {
+            &mut next.decoy
+        } else {
+            &mut next.challenge
+        };
+        *current = Some(challenge);
+        next
+    }
+
+    /// The slot after a send at `now`. It always has a challenge, whose code is to be sent, or a decoy.
     ///
     /// A resend within the life of a challenge sends the same code, and the wrong tries stay counted.
-    /// A new challenge made from `fresh` replaces one that is spent, has no tries left, has less than
-    /// [`Policy::least_validity`] to live, or is for another phone. A decoy and a real challenge
-    /// replace each other.
+    /// A new challenge made from `fresh` replaces one that is spent, has no tries left for the client, has
+    /// less than [`Policy::least_validity`] to live, or is for another phone.
     ///
     /// # Errors
-    /// [`Refused`] during the cool-down, and while the limit on wrong tries applies: the code could
-    /// not be used then.
+    /// [`Refused`] during the client's cool-down, while the limit on its wrong tries applies (the code
+    /// could not be used then), and while a code that it would replace is kept from it.
     pub fn send(&self, now: UnixMs, policy: &Policy, fresh: Fresh) -> Result<Self, Refused> {
-        if let Some(refused) = self.refuses(now, policy) {
+        let client = fresh.attribution.client;
+        if let Some(refused) = self.refuses(now, policy, client) {
             return Err(refused);
         }
-        let reusable = self.challenge.clone().filter(|challenge| {
+        let current = self.current(fresh.decoy);
+        let reusable = current.cloned().filter(|challenge| {
             !challenge.spent
                 && challenge.phone == fresh.phone
-                && challenge.decoy == fresh.decoy
-                && challenge.wrong_tries < policy.tries
+                && challenge.wrong_tries.of(client) < policy.tries
                 && challenge.first_send.plus(policy.lifetime).after(now) >= policy.least_validity
         });
+        let kept = current.filter(|challenge| {
+            let asked_for = |send: &Attribution| send.client.keeps_from(client);
+            !challenge.spent
+                && challenge.valid_until > now
+                && challenge.attributions.iter().any(asked_for)
+        });
+        if let (None, Some(kept)) = (&reusable, kept) {
+            return Err(Refused {
+                retry_after: kept.valid_until.after(now),
+                limit: Limited::CoolDown,
+            });
+        }
         let mut challenge = reusable.unwrap_or(Challenge {
             id: fresh.id,
             nonce: fresh.nonce,
@@ -190,7 +225,7 @@ impl Slot {
             first_send: now,
             last_send: now,
             valid_until: now,
-            wrong_tries: 0,
+            wrong_tries: PerClient::default(),
             spent: false,
             attributions: Vec::new(),
             decoy: fresh.decoy,
@@ -199,21 +234,27 @@ impl Slot {
         let end_of_life = challenge.first_send.plus(policy.lifetime);
         challenge.last_send = now;
         challenge.valid_until = now.plus(policy.validity).min(end_of_life);
-        Ok(Self {
-            challenge: Some(challenge),
-            cooling_since: Some(now),
-            failures: self.failures.clone(),
-        })
+        let mut next = self.with_current(challenge);
+        next.cooling_since = self.cooling(now, policy).with(client, now);
+        Ok(next)
     }
 
-    /// The limit that refuses a send at `now`, if any.
-    fn refuses(&self, now: UnixMs, policy: &Policy) -> Option<Refused> {
-        let cool_down = self.cool_down_ends(policy).filter(|end| *end > now);
+    /// The cool-downs that are not over.
+    fn cooling(&self, now: UnixMs, policy: &Policy) -> PerClient<UnixMs> {
+        let is_cooling = |since: &UnixMs| since.plus(policy.cool_down) > now;
+        self.cooling_since.keeping(is_cooling)
+    }
+
+    /// The limit that refuses a client's send at `now`, if any.
+    fn refuses(&self, now: UnixMs, policy: &Policy, client: Client) -> Option<Refused> {
+        let cooling_since = self.cooling_since.get(client);
+        let cool_down = cooling_since.map(|since| since.plus(policy.cool_down));
+        let cool_down = cool_down.filter(|end| *end > now);
         let by_cool_down = cool_down.map(|end| Refused {
             retry_after: end.after(now),
             limit: Limited::CoolDown,
         });
-        let failures = self.failures.wait(now, &policy.failures);
+        let failures = self.failures.of(client).wait(now, &policy.failures);
         let by_failures = failures.map(|retry_after| Refused {
             retry_after,
             limit: Limited::Failures,
@@ -222,26 +263,27 @@ impl Slot {
         refusals.max_by_key(|refused| refused.retry_after)
     }
 
-    fn cool_down_ends(&self, policy: &Policy) -> Option<UnixMs> {
-        Some(self.cooling_since?.plus(policy.cool_down))
-    }
-
-    /// The slot after the message of the send at `sent_at` failed: the cool-down is released, so that
-    /// the user can retry at once. `None` when there has been another send or challenge since.
-    pub fn send_failed(&self, id: ChallengeId, sent_at: UnixMs) -> Option<Self> {
+    /// The slot after the message of a client's send at `sent_at` failed: its cool-down is released, so
+    /// that the user can retry at once. `None` when there has been another send of the client, or another
+    /// challenge since.
+    pub fn send_failed(&self, client: Client, id: ChallengeId, sent_at: UnixMs) -> Option<Self> {
         let challenge = self.challenge.as_ref()?;
-        let is_that_send = challenge.id == id && self.cooling_since == Some(sent_at);
+        let is_that_send = challenge.id == id && self.cooling_since.get(client) == Some(&sent_at);
         is_that_send.then(|| {
             let mut next = self.clone();
-            next.cooling_since = None;
+            next.cooling_since = self.cooling_since.without(client);
             if let Some(challenge) = &mut next.challenge {
-                challenge.attributions.pop();
+                let sends = &mut challenge.attributions;
+                if let Some(last) = sends.iter().rposition(|send| send.client == client) {
+                    sends.remove(last);
+                }
             }
             next
         })
     }
 
-    /// Decides about a code at `now`.
+    /// Decides about a client's code at `now`. A right one opens, whoever asked for it; a wrong one counts
+    /// for who presents it.
     ///
     /// `id` is the challenge that the client's ticket names; `None` in a dialect without tickets.
     /// `is_right` derives the code and compares it. It is called at most once, and only when a code
@@ -250,42 +292,52 @@ impl Slot {
         &self,
         now: UnixMs,
         policy: &Policy,
+        client: Client,
         id: Option<ChallengeId>,
         is_right: impl FnOnce(&Challenge) -> bool,
     ) -> Verdict {
-        if let Some(wait) = self.failures.wait(now, &policy.failures) {
+        let failures = self.failures.of(client);
+        if let Some(wait) = failures.wait(now, &policy.failures) {
             return Verdict::Expired {
                 retry_after: Some(wait),
             };
         }
-        let live = self.challenge.as_ref().filter(|challenge| {
+        let is_live = |challenge: &&Challenge| {
             id.is_none_or(|id| id == challenge.id)
                 && !challenge.spent
-                && challenge.wrong_tries < policy.tries
+                && challenge.wrong_tries.of(client) < policy.tries
                 && now < challenge.valid_until
-        });
-        let Some(challenge) = live else {
+        };
+        let mut current = self.challenge.iter().chain(&self.decoy);
+        let Some(challenge) = current.find(is_live) else {
             return Verdict::Expired { retry_after: None };
         };
         let right = is_right(challenge) && !challenge.decoy;
-        let mut next = self.clone();
-        if let Some(challenge) = &mut next.challenge {
-            challenge.spent = right;
-            challenge.wrong_tries += u32::from(!right);
-        }
+        let tries = challenge.wrong_tries.of(client) + u32::from(!right);
+        let mut next = self.with_current(Challenge {
+            spent: right,
+            wrong_tries: challenge.wrong_tries.with(client, tries),
+            ..challenge.clone()
+        });
         if right {
             return Verdict::Accepted(next);
         }
-        next.failures = self.failures.with(now, policy.failures.events);
+        let horizon = policy.failures.horizon(now);
+        let others = self
+            .failures
+            .keeping(|window| window.0.first().is_some_and(|at| *at > horizon));
+        next.failures = others.with(client, failures.with(now, policy.failures.events));
         Verdict::Wrong(next)
     }
 
     /// From this moment on no code is valid and no limit applies: the slot's TTL.
     pub fn useless_from(&self, policy: &Policy) -> UnixMs {
-        let code_expires = self.challenge.as_ref().map(|c| c.valid_until);
-        let cool_down_ends = self.cool_down_ends(policy);
-        let newest_failure = self.failures.0.first();
-        let failures_end = newest_failure.map(|at| at.plus(policy.failures.span));
+        let current = self.challenge.iter().chain(&self.decoy);
+        let code_expires = current.map(|challenge| challenge.valid_until).max();
+        let cool_downs = self.cooling_since.values();
+        let cool_down_ends = cool_downs.map(|since| since.plus(policy.cool_down)).max();
+        let newest_failure = self.failures.values().filter_map(|window| window.0.first());
+        let failures_end = newest_failure.map(|at| at.plus(policy.failures.span)).max();
         let last = code_expires.max(cool_down_ends).max(failures_end);
         last.unwrap_or(UnixMs(0))
     }
@@ -297,6 +349,7 @@ mod tests {
 
     use super::*;
 
+    const ME: Client = Client::Stranger;
     const COOL_DOWN: Duration = Duration::from_secs(120);
     const POLICY: Policy = Policy::with_cool_down(COOL_DOWN);
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -397,7 +450,7 @@ mod tests {
                         slot = if delivered {
                             next
                         } else {
-                            next.send_failed(sent.id, now).unwrap()
+                            next.send_failed(ME, sent.id, now).unwrap()
                         };
                     }
                     Err(Refused { retry_after, .. }) => {
@@ -417,7 +470,7 @@ mod tests {
                         _ => unreachable!(),
                     };
                     let mut compared = None;
-                    let verdict = slot.verify(now, &POLICY, id, |challenge| {
+                    let verdict = slot.verify(now, &POLICY, ME, id, |challenge| {
                         compared = Some(challenge.id);
                         right
                     });
@@ -591,7 +644,7 @@ mod tests {
             })
         );
         assert_eq!(
-            sent.verify(UnixMs(300_000), &POLICY, None, |_| true),
+            sent.verify(UnixMs(300_000), &POLICY, ME, None, |_| true),
             Verdict::Expired { retry_after: None }
         );
     }
@@ -610,29 +663,83 @@ mod tests {
     fn a_challenge_without_tries_is_replaced_by_the_next_send() {
         let mut slot = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         for _ in 0..5 {
-            let Verdict::Wrong(next) = slot.verify(UnixMs(1), &POLICY, None, |_| false) else {
+            let Verdict::Wrong(next) = slot.verify(UnixMs(1), &POLICY, ME, None, |_| false) else {
                 panic!("a wrong code was not counted");
             };
             slot = next;
         }
-        let verdict = slot.verify(UnixMs(1), &POLICY, None, |_| true);
+        let verdict = slot.verify(UnixMs(1), &POLICY, ME, None, |_| true);
         assert_eq!(verdict, Verdict::Expired { retry_after: None });
         let next = slot.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
         assert_eq!(next.challenge.unwrap().id, fresh(2).id);
     }
 
     #[test]
-    fn a_decoy_has_no_right_code_and_a_real_challenge_replaces_it() {
-        let decoy = Fresh {
+    fn a_decoy_has_no_right_code_and_lives_beside_the_challenge() {
+        let decoy = |n| Fresh {
             decoy: true,
-            ..fresh(1)
+            ..fresh(n)
         };
-        let slot = Slot::default().send(UnixMs(0), &POLICY, decoy).unwrap();
-        let Verdict::Wrong(slot) = slot.verify(UnixMs(1), &POLICY, None, |_| true) else {
+        let first = Slot::default().send(UnixMs(0), &POLICY, decoy(1)).unwrap();
+        let Verdict::Wrong(slot) = first.verify(UnixMs(1), &POLICY, ME, None, |_| true) else {
             panic!("a decoy's code was right");
         };
+        assert!(slot.challenge.is_none());
         let real = slot.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
-        assert_eq!(real.challenge.unwrap().id, fresh(2).id);
+        assert_eq!(real.challenge.as_ref().unwrap().id, fresh(2).id);
+        assert_eq!(real.decoy.as_ref().unwrap().id, decoy(1).id);
+        let both = real.send(UnixMs(240_000), &POLICY, decoy(3)).unwrap();
+        assert_eq!(both.challenge, real.challenge);
+        // Without a ticket the challenge is meant; with one, what it names.
+        for (id, accepted) in [
+            (None, true),
+            (Some(fresh(2).id), true),
+            (Some(fresh(1).id), false),
+        ] {
+            let verdict = both.verify(UnixMs(250_000), &POLICY, ME, id, |_| true);
+            assert_eq!(matches!(verdict, Verdict::Accepted(_)), accepted, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn clients_have_cool_downs_tries_and_wrong_tries_of_their_own() {
+        let of = |client, n| Fresh {
+            attribution: Attribution {
+                client,
+                ..attribution()
+            },
+            ..fresh(n)
+        };
+        let owner = Client::KnownSession;
+        let mut slot = Slot::default()
+            .send(UnixMs(0), &POLICY, of(owner, 1))
+            .unwrap();
+        // A stranger's send right after the owner's sends the same code, and starts another cool-down.
+        slot = slot.send(UnixMs(1), &POLICY, of(ME, 2)).unwrap();
+        assert_eq!(slot.challenge.as_ref().unwrap().id, fresh(1).id);
+        for n in 0..5 {
+            let Verdict::Wrong(next) = slot.verify(UnixMs(2 + n), &POLICY, ME, None, |_| false)
+            else {
+                panic!("{n}: not evaluated");
+            };
+            slot = next;
+        }
+        let of_stranger = slot.verify(UnixMs(10), &POLICY, ME, None, |_| true);
+        assert_eq!(of_stranger, Verdict::Expired { retry_after: None });
+        // The stranger cannot replace the code that the owner asked for, until it has expired.
+        let refused = slot.send(UnixMs(130_000), &POLICY, of(ME, 3)).unwrap_err();
+        let left = slot
+            .challenge
+            .as_ref()
+            .unwrap()
+            .valid_until
+            .after(UnixMs(130_000));
+        assert_eq!(refused.retry_after, left);
+        let of_owner = slot.verify(UnixMs(130_000), &POLICY, owner, None, |_| true);
+        assert!(matches!(of_owner, Verdict::Accepted(_)));
+        let expired = slot.challenge.as_ref().unwrap().valid_until;
+        let replaced = slot.send(expired, &POLICY, of(ME, 3)).unwrap();
+        assert_eq!(replaced.challenge.unwrap().id, fresh(3).id);
     }
 
     #[test]
@@ -641,7 +748,9 @@ mod tests {
         let second = first.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
         let messages = |slot: &Slot| slot.challenge.as_ref().unwrap().attributions.len();
         assert_eq!((messages(&first), messages(&second)), (1, 2));
-        let failed = second.send_failed(fresh(1).id, UnixMs(120_000)).unwrap();
+        let failed = second
+            .send_failed(ME, fresh(1).id, UnixMs(120_000))
+            .unwrap();
         assert_eq!(messages(&failed), 1);
     }
 
@@ -665,13 +774,13 @@ mod tests {
         };
         let first = Slot::default().send(UnixMs(0), &POLICY, decoy(1)).unwrap();
         let second = first.send(UnixMs(120_000), &POLICY, decoy(2)).unwrap();
-        assert_eq!(second.challenge.unwrap().id, fresh(1).id);
+        assert_eq!(second.decoy.unwrap().id, fresh(1).id);
     }
 
     #[test]
     fn a_spent_challenge_is_replaced_by_the_next_send() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
-        let Verdict::Accepted(spent) = first.verify(UnixMs(1), &POLICY, None, |_| true) else {
+        let Verdict::Accepted(spent) = first.verify(UnixMs(1), &POLICY, ME, None, |_| true) else {
             panic!("the right code was refused");
         };
         let next = spent.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
@@ -683,22 +792,24 @@ mod tests {
     fn only_the_newest_send_of_the_current_challenge_can_fail() {
         let first = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
         let second = first.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
-        assert_eq!(second.send_failed(fresh(1).id, UnixMs(0)), None);
-        assert_eq!(second.send_failed(fresh(2).id, UnixMs(120_000)), None);
+        assert_eq!(second.send_failed(ME, fresh(1).id, UnixMs(0)), None);
+        assert_eq!(second.send_failed(ME, fresh(2).id, UnixMs(120_000)), None);
         assert_eq!(
-            Slot::default().send_failed(fresh(1).id, UnixMs(0)),
+            Slot::default().send_failed(ME, fresh(1).id, UnixMs(0)),
             None,
             "no challenge"
         );
-        let failed = second.send_failed(fresh(1).id, UnixMs(120_000)).unwrap();
-        assert_eq!(failed.cooling_since, None);
+        let failed = second
+            .send_failed(ME, fresh(1).id, UnixMs(120_000))
+            .unwrap();
+        assert_eq!(failed.cooling_since, PerClient::default());
         assert!(failed.send(UnixMs(120_001), &POLICY, fresh(3)).is_ok());
     }
 
     #[test]
     fn a_code_is_compared_only_with_the_ticket_of_the_current_challenge() {
         let slot = Slot::default().send(UnixMs(0), &POLICY, fresh(1)).unwrap();
-        let verify = |id| slot.verify(UnixMs(1), &POLICY, Some(id), |_| true);
+        let verify = |id| slot.verify(UnixMs(1), &POLICY, ME, Some(id), |_| true);
         assert_eq!(
             verify(fresh(2).id),
             Verdict::Expired { retry_after: None },
@@ -714,7 +825,8 @@ mod tests {
             let sent_at = UnixMs(u64::from(challenge) * 200_000);
             slot = slot.send(sent_at, &POLICY, fresh(challenge)).unwrap();
             for _ in 0..5 {
-                let Verdict::Wrong(next) = slot.verify(sent_at, &POLICY, None, |_| false) else {
+                let Verdict::Wrong(next) = slot.verify(sent_at, &POLICY, ME, None, |_| false)
+                else {
                     panic!("a wrong code was not counted");
                 };
                 slot = next;
@@ -728,7 +840,7 @@ mod tests {
             limit: Limited::Failures,
         };
         assert_eq!(slot.send(at, &POLICY, fresh(3)), Err(refused));
-        let verdict = slot.verify(at, &POLICY, None, |_| true);
+        let verdict = slot.verify(at, &POLICY, ME, None, |_| true);
         let expired = Verdict::Expired {
             retry_after: Some(retry_after),
         };
@@ -743,7 +855,7 @@ mod tests {
         assert_eq!(sent.useless_from(&POLICY), UnixMs(300_000));
         let long_cool_down = Policy::with_cool_down(Duration::from_secs(400));
         assert_eq!(sent.useless_from(&long_cool_down), UnixMs(400_000));
-        let Verdict::Wrong(failed) = sent.verify(UnixMs(7), &POLICY, None, |_| false) else {
+        let Verdict::Wrong(failed) = sent.verify(UnixMs(7), &POLICY, ME, None, |_| false) else {
             panic!("a wrong code was not counted");
         };
         assert_eq!(failed.useless_from(&POLICY), UnixMs(7 + DAY_MS));
@@ -788,6 +900,7 @@ mod tests {
 
     fn attribution() -> Attribution {
         Attribution {
+            client: ME,
             source: Source::of([192, 0, 2, 1].into()),
             shard: Shard { day: 0, number: 0 },
         }

@@ -12,11 +12,12 @@ use crate::{
     app::App,
     config::limits::WRONG_PASSWORDS,
     domain::{
-        client::{Client, Requester},
+        client::Client,
         code::Guess,
         error::{Error, Field},
         password::Password,
         purpose::Purpose,
+        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -52,6 +53,7 @@ pub async fn send(
         Ok(Target {
             phone: session.user(seen)?.phone.ok_or(Error::NoPhone)?,
             uid: Some(uid),
+            client: Client::KnownSession,
         })
     };
     let sent = send::send(app, &sending, target, now).await?;
@@ -99,7 +101,7 @@ pub async fn redeem(
         hash: HashOnce::default(),
     };
     let keys = [Key::user(uid)];
-    let allow = |seen: &_| session.user(seen);
+    let allow = |seen: &_| Ok((Client::KnownSession, session.user(seen)?));
     redeem::redeem(
         app,
         redemption,

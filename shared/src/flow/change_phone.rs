@@ -14,11 +14,12 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        client::{KnownAddresses, Requester},
+        client::{Client, KnownAddresses},
         code::Guess,
         error::Error,
         phone::Phone,
         purpose::Purpose,
+        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
     },
@@ -54,6 +55,8 @@ pub async fn send(
             None => Ok(Target {
                 phone: to.clone(),
                 uid: Some(uid),
+                // To the new number, every account is a stranger.
+                client: Client::Stranger,
             }),
         }
     };
@@ -83,7 +86,7 @@ pub async fn redeem(
         hash: HashOnce::default(),
     };
     let keys = [Key::user(uid), Key::phone_owner(to), Key::stop()];
-    let allow = |seen: &_| session.user(seen);
+    let allow = |seen: &_| Ok((Client::Stranger, session.user(seen)?));
     let has_looked_again = &AtomicBool::new(false);
     let moved = redeem::redeem(
         app,

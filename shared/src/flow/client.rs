@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::{
     app::App,
     domain::{
-        client::{Client, KnownAddresses, Requester},
+        client::{Client, KnownAddresses},
         error::Error,
         phone::Phone,
+        requester::Requester,
         time::UnixMs,
         user::{Name, Uid},
     },
@@ -42,6 +43,36 @@ pub(super) fn recognise(
         Some(_) => known.client(&requester.source, &app.config.keys, now),
         None => Client::Stranger,
     })
+}
+
+/// What has to be read to recognise a client of the account `uid`, which has this phone: the account among
+/// it.
+pub(super) fn keys_at(uid: Uid, phone: &Phone, requester: &Requester) -> Vec<Key> {
+    let session = requester.session.filter(|session| session.uid != uid);
+    let session = session.map(|session| Key::user(session.uid));
+    [Key::user(uid), Key::phone_owner(phone)]
+        .into_iter()
+        .chain(session)
+        .collect()
+}
+
+/// The client that a request proves to be to the account `uid` with this phone, and the addresses that the
+/// account knows.
+///
+/// # Errors
+/// [`Error::Internal`] when an item is not one of ours.
+pub(super) fn at_phone(
+    app: &App,
+    requester: &Requester,
+    seen: &Seen,
+    uid: Uid,
+    phone: &Phone,
+    now: UnixMs,
+) -> Result<(Client, KnownAddresses), Error> {
+    let known = seen.known_by_phone(phone)?;
+    let owner = seen.phone_owner(phone)?.filter(|owner| *owner == uid);
+    let client = recognise(app, requester, seen, owner, &known, now)?;
+    Ok((client, known))
 }
 
 /// Defers noting that a code or a password was right where the request comes from. If this is lost, the

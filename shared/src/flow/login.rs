@@ -6,19 +6,20 @@ use futures_util::future::join;
 
 use super::{
     client,
-    redeem::{self, HashOnce, Redemption, no_check},
+    redeem::{self, HashOnce, Redemption},
     send, session,
 };
 use crate::{
     app::App,
     config::limits::{WRONG_PASSWORDS, WRONG_PASSWORDS_OF_SOURCE},
     domain::{
-        client::{Client, KnownAddresses, Requester},
+        client::{Client, KnownAddresses},
         code::Guess,
         error::Error,
         password::Password,
         phone::Phone,
         purpose::Purpose,
+        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -69,16 +70,15 @@ pub async fn redeem(
         guess,
         hash: HashOnce::default(),
     };
-    let (keys, info) = ([Key::user(uid), Key::phone_owner(&info.phone)], &info);
+    let (keys, info) = (client::keys_at(uid, &info.phone, requester), &info);
     let user = redeem::redeem(
         app,
         redemption,
         &keys,
         now,
-        no_check,
-        |right, ()| async move {
+        |seen| client::at_phone(app, requester, seen, uid, &info.phone, now),
+        |right, known| async move {
             let user = right.account(uid, info)?;
-            let known = right.seen.known_by_phone(&info.phone)?;
             let spent = app.store.move_slot(&right.spend).await?;
             Ok(spent.round(|| {
                 let account = (uid, Some(&info.phone), &user.name);

@@ -14,12 +14,12 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        client::Requester,
         code::Guess,
         error::Error,
         password::Password,
         phone::Phone,
         purpose::Purpose,
+        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{RESET_LIFE, ResetHash, Token},
@@ -44,10 +44,12 @@ pub async fn send(
     requester: &Requester,
     now: UnixMs,
 ) -> Result<(), Error> {
+    let owners = [Key::name_owner(name), Key::phone_owner(phone)];
+    let keys: Vec<Key> = owners.into_iter().chain(client::keys(requester)).collect();
     let sending = Sending {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
-        keys: &[Key::name_owner(name), Key::phone_owner(phone)],
+        keys: &keys,
         requester,
         named: Some(phone),
         plan: Some(send::plan(app, Purpose::Recover, phone)?),
@@ -57,9 +59,11 @@ pub async fn send(
         if seen.phone_owner(phone)? != Some(uid) {
             return Err(Error::PhoneMismatch);
         }
+        let known = seen.known_by_phone(phone)?;
         Ok(Target {
             phone: phone.clone(),
             uid: Some(uid),
+            client: client::recognise(app, requester, seen, Some(uid), &known, now)?,
         })
     };
     match send::send(app, &sending, target, now).await {
@@ -104,8 +108,16 @@ pub async fn verify(
         hash: HashOnce::default(),
     };
     let expired = &Error::CodeExpired { retry_after: None };
-    let keys = [Key::name_owner(name)];
-    let allow = |seen: &Seen| owner(app, seen, name, expired);
+    let keys: Vec<Key> = [Key::name_owner(name)]
+        .into_iter()
+        .chain(client::keys(requester))
+        .collect();
+    let allow = |seen: &Seen| {
+        let uid = owner(app, seen, name, expired)?;
+        let known = seen.known_by_name(name)?;
+        let client = client::recognise(app, requester, seen, uid, &known, now)?;
+        Ok((client, uid))
+    };
     redeem::redeem(
         app,
         redemption,

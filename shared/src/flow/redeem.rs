@@ -8,6 +8,7 @@ use super::race::{Round, until_won};
 use crate::{
     app::App,
     domain::{
+        client::Client,
         code::{Code, Guess},
         error::Error,
         password::{Password, PasswordHash},
@@ -50,7 +51,8 @@ pub(super) struct Right<'a> {
 
 /// Redeems a code, in one write with what it stands for.
 ///
-/// Each round reads the slot and `keys`, asks `allow`, and evaluates the code. A wrong code is counted
+/// Each round reads the slot and `keys`, asks `allow`, which also says who presents the code, and
+/// evaluates the code. A wrong code is counted
 /// by the write that refuses it. A right one stays usable until `spend` has written
 /// [`Right::spend`] together with its own change; it gets what `allow` found. A lost race begins the
 /// next round.
@@ -62,7 +64,7 @@ pub(super) async fn redeem<'a, Allowed, T, Spending>(
     redemption: &Redemption<'a>,
     keys: &[Key],
     now: UnixMs,
-    allow: impl Fn(&Seen) -> Result<Allowed, Error>,
+    allow: impl Fn(&Seen) -> Result<(Client, Allowed), Error>,
     spend: impl Fn(Right<'a>, Allowed) -> Spending,
 ) -> Result<T, Error>
 where
@@ -72,8 +74,9 @@ where
     all_keys.push(Key::slot(redemption.key));
     let (allow, spend) = (&allow, &spend);
     until_won(&app.store, &all_keys, |seen| async move {
-        let allowed = allow(&seen)?;
-        let Some((right, sends)) = evaluate(app, redemption, seen, now).await? else {
+        let (client, allowed) = allow(&seen)?;
+        let evaluated = evaluate(app, redemption, client, seen, now);
+        let Some((right, sends)) = evaluated.await? else {
             return Ok(Round::Lost);
         };
         let phone = right.phone.clone();
@@ -86,16 +89,12 @@ where
     .await
 }
 
-/// The `allow` of a redemption without a check before its code is evaluated.
-pub(super) fn no_check(_: &Seen) -> Result<(), Error> {
-    Ok(())
-}
-
 /// Evaluates a code: a right one, and the sends of its challenge. A wrong one is counted; `None` when
 /// that write lost a race.
 async fn evaluate<'a>(
     app: &App,
     redemption: &Redemption<'a>,
+    client: Client,
     seen: Seen,
     now: UnixMs,
 ) -> Result<Option<(Right<'a>, Vec<Attribution>)>, Error> {
@@ -118,7 +117,10 @@ async fn evaluate<'a>(
         let code = Code::derive(&app.config.keys, key.as_str(), challenge);
         code.is_some_and(|code| code.matches(guess))
     };
-    let (next, accepted) = match stored.slot.verify(now, &policy, challenge, is_right) {
+    let (next, accepted) = match stored
+        .slot
+        .verify(now, &policy, client, challenge, is_right)
+    {
         Verdict::Accepted(next) => {
             let accepted = next.challenge.clone();
             (next, accepted)

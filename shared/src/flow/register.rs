@@ -5,18 +5,19 @@ use std::{fmt, sync::Arc};
 use super::{
     hiding::Hiding,
     race::Round,
-    redeem::{self, HashOnce, Redemption, no_check},
+    redeem::{self, HashOnce, Redemption},
     send, session,
 };
 use crate::{
     app::App,
     domain::{
-        client::{KnownAddresses, Requester},
+        client::{Client, KnownAddresses},
         code::Guess,
         error::Error,
         password::Password,
         phone::Phone,
         purpose::Purpose,
+        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -92,7 +93,8 @@ pub async fn redeem(
         redemption,
         &keys,
         now,
-        no_check,
+        // No account knows anybody yet.
+        |_| Ok((Client::Stranger, ())),
         |right, ()| async move {
             must_be_free(&right.seen, phone, name)?;
             let mut user = User::new(

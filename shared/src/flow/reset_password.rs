@@ -4,24 +4,23 @@ use std::sync::Arc;
 
 use super::{
     client, new_password,
-    redeem::{self, HashOnce, Redemption, no_check},
+    redeem::{self, HashOnce, Redemption},
     send,
 };
 use crate::{
     app::App,
     domain::{
-        client::Requester,
         code::Guess,
         error::Error,
         password::Password,
         phone::Phone,
         purpose::Purpose,
+        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
         user::Uid,
     },
-    store::Key,
 };
 
 /// Sends a code to the account with this phone. Returns the ticket that goes with the code.
@@ -72,16 +71,15 @@ pub async fn redeem(
         guess,
         hash: HashOnce::default(),
     };
-    let (keys, info) = ([Key::user(uid), Key::phone_owner(&info.phone)], &info);
+    let (keys, info) = (client::keys_at(uid, &info.phone, requester), &info);
     redeem::redeem(
         app,
         redemption,
         &keys,
         now,
-        no_check,
-        |right, ()| async move {
+        |seen| client::at_phone(app, requester, seen, uid, &info.phone, now),
+        |right, known| async move {
             let user = right.account(uid, info)?;
-            let known = right.seen.known_by_phone(&info.phone)?;
             let (phone, hash) = (&info.phone, redemption.hash.of(app, new)?);
             let reset = app
                 .store

@@ -1,4 +1,5 @@
-//! Sends: `sends#<e164>` holds the recent messages to a phone, over all purposes.
+//! Sends: `sends#<e164>` holds the recent messages to a phone that one client asked for, over all
+//! purposes.
 
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use super::{
     transaction::{Transaction, WriteResult},
     users::AccountCondition,
 };
-use crate::domain::{error::Error, phone::Phone, time::UnixMs, user::Uid, window::Limit};
+use crate::domain::{
+    client::Client, error::Error, phone::Phone, time::UnixMs, user::Uid, window::Limit,
+};
 
 /// How recording a send went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub enum SendOutcome {
 }
 
 impl Store {
-    /// Records a send in one transaction: the slot moves, the message counts against its phone, and the
+    /// Records a send in one transaction: the slot moves, the message counts against its phone and its client, and the
     /// account, where there is one, exists and is active.
     ///
     /// # Errors
@@ -44,12 +47,12 @@ impl Store {
     pub async fn record_send(
         &self,
         step: &SlotMove<'_>,
-        phone: &Phone,
+        at: (&Phone, Client),
         uid: Option<Uid>,
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<SendOutcome, Error> {
-        let sends = sends(phone, limits);
+        let sends = sends(at, limits);
         let count = sends.count(now);
         let count = Update::builder()
             .table_name(&self.codes)
@@ -93,11 +96,11 @@ impl Store {
     /// [`Error::Internal`] when DynamoDB fails.
     pub async fn release_send(
         &self,
-        phone: &Phone,
+        at: (&Phone, Client),
         sent_at: UnixMs,
         limits: &[Limit],
     ) -> Result<(), Error> {
-        self.remove_event(&sends(phone, limits), sent_at).await
+        self.remove_event(&sends(at, limits), sent_at).await
     }
 
     /// Back-dates the send at `sent_at` by the shortest limit, if it is the newest: it keeps counting
@@ -107,11 +110,11 @@ impl Store {
     /// [`Error::Internal`] when DynamoDB fails.
     pub async fn back_date_send(
         &self,
-        phone: &Phone,
+        at: (&Phone, Client),
         sent_at: UnixMs,
         limits: &[Limit],
     ) -> Result<(), Error> {
-        let sends = sends(phone, limits);
+        let sends = sends(at, limits);
         let change = sends.back_date(sent_at);
         let update = self
             .client
@@ -129,9 +132,9 @@ impl Store {
     }
 }
 
-fn sends<'a>(phone: &Phone, limits: &'a [Limit]) -> RecentEvents<'a> {
+fn sends<'a>((phone, client): (&Phone, Client), limits: &'a [Limit]) -> RecentEvents<'a> {
     RecentEvents {
-        pk: format!("sends#{}", phone.e164()),
+        pk: format!("sends#{}{}", phone.e164(), client.suffix()),
         limits,
         marks_per_ms: 1,
     }

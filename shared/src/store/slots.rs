@@ -18,6 +18,7 @@ use super::{
 };
 use crate::domain::{
     budget::Shard,
+    client::{Client, PerClient},
     client_address::Source,
     error::Error,
     slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
@@ -60,8 +61,9 @@ struct SlotItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     challenge: Option<ChallengeItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cooling_since: Option<UnixMs>,
-    failures: Window,
+    decoy: Option<ChallengeItem>,
+    cooling_since: PerClient<UnixMs>,
+    failures: PerClient<Window>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,7 +76,7 @@ struct ChallengeItem {
     first_send: UnixMs,
     last_send: UnixMs,
     valid_until: UnixMs,
-    wrong_tries: u32,
+    wrong_tries: PerClient<u32>,
     spent: bool,
     attributions: Vec<AttributionItem>,
     decoy: bool,
@@ -82,6 +84,7 @@ struct ChallengeItem {
 
 #[derive(Serialize, Deserialize)]
 struct AttributionItem {
+    client: Client,
     source: String,
     day: u64,
     shard: u16,
@@ -156,6 +159,7 @@ impl SlotMove<'_> {
     fn item(&self, op: &Op) -> Result<SlotItem, Error> {
         let Slot {
             challenge,
+            decoy,
             cooling_since,
             failures,
         } = &self.next;
@@ -165,7 +169,8 @@ impl SlotMove<'_> {
             op: op.name().to_owned(),
             ttl: self.useless_from.plus(TTL_MARGIN).as_secs(),
             challenge: challenge.as_ref().map(ChallengeItem::new),
-            cooling_since: *cooling_since,
+            decoy: decoy.as_ref().map(ChallengeItem::new),
+            cooling_since: cooling_since.clone(),
             failures: failures.clone(),
         })
     }
@@ -185,10 +190,12 @@ impl SlotMove<'_> {
 impl SlotItem {
     fn into_stored(self) -> Result<StoredSlot, Error> {
         let challenge = self.challenge.map(ChallengeItem::into_challenge);
+        let decoy = self.decoy.map(ChallengeItem::into_challenge);
         Ok(StoredSlot {
             version: self.version,
             slot: Slot {
                 challenge: challenge.transpose()?,
+                decoy: decoy.transpose()?,
                 cooling_since: self.cooling_since,
                 failures: self.failures,
             },
@@ -208,7 +215,7 @@ impl ChallengeItem {
             first_send: challenge.first_send,
             last_send: challenge.last_send,
             valid_until: challenge.valid_until,
-            wrong_tries: challenge.wrong_tries,
+            wrong_tries: challenge.wrong_tries.clone(),
             spent: challenge.spent,
             attributions: attributions.map(AttributionItem::new).collect(),
             decoy: challenge.decoy,
@@ -238,6 +245,7 @@ impl ChallengeItem {
 impl AttributionItem {
     fn new(attribution: &Attribution) -> Self {
         Self {
+            client: attribution.client,
             source: attribution.source.as_str().to_owned(),
             day: attribution.shard.day,
             shard: attribution.shard.number,
@@ -246,6 +254,7 @@ impl AttributionItem {
 
     fn into_attribution(self) -> Attribution {
         Attribution {
+            client: self.client,
             source: Source::from_stored(self.source),
             shard: Shard {
                 day: self.day,

@@ -9,11 +9,11 @@ use crate::{
         requester, token_in_headers,
     },
     domain::{
-        client::Requester,
         code::Guess,
         error::{Error, Field},
         password::Password,
         phone::Phone,
+        requester::Requester,
         time::UnixMs,
         user::Name,
     },

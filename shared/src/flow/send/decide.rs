@@ -3,6 +3,8 @@
 use crate::{
     domain::{
         budget::Shard,
+        client::Client,
+        client_address::Source,
         error::{Error, Limited},
         fraud::SourceHistory,
         keys::KeyRing,
@@ -28,6 +30,8 @@ pub(in crate::flow) struct Target {
     pub phone: Phone,
     /// It has to be active. None when an account is to be created.
     pub uid: Option<Uid>,
+    /// Who asks, to the account.
+    pub client: Client,
 }
 
 /// What a send asks for, and the rules it is decided by.
@@ -54,7 +58,8 @@ pub(super) struct Facts {
 pub(super) struct FreshParts {
     pub id: [u8; 16],
     pub nonce: [u8; 16],
-    pub attribution: Attribution,
+    pub source: Source,
+    pub shard: Shard,
 }
 
 /// A send that is decided on and not written yet.
@@ -112,6 +117,8 @@ pub(super) fn decide<'a>(
     }
     let history = match facts.counted {
         SourceOutcome::Done(history) => history,
+        // What others at the source have asked for does not count against a client that is known.
+        SourceOutcome::TooMany { .. } if is_known(&facts.target) => SourceHistory::default(),
         SourceOutcome::TooMany { retry_after } => {
             let limit = Limited::Source;
             return Err(Error::TooFrequent { retry_after, limit }.into());
@@ -123,6 +130,7 @@ pub(super) fn decide<'a>(
             let decoy = Target {
                 phone: named.clone(),
                 uid: Some(stand_in(named, case.keys)),
+                client: Client::Stranger,
             };
             (decoy, true)
         }
@@ -134,7 +142,11 @@ pub(super) fn decide<'a>(
         nonce: Nonce(parts.nonce),
         kid: case.keys.active().to_owned(),
         phone: target.phone.clone(),
-        attribution: parts.attribution,
+        attribution: Attribution {
+            client: target.client,
+            source: parts.source,
+            shard: parts.shard,
+        },
         decoy: is_decoy,
     };
     let next = match seen.slot.send(case.now, &case.policy, fresh) {
@@ -150,7 +162,7 @@ pub(super) fn decide<'a>(
             });
         }
     };
-    let challenge = next.challenge.clone();
+    let challenge = next.current(is_decoy).cloned();
     let challenge = challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))?;
     Ok(Draft {
         target,
@@ -167,17 +179,28 @@ pub(super) fn decide<'a>(
     })
 }
 
+fn is_known(target: &Result<Target, Error>) -> bool {
+    let target = target.as_ref();
+    target.is_ok_and(|target| target.client.is_known())
+}
+
 /// A challenge whose key has left the ring has no code any more. It is as if there were none.
 fn readable(mut stored: StoredSlot, keys: &KeyRing) -> StoredSlot {
-    let challenge = stored.slot.challenge.take();
-    stored.slot.challenge = challenge.filter(|challenge| keys.has(&challenge.kid));
+    let has_code = |challenge: &Challenge| keys.has(&challenge.kid);
+    stored.slot.challenge = stored.slot.challenge.take().filter(has_code);
+    stored.slot.decoy = stored.slot.decoy.take().filter(has_code);
     stored
 }
 
 impl Draft<'_> {
     /// Attributes the send to another shard than the one it was drawn with.
     pub(super) fn attribute_to(&mut self, shard: Shard) {
-        let challenge = self.step.next.challenge.as_mut();
+        let next = &mut self.step.next;
+        let challenge = if self.is_decoy {
+            next.decoy.as_mut()
+        } else {
+            next.challenge.as_mut()
+        };
         let attribution = challenge.and_then(|challenge| challenge.attributions.last_mut());
         if let Some(attribution) = attribution {
             attribution.shard = shard;

@@ -8,6 +8,7 @@ use super::reserve::Reservation;
 use crate::{
     app::App,
     domain::{
+        client::Client,
         client_address::Source,
         code::Code,
         error::Error,
@@ -39,6 +40,7 @@ pub(super) struct Sent {
     pub source: Source,
     pub phone: Phone,
     pub uid: Option<Uid>,
+    pub client: Client,
     pub plan: Plan,
     pub challenge: Challenge,
     pub at: UnixMs,
@@ -122,11 +124,12 @@ impl Sent {
     /// at once. What cannot be released passes with time, so a failure is only logged.
     pub(super) async fn release_limits(&self, app: &App, count: PhoneCount) {
         let (store, limits) = (&app.store, &self.limits);
+        let at = (&self.phone, self.client);
         let phone = async {
             match count {
-                PhoneCount::Release => store.release_send(&self.phone, self.at, limits).await,
+                PhoneCount::Release => store.release_send(at, self.at, limits).await,
                 PhoneCount::Keep if self.has_cool_down_per_phone() => {
-                    store.back_date_send(&self.phone, self.at, limits).await
+                    store.back_date_send(at, self.at, limits).await
                 }
                 PhoneCount::Keep => Ok(()),
             }
@@ -156,7 +159,10 @@ impl Sent {
         let key = &self.key;
         until_won(&app.store, &[Key::slot(key)], |seen| async move {
             let stored = seen.slot(key)?;
-            let Some(next) = stored.slot.send_failed(self.challenge.id, self.at) else {
+            let Some(next) = stored
+                .slot
+                .send_failed(self.client, self.challenge.id, self.at)
+            else {
                 return Ok(Round::Won(()));
             };
             let step = SlotMove {

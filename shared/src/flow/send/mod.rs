@@ -13,6 +13,7 @@ use std::sync::Arc;
 use futures_util::future::{join, join3};
 
 use super::{
+    client,
     hiding::Hiding,
     race::{Race, Round},
 };
@@ -20,12 +21,12 @@ use crate::{
     app::App,
     domain::{
         budget::Charge,
-        client::Requester,
         error::{Error, Limited},
         fraud::SourceHistory,
         phone::Phone,
         purpose::Purpose,
-        slot::{Attribution, Policy},
+        requester::Requester,
+        slot::Policy,
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::{self, PhoneInfo, Token},
@@ -84,18 +85,25 @@ pub(super) async fn to_named(
     target: impl Fn(Option<Uid>) -> Result<Option<Uid>, Error>,
     now: UnixMs,
 ) -> Result<Token, Error> {
+    let keys: Vec<Key> = [Key::phone_owner(phone)]
+        .into_iter()
+        .chain(client::keys(requester))
+        .collect();
     let sending = Sending {
         purpose,
         key,
-        keys: &[Key::phone_owner(phone)],
+        keys: &keys,
         requester,
         named: Some(phone),
         plan: Some(plan(app, purpose, phone)?),
     };
     let target = |seen: &Seen| {
+        let uid = target(seen.phone_owner(phone)?)?;
+        let known = seen.known_by_phone(phone)?;
         Ok(Target {
             phone: phone.clone(),
-            uid: target(seen.phone_owner(phone)?)?,
+            uid,
+            client: client::recognise(app, requester, seen, uid, &known, now)?,
         })
     };
     let sent = send(app, &sending, target, now).await?;
@@ -233,10 +241,8 @@ impl<'a> Sender<'a> {
         let fresh = FreshParts {
             id: random::bytes()?,
             nonce: random::bytes()?,
-            attribution: Attribution {
-                source: sending.requester.source.clone(),
-                shard: self.reservation.shard(),
-            },
+            source: sending.requester.source.clone(),
+            shard: self.reservation.shard(),
         };
         let plan = |phone: &Phone| match &sending.plan {
             Some(plan) => Ok(plan.clone()),
@@ -249,7 +255,10 @@ impl<'a> Sender<'a> {
         if !app.is_test_number(&draft.target.phone, self.now) {
             let region = draft.target.phone.region();
             let (source, history) = (&sending.requester.source, &draft.history);
-            let admitted = self.reservation.admit(app, seen, region, source, history);
+            let client = draft.target.client;
+            let admitted = self
+                .reservation
+                .admit(app, seen, region, client, source, history);
             admitted.await?;
             draft.attribute_to(self.reservation.shard());
         }
@@ -286,7 +295,7 @@ impl<'a> Sender<'a> {
         let (app, now, hiding) = (self.app, self.now, self.hiding);
         let charge = self.charge(&draft);
         let Draft {
-            target: Target { phone, uid },
+            target: Target { phone, uid, client },
             plan,
             step,
             challenge,
@@ -296,7 +305,7 @@ impl<'a> Sender<'a> {
         let read = hiding.account_to_read(uid, &phone, &app.config.keys);
         let (recorded, reserved, account) = join3(
             app.store
-                .record_send(&step, &phone, checked, now, &self.limits),
+                .record_send(&step, (&phone, client), checked, now, &self.limits),
             async {
                 match charge {
                     Some(charge) => self.reservation.reserve(app, charge).await,
@@ -324,6 +333,7 @@ impl<'a> Sender<'a> {
             source: self.sending.requester.source.clone(),
             phone,
             uid,
+            client,
             plan,
             challenge,
             at: now,

@@ -6,6 +6,7 @@ use crate::{
     app::App,
     domain::{
         budget::{Charge, Shard, Tally, until_tomorrow},
+        client::Client,
         client_address::Source,
         error::{Error, Limited},
         fraud::{Mode, SourceHistory, Suspicion},
@@ -55,7 +56,7 @@ impl Reservation {
         [Key::shard(self.shard), Key::shard(self.shard.yesterday())]
     }
 
-    /// Asks the fraud guard, and finds a shard with room for a code to `region`: this one, which has
+    /// Asks the fraud guard about a stranger, and finds a shard with room for a code to `region`: this one, which has
     /// been read, or another. Does nothing once a price is reserved.
     ///
     /// # Errors
@@ -65,13 +66,16 @@ impl Reservation {
         app: &App,
         seen: &Seen,
         region: Region,
+        client: Client,
         source: &Source,
         history: &SourceHistory,
     ) -> Result<(), Error> {
         if self.reserved.is_some() {
             return Ok(());
         }
-        self.guard(app, seen, region, source, history).await?;
+        if !client.is_known() {
+            self.guard(app, seen, region, source, history).await?;
+        }
         let charge = app.config.budget.charge(region, 1);
         let tally = seen.tally(self.shard, region);
         if !app.config.budget.admits(&tally, &charge) {

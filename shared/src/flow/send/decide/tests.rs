@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    domain::{budget::MicroUsd, client_address::Source, slot::Slot, window::Window},
+    domain::{budget::MicroUsd, client::PerClient, slot::Slot, window::Window},
     sms::SmsConfig,
 };
 
@@ -36,6 +36,7 @@ fn plan(brand: Option<&str>) -> impl Fn(&Phone) -> Result<Plan, Error> {
 
 fn attribution() -> Attribution {
     Attribution {
+        client: Client::Stranger,
         source: Source::of([192, 0, 2, 1].into()),
         shard: Shard { day: 1, number: 2 },
     }
@@ -45,7 +46,8 @@ fn parts() -> FreshParts {
     FreshParts {
         id: [1; 16],
         nonce: [2; 16],
-        attribution: attribution(),
+        source: attribution().source,
+        shard: attribution().shard,
     }
 }
 
@@ -68,20 +70,26 @@ fn slots() -> impl Strategy<Value = Slot> {
             first_send: UnixMs(NOW.0 - age),
             last_send: UnixMs(NOW.0 - age),
             valid_until: UnixMs(NOW.0 - age + 300_000),
-            wrong_tries,
+            wrong_tries: PerClient::default().with(Client::Stranger, wrong_tries),
             spent,
             attributions: vec![attribution()],
             decoy,
         });
+        let cooling_since = PerClient::default();
+        let last_send = challenge.as_ref().map(|challenge| challenge.last_send);
+        let failures = failures.into_iter().map(|age| UnixMs(NOW.0 - age));
+        let (decoy, challenge) = match challenge {
+            Some(decoy) if decoy.decoy => (Some(decoy), None),
+            challenge => (None, challenge),
+        };
         Slot {
-            cooling_since: challenge.as_ref().map(|challenge| challenge.last_send),
+            cooling_since: match last_send {
+                Some(at) => cooling_since.with(Client::Stranger, at),
+                None => cooling_since,
+            },
             challenge,
-            failures: Window(
-                failures
-                    .into_iter()
-                    .map(|age| UnixMs(NOW.0 - age))
-                    .collect(),
-            ),
+            decoy,
+            failures: PerClient::default().with(Client::Stranger, Window(failures.collect())),
         }
     })
 }
@@ -108,6 +116,7 @@ fn targets() -> impl Strategy<Value = Result<Target, Error>> {
     let found = Target {
         phone: phone("13800138001"),
         uid: Some(UID),
+        client: Client::Stranger,
     };
     prop_oneof![
         4 => Just(Ok(found)),
@@ -189,7 +198,7 @@ proptest! {
         if let Ok((target, is_decoy, next)) = decided(purpose, hides, &slot, target, counted, Some("x")) {
             prop_assert_eq!(is_decoy, !is_found);
             prop_assert!(hides || !is_decoy);
-            prop_assert_eq!(next.challenge.unwrap().decoy, is_decoy);
+            prop_assert!(next.current(is_decoy).is_some_and(|it| it.decoy == is_decoy));
             prop_assert!(!is_decoy || target.uid != Some(UID));
         }
     }
@@ -276,6 +285,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
         target: Ok(Target {
             phone: named.clone(),
             uid: Some(UID),
+            client: Client::Stranger,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
     };
@@ -307,6 +317,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
         target: Ok(Target {
             phone: own.clone(),
             uid: Some(UID),
+            client: Client::Stranger,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
     };
@@ -350,6 +361,7 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
         Ok(Target {
             phone: phone("13800138001"),
             uid: Some(UID),
+            client: Client::Stranger,
         })
     };
     let china = || Stop::named(["86"]);
