@@ -264,7 +264,9 @@ def check_import(template):
 
 def check_traffic_shifting(template):
     for name, group in of_type(template["Resources"], "AWS::CodeDeploy::DeploymentGroup").items():
-        alarms = [alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        condition, watched, otherwise = group["AlarmConfiguration"]["Fn::If"]
+        alarms = [alarm["Name"] for alarm in watched["Alarms"]]
+        check((condition, otherwise) == ("ShiftsTraffic", {}), f"{name}: a sounding alarm would stop every deployment")
         by_name = {"Fn::Sub": "${AWS::StackName}-server-errors"}
         check(alarms == [{"Ref": "InternalErrorsAlarm"}, by_name], f"{name}: watches {alarms}")
         check("DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], f"{name}: no way back")
