@@ -223,6 +223,8 @@ def check_versions(template):
         count = len(of_type(resources, kind))
         check(count == len(functions), f"{count} of {kind} for {len(functions)} functions")
     output = set(references(template["Outputs"]["Versions"]))
+    times = source()["Parameters"]["ReservedConcurrency"]["Description"]
+    check(f" {len(functions)} times " in times, f"ReservedConcurrency counts for {len(functions)} functions, and says: {times}")
     check(output == set(versions), f"the output Versions differs from the versions: {output ^ set(versions)}")
 
     # Another text: SAM gives the version another logical ID.
