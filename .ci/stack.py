@@ -244,15 +244,23 @@ def check_key_rotation():
 
 def check_roll_back():
     """moto makes no aliases with the stack, and its output Versions has no ARNs, so both are made here."""
-    client, arns = boto3.client("lambda"), []
+    client, functions = boto3.client("lambda"), []
     for of in made().values():
         if of["ResourceType"] == "AWS::Lambda::Function":
-            name = of["PhysicalResourceId"]
-            client.create_alias(FunctionName=name, Name="live", FunctionVersion="$LATEST")
-            arns.append(client.get_function(FunctionName=name, Qualifier="1")["Configuration"]["FunctionArn"])
-    printed = follow("Roll back", versions=" ".join(arns)).split()
-    if not arns or printed != ["1"] * len(arns):
-        fail(f"the roll-back to version 1 of {len(arns)} functions printed {printed}")
+            functions.append(of["PhysicalResourceId"])
+            client.create_alias(FunctionName=functions[-1], Name="live", FunctionVersion="$LATEST")
+    first = [client.get_function(FunctionName=name, Qualifier="1")["Configuration"]["FunctionArn"] for name in functions]
+    printed = follow("Roll back", versions=" ".join(first)).split()
+    if printed != ["1"] * len(functions):
+        fail(f"the roll-back to version 1 of {len(functions)} functions printed {printed}")
+    for name in functions:
+        client.update_function_configuration(FunctionName=name, Description="another")
+        client.publish_version(FunctionName=name)
+    follow("Rotate keys", 4)
+    for name in functions:
+        left = [of["Version"] for of in client.list_versions_by_function(FunctionName=name)["Versions"]]
+        if left != ["$LATEST", "1"]:
+            fail(f"after the deletion of old versions {name} has {left}")
 
 
 def check_restoration():

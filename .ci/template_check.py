@@ -223,6 +223,8 @@ def check_versions(template):
         count = len(of_type(resources, kind))
         check(count == len(functions), f"{count} of {kind} for {len(functions)} functions")
     output = set(references(template["Outputs"]["Versions"]))
+    times = source()["Parameters"]["ReservedConcurrency"]["Description"]
+    check(f" {len(functions)} times " in times, f"ReservedConcurrency counts for {len(functions)} functions, and says: {times}")
     check(output == set(versions), f"the output Versions differs from the versions: {output ^ set(versions)}")
 
     # Another text: SAM gives the version another logical ID.
@@ -264,7 +266,9 @@ def check_import(template):
 
 def check_traffic_shifting(template):
     for name, group in of_type(template["Resources"], "AWS::CodeDeploy::DeploymentGroup").items():
-        alarms = [alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        condition, watched, otherwise = group["AlarmConfiguration"]["Fn::If"]
+        alarms = [alarm["Name"] for alarm in watched["Alarms"]]
+        check((condition, otherwise) == ("ShiftsTraffic", {}), f"{name}: a sounding alarm would stop every deployment")
         by_name = {"Fn::Sub": "${AWS::StackName}-server-errors"}
         check(alarms == [{"Ref": "InternalErrorsAlarm"}, by_name], f"{name}: watches {alarms}")
         check("DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], f"{name}: no way back")
