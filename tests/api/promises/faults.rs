@@ -64,6 +64,12 @@ async fn sns_refuses_connections() {
 }
 
 #[tokio::test]
+async fn sns_closes_connections() {
+    scenario(async |app| assert_a_failed_sms_can_be_retried_at_once(app, Fault::Closes).await)
+        .await;
+}
+
+#[tokio::test]
 async fn sns_hangs() {
     scenario(async |app| assert_a_failed_sms_can_be_retried_at_once(app, Fault::Hangs).await).await;
 }
