@@ -18,7 +18,8 @@ async fn evaluated(world: &World) -> usize {
     let seen = world.system.store.read(&keys).await.unwrap();
     let failures = seen.slot(&key).unwrap().slot.failures;
     let day_ago = world.system.clock.now().0 - DAY * 1000;
-    failures.0.iter().filter(|at| at.0 > day_ago).count()
+    let moments = failures.values().flat_map(|window| &window.0);
+    moments.filter(|at| at.0 > day_ago).count()
 }
 
 /// Five hundred guesses at one code at once, from five hundred addresses, the right one the last.

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use aws_smithy_runtime_api::{
@@ -24,7 +24,10 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
-use hyper::{Request, Uri};
+use hyper::{
+    Request, Uri,
+    rt::{Sleep, Timer},
+};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
@@ -37,7 +40,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, task::yield_now, time::timeout};
 use tower_service::Service;
 
 use crate::telemetry::{metrics::Metric, record};
@@ -57,7 +60,14 @@ const AMAZON_ROOTS: [&[u8]; 5] = [
 /// For name resolution, TCP and TLS together. The endpoints are a millisecond away.
 const CONNECT: Duration = Duration::from_millis(800);
 
+/// How long a connection may be idle and be used again. The other end closes idle connections, after a
+/// time that AWS does not document, and an environment that is frozen then does not see it.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// The client. Clones share its pool.
+///
+/// A request that finds its connection closed before a byte of it is written goes out on another one.
+/// Nothing else is repeated here: what is written may do its work.
 #[derive(Clone)]
 pub(crate) struct Https {
     client: Client<Connect, SdkBody>,
@@ -69,6 +79,11 @@ impl Https {
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it cannot be used.
     pub(crate) fn new(ca_bundle: Option<&str>) -> Result<Self, String> {
+        Self::with_idle(ca_bundle, IDLE)
+    }
+
+    /// The same, with this time in place of [`IDLE`].
+    fn with_idle(ca_bundle: Option<&str>, idle: Duration) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for root in AMAZON_ROOTS.map(CertificateDer::from_slice) {
             roots.add(root).map_err(|error| error.to_string())?;
@@ -89,7 +104,8 @@ impl Https {
         http.enforce_http(false);
         http.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
+            .pool_timer(PoolTimer::new())
+            .pool_idle_timeout(idle)
             .build(Connect(HttpsConnector::from((http, tls))));
         Ok(Self { client })
     }
@@ -160,10 +176,13 @@ impl HttpConnector for Measured {
             latency: self.latency,
             started: Instant::now(),
         };
-        let answer = self.https.client.request(request);
+        let https = self.https.clone();
         HttpConnectorFuture::new(async move {
             let _stopwatch = stopwatch;
-            let answer = answer.await.map_err(classify)?;
+            // A connection that was closed while the environment was frozen looks open until the runtime
+            // has asked the system for events. It does so before a task that yields goes on.
+            yield_now().await;
+            let answer = https.client.request(request).await.map_err(classify)?;
             HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
@@ -202,6 +221,39 @@ pub(crate) fn never_connected(error: &ConnectorError) -> bool {
     error.is_some_and(legacy::Error::is_connect)
 }
 
+/// The pool's timer. Linux's monotonic clock can stand still while Lambda freezes the environment
+/// (<https://github.com/hashicorp/vault-lambda-extension/pull/150>), so the time is what the monotonic or
+/// the wall clock has counted since the start, whichever is more. If the wall clock is set, a connection
+/// may be opened that was not needed.
+#[derive(Debug, Clone, Copy)]
+struct PoolTimer {
+    started: (Instant, SystemTime),
+}
+
+impl PoolTimer {
+    fn new() -> Self {
+        let started = (Instant::now(), SystemTime::now());
+        Self { started }
+    }
+}
+
+impl Timer for PoolTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        TokioTimer::new().sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(deadline.saturating_duration_since(self.now()))
+    }
+
+    fn now(&self) -> Instant {
+        let (monotonic, wall) = self.started;
+        // The wall clock fails if it has been set back.
+        let by_wall = wall.elapsed().unwrap_or_default();
+        monotonic + monotonic.elapsed().max(by_wall)
+    }
+}
+
 /// Connects within [`CONNECT`].
 #[derive(Clone)]
 struct Connect(HttpsConnector<connect::HttpConnector>);
@@ -235,9 +287,92 @@ impl StdError for TimedOut {}
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        sync::mpsc,
+        thread,
+    };
+
     use aws_lc_rs::digest::{SHA256, digest};
 
     use super::*;
+
+    /// A server that answers each request, and reports the number of its connection.
+    struct Server {
+        url: String,
+        requests: mpsc::Receiver<usize>,
+    }
+
+    impl Server {
+        fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let (report, requests) = mpsc::channel();
+            thread::spawn(move || {
+                for (number, stream) in listener.incoming().enumerate() {
+                    let (mut stream, report) = (stream.unwrap(), report.clone());
+                    thread::spawn(move || {
+                        while has_read_request(&mut stream) {
+                            report.send(number).unwrap();
+                            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                            stream.write_all(answer).unwrap();
+                        }
+                    });
+                }
+            });
+            Self { url, requests }
+        }
+
+        /// The connections of the requests since the last time.
+        fn connections(&self) -> Vec<usize> {
+            self.requests.try_iter().collect()
+        }
+    }
+
+    fn has_read_request(stream: &mut TcpStream) -> bool {
+        let mut request = Vec::new();
+        let mut some = [0; 1024];
+        while !request.ends_with(b"\r\n\r\n") {
+            match stream.read(&mut some) {
+                Ok(0) | Err(_) => return false,
+                Ok(n) => request.extend_from_slice(&some[..n]),
+            }
+        }
+        true
+    }
+
+    /// What a frozen environment does: nothing, its runtime included.
+    fn freeze(duration: Duration) {
+        thread::sleep(duration);
+    }
+
+    const LONG: Duration = Duration::from_millis(100);
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_unless_it_was_idle_for_too_long() {
+        for (idle, connections) in [(LONG / 2, [0, 1]), (LONG * 100, [0, 0])] {
+            let server = Server::start();
+            let https = Https::with_idle(None, idle).unwrap();
+            https.open(&server.url).await.unwrap();
+            freeze(LONG);
+            https.open(&server.url).await.unwrap();
+            assert_eq!(server.connections(), connections, "idle: {idle:?}");
+        }
+    }
+
+    #[test]
+    fn time_that_the_monotonic_clock_did_not_count_has_passed_all_the_same() {
+        let frozen = Duration::from_secs(60);
+        let timer = PoolTimer {
+            started: (Instant::now(), SystemTime::now() - frozen),
+        };
+        assert!(timer.now() >= Instant::now() + frozen - LONG);
+        let set_back = PoolTimer {
+            started: (Instant::now() - frozen, SystemTime::now() + frozen),
+        };
+        assert!(set_back.now() + LONG >= Instant::now());
+    }
 
     /// The fingerprints that <https://www.amazontrust.com/repository/> gives.
     #[test]

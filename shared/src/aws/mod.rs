@@ -65,7 +65,7 @@ const OPEN: Duration = Duration::from_millis(250);
 /// The clients a function calls AWS with.
 #[derive(Debug)]
 pub struct Clients {
-    /// DynamoDB's, with retries: every write is conditional or idempotent.
+    /// DynamoDB's, with retries: the [`store`](crate::store) writes so that it can be repeated.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SNS's, without retries: a publish is never repeated. Only where messages are sent.
     pub sns: Option<aws_sdk_sns::Client>,

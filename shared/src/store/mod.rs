@@ -4,6 +4,13 @@
 //! still holds. Each write reports its outcome. A lost race (`Raced`) is decided again by the caller.
 //! Each round of a race has a winner, and tries and sends are limited, so races end.
 //!
+//! Two things are no failures, and no caller sees them:
+//! - A transaction holds an item, or there is no capacity left. The call has done nothing and is repeated
+//!   after a pause, eight times at most (`repeat.rs`).
+//! - The answer of a write is lost, and the SDK repeats the write. The repeat finds the work done: a
+//!   transaction by its token, a shift or an addition by the name that it left on the item (`op.rs`). The
+//!   other writes change nothing the second time, but [`Store::reserve`], which errs on the safe side.
+//!
 //! Each file has one subject: its item, its conditions, its outcome.
 //!
 //! | file | item | table |

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp,
-    fault::{Fault, dynamodb_error, sns_error},
+    fault::{Fault, cancelled, dynamodb_error, sns_error},
     message::{NOT_SENT, PHONE_EXISTS},
     scenario, scenario_with,
 };
@@ -60,6 +60,12 @@ async fn assert_a_failed_sms_can_be_retried_at_once(app: &TestApp, fault: Fault)
 #[tokio::test]
 async fn sns_refuses_connections() {
     scenario(async |app| assert_a_failed_sms_can_be_retried_at_once(app, Fault::Refuses).await)
+        .await;
+}
+
+#[tokio::test]
+async fn sns_closes_connections() {
+    scenario(async |app| assert_a_failed_sms_can_be_retried_at_once(app, Fault::Closes).await)
         .await;
 }
 
@@ -370,16 +376,14 @@ fn fails(operation: &'static str) -> Fault {
 
 /// DynamoDB's error while another transaction writes one of the items.
 fn conflicts(times: usize) -> Fault {
-    let body = json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": "Transaction cancelled",
-        "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}]
-    });
+    let Fault::Answers { status, body } = cancelled(2, "TransactionConflict") else {
+        unreachable!();
+    };
     Fault::AnswersTo {
         operation: "TransactWriteItems",
         times,
-        status: 400,
-        body: body.to_string(),
+        status,
+        body,
     }
 }
 

@@ -142,9 +142,8 @@ impl Act {
         if in_session.contains(&self.function) {
             prepared.session = app.session_of(name, &prepared.person.password).await;
         }
-        let sender = SENDERS.iter().zip(REDEEMERS);
-        let sender = sender.filter(|(_, redeemer)| *redeemer == self.function);
-        if let Some((sender, _)) = sender.last() {
+        let mut pairs = SENDERS.iter().zip(REDEEMERS);
+        if let Some((sender, _)) = pairs.find(|(_, redeemer)| *redeemer == self.function) {
             let sent = prepared.request(sender).await;
             prepared.ticket = sent.result().to_owned();
             let to_free = ["register", "mobile"].contains(&self.function);

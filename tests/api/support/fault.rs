@@ -13,6 +13,8 @@ pub enum Fault {
     Refuses,
     /// Takes requests and never answers.
     Hangs,
+    /// Takes a request and closes the connection.
+    Closes,
     /// Answers only after so long.
     IsSlow(Duration),
     /// Does what it is asked and loses the answer, `times` times.

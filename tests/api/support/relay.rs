@@ -191,7 +191,7 @@ async fn relay(
     upstream: String,
     client: reqwest::Client,
     request: Request<hyper::body::Incoming>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let came_in = Instant::now();
     let (mut parts, body) = request.into_parts();
     let mut body = body.collect().await?.to_bytes();
@@ -212,6 +212,7 @@ async fn relay(
     let mut left = Value::Null;
     match &fault {
         Some(Fault::Hangs | Fault::Refuses) => std::future::pending().await,
+        Some(Fault::Closes) => return Err("closed".into()),
         Some(Fault::Answers { status, body } | Fault::AnswersTo { status, body, .. }) => {
             let mut response = Response::new(Full::new(Bytes::from(body.clone())));
             *response.status_mut() = (*status).try_into().unwrap();

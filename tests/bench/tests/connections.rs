@@ -3,7 +3,10 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    net::Ipv4Addr,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -81,5 +84,119 @@ async fn an_endpoint_that_is_down_delays_a_start_by_a_quarter_of_a_second_at_mos
         let before = Instant::now();
         connections.open().await;
         assert!(before.elapsed() < Duration::from_millis(400));
+    }
+}
+
+/// What a connection of [`Server`] does with its requests, one after the other. Some time later, while the
+/// client is frozen, it is closed.
+type Script = &'static [Does];
+
+#[derive(Clone, Copy)]
+enum Does {
+    /// Reads a request and answers it.
+    Answers,
+    /// Reads a request and does not answer.
+    Reads,
+}
+use Does::{Answers, Reads};
+
+/// An SNS that closes connections.
+struct Server {
+    url: String,
+    /// One for each request that was read.
+    read: mpsc::Receiver<()>,
+}
+
+impl Server {
+    /// The first connection follows the first script, and so on.
+    fn start(scripts: &'static [Script]) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (report, read) = mpsc::channel();
+        thread::spawn(move || {
+            for (stream, script) in listener.incoming().zip(scripts) {
+                let (stream, report) = (stream.unwrap(), report.clone());
+                thread::spawn(move || follow(script, stream, &report));
+            }
+        });
+        Self { url, read }
+    }
+
+    fn client(&self) -> Clients {
+        clients("http://127.0.0.1:1", &self.url, true).1
+    }
+}
+
+fn follow(script: Script, mut stream: TcpStream, report: &mpsc::Sender<()>) {
+    for does in script {
+        read_request(&mut stream);
+        report.send(()).unwrap();
+        if let Answers = does {
+            let body = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+                        <PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+            stream.write_all((head + body).as_bytes()).unwrap();
+        }
+    }
+    thread::sleep(FROZEN / 2);
+}
+
+/// Reads a request to the end of its body.
+fn read_request(stream: &mut TcpStream) {
+    let (mut request, mut some) = (String::new(), [0; 4096]);
+    loop {
+        let n = stream.read(&mut some).unwrap();
+        request += std::str::from_utf8(&some[..n]).unwrap();
+        let Some((head, body)) = request.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let head = head.to_ascii_lowercase();
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length = length.lines().next().unwrap();
+        if body.len() == length.parse::<usize>().unwrap() {
+            return;
+        }
+    }
+}
+
+async fn is_published(clients: &Clients) -> bool {
+    let publish = clients.sns.as_ref().unwrap().publish();
+    let publish = publish.phone_number("+8613800138001").message("hello");
+    publish.send().await.is_ok()
+}
+
+const FROZEN: Duration = Duration::from_millis(100);
+
+/// What a frozen environment does: nothing, its runtime included.
+fn freeze() {
+    thread::sleep(FROZEN);
+}
+
+#[tokio::test]
+async fn a_message_whose_connection_was_closed_meanwhile_is_published_on_another() {
+    let server = Server::start(&[&[Answers], &[Answers]]);
+    let clients = server.client();
+    assert!(is_published(&clients).await);
+    freeze();
+    assert!(is_published(&clients).await);
+    assert_eq!(server.read.try_iter().count(), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_sns_may_have_read_is_not_published_again() {
+    for (scripts, published) in [
+        (&[&[Reads] as Script, &[Answers]], 0),
+        (&[&[Answers, Reads], &[Answers]], 1),
+    ] {
+        let server = Server::start(scripts);
+        let clients = server.client();
+        for _ in 0..published {
+            assert!(is_published(&clients).await);
+        }
+        freeze();
+        assert!(!is_published(&clients).await);
+        freeze();
+        assert_eq!(server.read.try_iter().count(), published + 1);
     }
 }
