@@ -122,12 +122,17 @@ impl TestApp {
         keys
     }
 
-    /// How many wrong codes the challenge of a slot has seen.
+    /// How many wrong codes the challenge of a slot has seen, of all clients.
     pub async fn wrong_tries(&self, slot: &str) -> String {
         let item = self.code_item(slot).await;
         let Some(AttributeValue::M(challenge)) = item.get("challenge") else {
             panic!("{slot}: no challenge");
         };
-        challenge["wrong_tries"].as_n().unwrap().clone()
+        let of_clients = challenge["wrong_tries"].as_l().unwrap().iter();
+        let tries = of_clients.map(|of_client| of_client.as_l().unwrap()[1].as_n().unwrap());
+        tries
+            .map(|n| n.parse::<u32>().unwrap())
+            .sum::<u32>()
+            .to_string()
     }
 }
