@@ -127,7 +127,7 @@ struct Run<'a> {
     groups: &'a Groups,
     api: RuntimeApi,
     transport: &'a Transport,
-    /// The slices are counted from here. Where the kernel's begin is unknown, and does not matter.
+    /// The slices are counted from here. The kernel counts them from another moment, which does not matter.
     began: Instant,
 }
 
