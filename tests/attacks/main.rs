@@ -12,6 +12,7 @@
 
 mod flooding;
 mod guessing;
+mod lockout;
 mod money;
 mod outcome;
 mod pumping;
@@ -42,6 +43,7 @@ async fn main() -> ExitCode {
         flooding::one_phone,
         flooding::from_one_address,
         pumping::a_country,
+        lockout::for_a_day,
         replaying::everything,
         replaying::racing_everything,
         money::fifty_environments,

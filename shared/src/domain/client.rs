@@ -105,8 +105,8 @@ impl<T: Clone + Default> PerClient<T> {
 const MOST: usize = 4;
 /// How long an address is known after a right code or password.
 const KNOWN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How old the last right code or password may be before the next is noted. So a client that comes every
-/// hour costs one write a day.
+/// How old the last right code or password may be before the next is noted. So a client that comes from
+/// one or two addresses every hour costs one write a day for each.
 const NOTED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An address where a code or a password of the account was right, by its pseudonym.
@@ -143,7 +143,9 @@ impl KnownAddresses {
     pub fn noting(&self, source: &Source, keys: &KeyRing, now: UnixMs) -> Option<Self> {
         let address = pseudonym(source, keys);
         let is_noted = |known: &Known| known.address == address && known.last.plus(NOTED) > now;
-        (!self.0.iter().any(is_noted)).then(|| self.with(address, now))
+        // Further down, other addresses could soon take its place.
+        let mut latest = self.0.iter().take(MOST / 2);
+        (!latest.any(is_noted)).then(|| self.with(address, now))
     }
 
     fn with(&self, address: Pseudonym, now: UnixMs) -> Self {
@@ -214,12 +216,17 @@ mod tests {
             assert_eq!(is_known, n > 1, "{n}");
         }
         let later = UnixMs(NOW.0 + DAY_MS - 1);
-        assert_eq!(known.noting(&source(3), &ring, later), None);
-        let noted = known.noting(&source(3), &ring, days(1)).unwrap();
+        assert_eq!(known.noting(&source(5), &ring, later), None);
+        assert_eq!(known.noting(&source(4), &ring, later), None);
+        // The last but one is noted again, before two others can take its place.
+        let again = known.noting(&source(2), &ring, later).unwrap();
+        assert!(again.client(&source(2), &ring, NOW).is_known());
+        assert_eq!(again.0.len(), MOST);
+        let noted = known.noting(&source(5), &ring, days(1)).unwrap();
         let pseudonym = noted.0[0].address;
         assert_eq!(
             Client::KnownAddress(pseudonym),
-            noted.client(&source(3), &ring, NOW)
+            noted.client(&source(5), &ring, NOW)
         );
     }
 

@@ -1,0 +1,309 @@
+//! Locking an owner out: strangers use up every limit that they can, all day long.
+
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::{
+    outcome::Outcome,
+    world::{Answer, DAY, HOUR, World, address, wrong},
+};
+
+const OWNER: u64 = 5;
+const NAME: &str = "user-5";
+const PHONE: &str = "13800138001";
+const NEW_PHONE: &str = "13800138002";
+const PASSWORD: &str = "OwnersPass1";
+const HOME: &str = "203.0.113.9";
+
+const REQUESTS: usize = 10_000;
+const ADDRESSES: usize = 1_000;
+
+/// Ten thousand requests from a thousand addresses and with accounts of their own, on every endpoint, for a
+/// day. Meanwhile the owner comes from home, and from new places with a token, in every way there is.
+pub async fn for_a_day() -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for (hides, attack) in [
+        (
+            "false",
+            "locking an owner out for a day, 10,000 requests from 1,000 addresses",
+        ),
+        ("true", "the same, where users are hidden"),
+    ] {
+        let world = World::start(&[("HIDE_UNKNOWN_USERS", hides)]).await;
+        let mut siege = Siege::begin(&world).await;
+        let hours = 24;
+        for hour in 0..hours {
+            siege.attack(REQUESTS / hours).await;
+            siege.owner_comes(hour).await;
+            world.wait(HOUR);
+        }
+        let (refused, asked) = (siege.refused.len(), siege.asked);
+        for refusal in siege.refused.iter().take(5) {
+            println!("refused: {refusal}");
+        }
+        outcomes.push(Outcome::new(
+            attack,
+            "no request of the owner is refused at an address that the account knows, or with a token of it",
+            refused == 0,
+            format!("{refused} of {asked} refused"),
+        ));
+    }
+    outcomes
+}
+
+struct Siege<'a> {
+    world: &'a World,
+    /// Hostile requests so far.
+    sent: usize,
+    /// Sessions of the attackers' own accounts.
+    sessions: Vec<String>,
+    /// A ticket that a stranger got for the owner's phone.
+    ticket: String,
+    /// The owner's session, begun at home and expired since.
+    expired: String,
+    /// Requests of the owner, and those of them that were refused.
+    asked: usize,
+    refused: Vec<String>,
+}
+
+/// Where the owner comes from: home without a token, or a new place with one.
+struct Place<'a> {
+    address: String,
+    token: &'a str,
+}
+
+impl<'a> Siege<'a> {
+    async fn begin(world: &'a World) -> Self {
+        world.user(OWNER, PHONE).await;
+        let mut siege = Siege {
+            world,
+            sent: 0,
+            sessions: Vec::new(),
+            ticket: String::new(),
+            expired: String::new(),
+            asked: 0,
+            refused: Vec::new(),
+        };
+        for n in 0..3 {
+            let phone = format!("1390013900{n}");
+            world.user(100 + n, &phone).await;
+            let sent = world.ask(&address(n as usize), &phone).await;
+            world.settle().await;
+            let code = world.code(&format!("+86{phone}"));
+            let session = world
+                .log_in(&address(n as usize), sent.result(), &code)
+                .await;
+            siege.sessions.push(token(&session));
+        }
+        let sent = world.ask(HOME, PHONE).await;
+        world.settle().await;
+        let code = world.code(&format!("+86{PHONE}"));
+        let session = world.log_in(HOME, sent.result(), &code).await;
+        siege.expired = token(&session);
+        // The owner has been away for a month, and sets a password at home.
+        world.wait(31 * DAY);
+        siege.reset(&Place::home()).await;
+        // The reset has ended that session: another one, to expire.
+        let again = siege.log_in_with_password(&Place::home()).await;
+        siege.expired = token(&again);
+        world.wait(30 * DAY - HOUR);
+        siege.log_in_with_password(&Place::home()).await;
+        world.wait(2 * HOUR);
+        world.settle().await;
+        assert!(siege.refused.is_empty(), "{:?}", siege.refused);
+        siege.asked = 0;
+        siege
+    }
+
+    /// So many hostile requests, eight at a time.
+    async fn attack(&mut self, requests: usize) {
+        let first = self.sent;
+        self.sent += requests;
+        let all = (first..self.sent).map(|n| self.hostile(n));
+        let answers: Vec<Answer> = stream::iter(all).buffered(8).collect().await;
+        for answer in answers {
+            if answer.is_ok() && answer.result().starts_with("ey") {
+                self.ticket = answer.result().to_owned();
+            }
+        }
+        self.world.settle().await;
+    }
+
+    /// The `n`-th hostile request.
+    async fn hostile(&self, n: usize) -> Answer {
+        let guess = wrong("000000", n as u32 * 7919 % 999_983);
+        let (path, body): (&str, Value) = match n % 14 {
+            0 => ("/v1/user/sendLoginMessage", json!({"phone": PHONE})),
+            1 => (
+                "/v1/user/sendChangePasswordMessage2",
+                json!({"phone": PHONE}),
+            ),
+            2 => ("/v1/user/sendRegisterMessage", json!({"phone": PHONE})),
+            3 | 4 => (
+                "/Systems/sendVerificationCode",
+                json!({"username": if n % 3 == 0 { NAME } else { "nobody" }, "mobile_phone": PHONE}),
+            ),
+            5 | 6 => (
+                "/v1/user/loginByMessage",
+                json!({"phoneInfo": self.ticket, "code": guess}),
+            ),
+            7 => (
+                "/v1/user/changePasswordByMessage2",
+                json!({"phoneInfo": self.ticket, "code": guess, "newPassword": "Thief1"}),
+            ),
+            8 | 9 => (
+                "/Systems/makeSureVerificationCode",
+                json!({"username": NAME, "verification_code": guess}),
+            ),
+            10 => (
+                "/Systems/changepasswd",
+                json!({"username": NAME, "Verification_char": guess, "new_password": "Thief1"}),
+            ),
+            11 => ("/v1/user/login", json!({"value": PHONE, "password": guess})),
+            12 => ("/v1/user/login", json!({"value": NAME, "password": guess})),
+            _ => (
+                "/v1/user/verify_code",
+                json!({"mcode": "+86", "mobile": PHONE}),
+            ),
+        };
+        let session = &self.sessions[n % self.sessions.len()];
+        let from = address(n % ADDRESSES);
+        self.world.post_in_session(&from, session, path, body).await
+    }
+
+    /// The owner does one thing after the other, from home and from new places.
+    async fn owner_comes(&mut self, hour: usize) {
+        let expired = self.expired.clone();
+        let away = Place {
+            address: format!("198.51.100.{hour}"),
+            token: &expired,
+        };
+        match hour {
+            2 => drop(self.log_in_with_password(&Place::home()).await),
+            3 => drop(self.log_in_with_password(&away).await),
+            5 => drop(self.log_in_by_sms(&Place::home()).await),
+            6 => drop(self.log_in_by_sms(&away).await),
+            8 => self.recover(&away).await,
+            10 => self.recover(&Place::home()).await,
+            12 => self.reset(&Place::home()).await,
+            14 | 16 => {
+                // A new password has ended the sessions before it: a new one, taken along.
+                let session = self.log_in_with_password(&Place::home()).await;
+                let session = token(&session);
+                let away = Place {
+                    address: format!("198.51.100.{hour}"),
+                    token: &session,
+                };
+                if hour == 14 {
+                    self.change_password(&away).await;
+                } else {
+                    self.reset(&away).await;
+                }
+            }
+            20 => {
+                let session = self.log_in_by_sms(&Place::home()).await;
+                self.move_phone(&token(&session)).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn ask(&mut self, place: &Place<'_>, path: &str, body: Value) -> Answer {
+        let answer = self
+            .world
+            .post_in_session(&place.address, place.token, path, body)
+            .await;
+        self.world.settle().await;
+        self.asked += 1;
+        if !answer.is_ok() {
+            let by = if place.token.is_empty() {
+                "home"
+            } else {
+                "token"
+            };
+            self.refused
+                .push(format!("{path} by {by}: {}", answer.body));
+        }
+        answer
+    }
+
+    async fn log_in_with_password(&mut self, place: &Place<'_>) -> Answer {
+        let body = json!({"value": NAME, "password": PASSWORD});
+        self.ask(place, "/v1/user/login", body).await
+    }
+
+    /// A send, then fifty hostile requests, then its code.
+    async fn code(&mut self, place: &Place<'_>, path: &str, body: Value) -> (String, String) {
+        let sent = self.ask(place, path, body).await;
+        let code = self.world.code(&format!("+86{PHONE}"));
+        self.attack(50).await;
+        (sent.result().to_owned(), code)
+    }
+
+    async fn log_in_by_sms(&mut self, place: &Place<'_>) -> Answer {
+        let path = "/v1/user/sendLoginMessage";
+        let (ticket, code) = self.code(place, path, json!({"phone": PHONE})).await;
+        let body = json!({"phoneInfo": ticket, "code": code});
+        self.ask(place, "/v1/user/loginByMessage", body).await
+    }
+
+    async fn reset(&mut self, place: &Place<'_>) {
+        let path = "/v1/user/sendChangePasswordMessage2";
+        let (ticket, code) = self.code(place, path, json!({"phone": PHONE})).await;
+        let body = json!({"phoneInfo": ticket, "code": code, "newPassword": PASSWORD});
+        self.ask(place, "/v1/user/changePasswordByMessage2", body)
+            .await;
+    }
+
+    async fn recover(&mut self, place: &Place<'_>) {
+        let path = "/Systems/sendVerificationCode";
+        let body = json!({"username": NAME, "mobile_phone": PHONE});
+        let (_, code) = self.code(place, path, body).await;
+        let body = json!({"username": NAME, "verification_code": code});
+        let made = self
+            .ask(place, "/Systems/makeSureVerificationCode", body)
+            .await;
+        self.attack(50).await;
+        let body = json!({
+            "username": NAME, "Verification_char": made.body["info"], "new_password": PASSWORD,
+        });
+        self.ask(place, "/Systems/changepasswd", body).await;
+    }
+
+    async fn change_password(&mut self, place: &Place<'_>) {
+        let path = "/v1/user/sendChangePasswordMessage";
+        let (ticket, code) = self.code(place, path, json!({})).await;
+        let body = json!({"phoneInfo": ticket, "code": code, "newPassword": PASSWORD});
+        self.ask(place, "/v1/user/changePasswordByMessage", body)
+            .await;
+    }
+
+    async fn move_phone(&mut self, session: &str) {
+        let place = Place {
+            address: HOME.to_owned(),
+            token: session,
+        };
+        let body = json!({"mcode": "+86", "mobile": NEW_PHONE});
+        let sent = self.ask(&place, "/v1/user/verify_code", body).await;
+        if !sent.is_ok() {
+            return;
+        }
+        self.attack(50).await;
+        let code = self.world.code(&format!("+86{NEW_PHONE}"));
+        let body = json!({"mcode": "+86", "mobile": NEW_PHONE, "verify_code": code});
+        self.ask(&place, "/v1/user/mobile", body).await;
+    }
+}
+
+impl Place<'static> {
+    fn home() -> Self {
+        Self {
+            address: HOME.to_owned(),
+            token: "",
+        }
+    }
+}
+
+fn token(answer: &Answer) -> String {
+    answer.body["token"].as_str().unwrap_or_default().to_owned()
+}
