@@ -15,7 +15,9 @@ use crate::{
 
 const ENVIRONMENTS: usize = 50;
 const PRICE_USD: f64 = 0.04;
-const CAP_USD: f64 = 16.0;
+const CAP_USD: f64 = 20.0;
+/// What anybody may spend of it.
+const COMMON_USD: f64 = 16.0;
 const SENDS: usize = 600;
 
 /// A request for a code to register the `n`-th new number with, as Lambda hands it over.
@@ -70,7 +72,10 @@ async fn spend(crashes: bool) -> usize {
 
 fn outcome(attack: &'static str, promise: &str, held: bool, messages: usize) -> Outcome {
     let spent = messages as f64 * PRICE_USD;
-    let result = format!("{spent:.2} USD, {:.1} % of it", 100.0 * spent / CAP_USD);
+    let result = format!(
+        "{spent:.2} USD, {:.1} % of them",
+        100.0 * spent / COMMON_USD
+    );
     Outcome::new(attack, promise, held, result)
 }
 
@@ -79,9 +84,9 @@ pub async fn fifty_environments() -> Vec<Outcome> {
     let messages = spend(false).await;
     let spent = messages as f64 * PRICE_USD;
     vec![outcome(
-        "spending 24 USD of a daily cap of 16, by 50 environments at once",
-        "at most the cap, and at least 95 % of it",
-        (0.95 * CAP_USD..=CAP_USD).contains(&spent),
+        "spending 24 USD of a daily cap of 20, by 50 environments at once",
+        "at most the four fifths that are for anybody, and at least 95 % of them",
+        (0.95 * COMMON_USD..=COMMON_USD).contains(&spent),
         messages,
     )]
 }
@@ -92,8 +97,8 @@ pub async fn fifty_environments_that_crash() -> Vec<Outcome> {
     let spent = messages as f64 * PRICE_USD;
     vec![outcome(
         "the same, while every third request dies in the middle",
-        "at most the cap",
-        spent <= CAP_USD && messages > 0,
+        "at most that",
+        spent <= COMMON_USD && messages > 0,
         messages,
     )]
 }

@@ -29,6 +29,12 @@ pub const WRONG_PASSWORDS: Limit = limit(10, DAY);
 /// are looked at.
 pub const WRONG_PASSWORDS_OF_SOURCE: [Limit; 2] = [limit(30, HOUR), limit(100, DAY)];
 
+/// Messages to one account that are paid from the money kept for accounts that know who asks.
+pub const KEPT_MESSAGES: Limit = limit(2, DAY);
+
+/// How old such an account has to be: nobody makes accounts to get at the money.
+pub const KEPT_FOR_ACCOUNTS_SINCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The limits of a deployment.
 #[derive(Debug, Clone)]
 pub struct Limits {

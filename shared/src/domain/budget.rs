@@ -5,7 +5,8 @@
 //!
 //! The ledger of a day is split into shards. Each shard has an equal share of every cap, and a send
 //! writes one shard, picked at random. So no item is written by every send, and a shard can be
-//! checked without reading the others: the shares add up to the cap. The rest of a share that is too
+//! checked without reading the others: the shares add up to the cap. Of each share a fifth is kept for
+//! accounts that know who asks ([`Purse`]). The rest of a share that is too
 //! small for one more message stays unused. The number of shards is limited so that this rest is
 //! less than a twentieth of any cap.
 
@@ -145,6 +146,25 @@ impl Tally {
     }
 }
 
+/// The part of each cap that a message may be paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purse {
+    /// Four fifths of it: anybody's messages.
+    Common,
+    /// All of it: a few messages to accounts that know who asks, so that strangers who spend the day's
+    /// money keep nobody out.
+    Whole,
+}
+
+impl Purse {
+    fn of(self, cap: MicroUsd) -> MicroUsd {
+        match self {
+            Self::Common => MicroUsd(cap.0 / 5 * 4 + cap.0 % 5 * 4 / 5),
+            Self::Whole => cap,
+        }
+    }
+}
+
 /// What one message reserves in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
@@ -154,6 +174,8 @@ pub struct Charge {
     pub price: MicroUsd,
     /// The number of codes in the message: 1 for a code, 0 for a notice.
     pub codes: u64,
+    /// What it may be paid from.
+    pub purse: Purse,
 }
 
 impl Charge {
@@ -163,6 +185,7 @@ impl Charge {
             region,
             price: MicroUsd(0),
             codes: 0,
+            purse: Purse::Common,
         }
     }
 }
@@ -202,12 +225,13 @@ impl Budget {
             .unwrap_or(self.unlisted)
     }
 
-    /// The charge for one message to a region, with so many codes in it.
-    pub fn charge(&self, region: Region, codes: u64) -> Charge {
+    /// The charge for one message to a region, with so many codes in it, paid from this purse.
+    pub fn charge(&self, region: Region, codes: u64, purse: Purse) -> Charge {
         Charge {
             region,
             price: self.price(region),
             codes,
+            purse,
         }
     }
 
@@ -240,7 +264,10 @@ impl Budget {
     /// region of the charge. `None` when the charge is more than a share.
     pub fn room(&self, charge: &Charge) -> Option<(MicroUsd, MicroUsd)> {
         let shards = u64::from(self.shards);
-        let share = |cap: MicroUsd| Some(MicroUsd((cap.0 / shards).checked_sub(charge.price.0)?));
+        let share = |cap: MicroUsd| {
+            let share = charge.purse.of(cap).0 / shards;
+            share.checked_sub(charge.price.0).map(MicroUsd)
+        };
         Some((share(self.day)?, share(self.cap(charge.region))?))
     }
 
@@ -308,7 +335,7 @@ mod tests {
             day in 1.0f64..5_000.0, own in prop::option::of(1.0f64..5_000.0), price in 0.001f64..0.05,
         ) {
             let budget = budget(day, own, price);
-            let charge = budget.charge(Region::CHINA, 1);
+            let charge = budget.charge(Region::CHINA, 1, Purse::Whole);
             prop_assert!(charge.price.0 > 0);
             let mut reserved = 0;
             for _ in 0..budget.shards() {
@@ -393,7 +420,7 @@ mod tests {
     fn a_share_admits_a_charge_up_to_the_last_millionth() {
         // One shard: the shares are the caps.
         let budget = budget(0.5, Some(0.3), 0.04);
-        let charge = budget.charge(Region::CHINA, 1);
+        let charge = budget.charge(Region::CHINA, 1, Purse::Whole);
         assert_eq!(charge.codes, 1);
         assert_eq!(budget.room(&charge), Some((usd(0.46), usd(0.26))));
         let tally = |total, region| Tally {
@@ -405,7 +432,9 @@ mod tests {
         assert!(!budget.admits(&tally(460_001, 260_000), &charge));
         assert!(!budget.admits(&tally(460_000, 260_001), &charge));
         let nothing = Charge::nothing(Region::CHINA);
-        assert_eq!(budget.room(&nothing), Some((usd(0.5), usd(0.3))));
+        assert_eq!(budget.room(&nothing), Some((usd(0.4), usd(0.24))));
+        let of_anybody = budget.charge(Region::CHINA, 1, Purse::Common);
+        assert_eq!(budget.room(&of_anybody), Some((usd(0.36), usd(0.2))));
         let more_than_a_share = Charge {
             price: usd(0.31),
             ..charge

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    new_password,
+    client, new_password,
     redeem::{self, HashOnce, Redemption},
     send::{self, Sending, Target},
     session::Presented,
@@ -50,10 +50,13 @@ pub async fn send(
         plan: None,
     };
     let target = |seen: &_| {
+        let user = session.user(seen)?;
+        let client = Client::KnownSession;
         Ok(Target {
-            phone: session.user(seen)?.phone.ok_or(Error::NoPhone)?,
+            phone: user.phone.ok_or(Error::NoPhone)?,
             uid: Some(uid),
-            client: Client::KnownSession,
+            client,
+            kept_for: client::kept_for(Some(uid), client, Some(user.created_at), now),
         })
     };
     let sent = send::send(app, &sending, target, now).await?;

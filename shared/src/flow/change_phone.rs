@@ -14,6 +14,7 @@ use super::{
 use crate::{
     app::App,
     domain::{
+        budget::Purse,
         client::{Client, KnownAddresses},
         code::Guess,
         error::Error,
@@ -57,6 +58,7 @@ pub async fn send(
                 uid: Some(uid),
                 // To the new number, every account is a stranger.
                 client: Client::Stranger,
+                kept_for: None,
             }),
         }
     };
@@ -147,7 +149,7 @@ async fn send_notice(app: &Arc<App>, from: &Phone, now: UnixMs) -> Result<(), St
     }
     let in_words = |error: Error| format!("{error:?}");
     let plan = app.config.sms.plan_moved(from).map_err(in_words)?;
-    let charge = app.config.budget.charge(from.region(), 0);
+    let charge = app.config.budget.charge(from.region(), 0, Purse::Common);
     let mut reservation = Reservation::new(app, now);
     reservation.reserve(app, charge).await.map_err(in_words)?;
     let not_sent = match app.sms.send_notice(&plan, from).await {

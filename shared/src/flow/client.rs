@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
+    config::limits::KEPT_FOR_ACCOUNTS_SINCE,
     domain::{
         client::{Client, KnownAddresses},
         error::Error,
@@ -73,6 +74,18 @@ pub(super) fn at_phone(
     let owner = seen.phone_owner(phone)?.filter(|owner| *owner == uid);
     let client = recognise(app, requester, seen, owner, &known, now)?;
     Ok((client, known))
+}
+
+/// The account that money is kept for, to get its code although strangers have spent the rest: the account
+/// `uid`, at its own phone, if it knows who asks and was created over a week ago.
+pub(super) fn kept_for(
+    uid: Option<Uid>,
+    client: Client,
+    created_at: Option<UnixMs>,
+    now: UnixMs,
+) -> Option<Uid> {
+    let is_old = created_at.is_some_and(|at| at.plus(KEPT_FOR_ACCOUNTS_SINCE) <= now);
+    uid.filter(|_| client.is_known() && is_old)
 }
 
 /// Defers noting that a code or a password was right where the request comes from. If this is lost, the

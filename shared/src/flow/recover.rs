@@ -60,10 +60,13 @@ pub async fn send(
             return Err(Error::PhoneMismatch);
         }
         let known = seen.known_by_phone(phone)?;
+        let client = client::recognise(app, requester, seen, Some(uid), &known, now)?;
+        let created_at = seen.created_by_phone(phone)?;
         Ok(Target {
             phone: phone.clone(),
             uid: Some(uid),
-            client: client::recognise(app, requester, seen, Some(uid), &known, now)?,
+            client,
+            kept_for: client::kept_for(Some(uid), client, created_at, now),
         })
     };
     match send::send(app, &sending, target, now).await {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::domain::{
-    budget::{Budget, Tally, until_tomorrow},
+    budget::{Budget, Purse, Tally, until_tomorrow},
     region::Region,
     time::UnixMs,
 };
@@ -24,8 +24,10 @@ const SUM: Duration = Duration::from_millis(20);
 /// What is remembered.
 #[derive(Debug, Default)]
 pub struct LedgerCache {
-    /// No shard has room for another message.
-    pub exhausted: Remembered<()>,
+    /// No shard has room for another message, paid from the common purse.
+    exhausted: Remembered<()>,
+    /// No shard has room for another message, paid from the whole cap.
+    exhausted_whole: Remembered<()>,
     /// More codes are unused than usual: the tallies of today and of yesterday.
     pub unusual: Remembered<(Tally, Tally)>,
     /// All shards have been summed up.
@@ -33,6 +35,14 @@ pub struct LedgerCache {
 }
 
 impl LedgerCache {
+    /// Whether no shard has room for another message, paid from this purse.
+    pub fn exhausted(&self, purse: Purse) -> &Remembered<()> {
+        match purse {
+            Purse::Common => &self.exhausted,
+            Purse::Whole => &self.exhausted_whole,
+        }
+    }
+
     /// Whether all shards have to be summed up for the alarms, after one shard has come to `shard`. It
     /// says so once, and then not for as long as the sum counts as known.
     pub fn wants_sum(&self, budget: &Budget, shard: &Tally, region: Region, now: UnixMs) -> bool {
@@ -123,7 +133,7 @@ mod tests {
         let usd = |amount| MicroUsd::of_usd(amount).unwrap();
         let prices = [(CHINA, usd(price_usd))].into();
         let budget = Budget::new(usd(cap_usd), Default::default(), prices, usd(1.0), &[CHINA]);
-        let charge: Charge = budget.charge(CHINA, 1);
+        let charge: Charge = budget.charge(CHINA, 1, Purse::Whole);
         let mut dice = Dice(seed);
         let caches: Vec<LedgerCache> = (0..environments).map(|_| LedgerCache::default()).collect();
         let mut shards = vec![Tally::default(); budget.shards().into()];

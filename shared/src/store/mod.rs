@@ -21,6 +21,7 @@
 //! | [`attempts`] | `attempts#<uid>`: the recent wrong passwords of an account | codes |
 //! | [`resets`] | `reset#<hash>`: a reset token | codes |
 //! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
+//! | [`kept`] | `kept#<uid>`: the recent messages to an account from kept money | codes |
 //! | [`ledger`] | `spend#<day>#<shard>`: a shard of the ledger | codes |
 //! | [`users`] | `user#<uid>`: an account; `phone#+86…`, `name#<folded>`: its owner | users |
 //!
@@ -31,6 +32,7 @@ pub mod attempts;
 pub mod control;
 mod failure;
 mod item;
+pub mod kept;
 pub mod ledger;
 pub mod ledger_cache;
 mod op;

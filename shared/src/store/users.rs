@@ -98,6 +98,8 @@ struct UserItem {
 struct OwnerItem {
     pk: String,
     uid: Uid,
+    /// When the account was created.
+    created_ms: UnixMs,
     /// The same in the items of the account's phone and of its name.
     #[serde(default, skip_serializing_if = "is_empty")]
     known: KnownAddresses,
@@ -213,6 +215,15 @@ impl Seen {
         self.known(&Key::name_owner(name))
     }
 
+    /// When the account with this phone was created; `None` without an account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the item is not one of ours.
+    pub fn created_by_phone(&self, phone: &Phone) -> Result<Option<UnixMs>, Error> {
+        let item = self.owner_item(&Key::phone_owner(phone))?;
+        Ok(item.map(|item| item.created_ms))
+    }
+
     fn owner(&self, key: &Key) -> Result<Option<Uid>, Error> {
         Ok(self.owner_item(key)?.map(|item| item.uid))
     }
@@ -256,11 +267,11 @@ impl Store {
         let mut meanings = vec![CreateOutcome::UidTaken, CreateOutcome::NameTaken];
         let mut writes = vec![
             self.put_new(&UserItem::new(user))?,
-            self.put_owner(name_pk(&user.name), user.uid, known)?,
+            self.put_owner(name_pk(&user.name), user, known)?,
         ];
         if let Some(phone) = &user.phone {
             meanings.push(CreateOutcome::PhoneTaken);
-            writes.push(self.put_owner(phone_pk(phone), user.uid, known)?);
+            writes.push(self.put_owner(phone_pk(phone), user, known)?);
         }
         if let Some((spend, _)) = registered {
             meanings.push(CreateOutcome::Raced);
@@ -353,7 +364,7 @@ impl Store {
             .set_expression_attribute_values(Some(values));
         let update = update.build().map_err(unbuildable)?;
         let mut writes = vec![
-            self.put_owner(phone_pk(to), user.uid, known)?,
+            self.put_owner(phone_pk(to), user, known)?,
             self.put_slot(spend)?,
             TransactWriteItem::builder().update(update).build(),
         ];
@@ -447,11 +458,15 @@ impl Store {
     fn put_owner(
         &self,
         pk: String,
-        uid: Uid,
+        user: &User,
         known: &KnownAddresses,
     ) -> Result<TransactWriteItem, Error> {
-        let known = known.clone();
-        self.put_new(&OwnerItem { pk, uid, known })
+        self.put_new(&OwnerItem {
+            pk,
+            uid: user.uid,
+            created_ms: user.created_at,
+            known: known.clone(),
+        })
     }
 
     fn put_new(&self, item: &impl Serialize) -> Result<TransactWriteItem, Error> {

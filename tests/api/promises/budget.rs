@@ -8,12 +8,13 @@ use crate::support::{
     scenario_with,
 };
 
-/// Three messages a day.
+/// Three messages a day: four fifths of the cap are for anybody's.
 const THREE: &[(&str, &str)] = &[
-    ("DAILY_SPEND_USD", "0.13"),
+    ("DAILY_SPEND_USD", "0.16"),
     ("SMS_PRICES_USD", r#"{"86":0.04}"#),
 ];
 const DAY: u64 = 24 * 3600;
+const HOME: &str = "203.0.113.9";
 
 async fn ask(app: &TestApp, n: u32) -> Answer {
     app.send_register_code(&format!("139{n:08}")).await
@@ -55,7 +56,7 @@ async fn each_send_measures_how_much_is_spent() {
                 .flat_map(|line| values(line, Metric::BudgetUsed));
             used.collect()
         };
-        for (n, percent) in [30.0, 61.0, 92.0, 100.0].into_iter().enumerate() {
+        for (n, percent) in [25.0, 50.0, 75.0, 100.0].into_iter().enumerate() {
             let answer = ask(app, n as u32).await;
             assert_eq!(answer.status, if n < 3 { 200 } else { 400 });
             assert_eq!(told().last(), Some(&percent), "{n}");
@@ -94,12 +95,55 @@ async fn over_several_shards_the_measure_is_that_of_their_sum() {
 }
 
 #[tokio::test]
+async fn a_fifth_of_the_money_is_kept_for_accounts_that_know_who_asks() {
+    // Ten messages: eight for anybody.
+    let ten = [
+        ("DAILY_SPEND_USD", "0.40"),
+        ("SMS_PRICES_USD", r#"{"86":0.04}"#),
+    ];
+    scenario_with(&ten, async |app| {
+        let (ticket, code) = app.register_code(ANNA).await;
+        let body = json!({
+            "phoneInfo": ticket, "code": code, "name": "anna", "password": "anna-password",
+        });
+        let anna = app.post_from(HOME, "/v1/user/register", body).await;
+        assert_eq!(anna.status, 200);
+        let session = app.session_of_eric().await;
+        let body = json!({"value": "eric", "password": ERIC_PASSWORD});
+        app.post_from(HOME, "/v1/user/login", body).await;
+        for n in 0..7 {
+            assert_eq!(ask(app, n).await.status, 200, "{n}");
+        }
+        ask(app, 7).await.assert_too_frequent();
+        let at_home = async |phone: &str| {
+            let body = json!({ "phone": phone });
+            app.post_from(HOME, "/v1/user/sendLoginMessage", body).await
+        };
+        // Not for strangers, not for an account of today's.
+        app.send_login_code(ERIC).await.assert_too_frequent();
+        at_home(ANNA).await.assert_too_frequent();
+        // Two messages for one account a day: to a known address, and to a session.
+        assert_eq!(at_home(ERIC).await.status, 200);
+        let in_session = app.send_change_password_code(&session).await;
+        assert_eq!(in_session.status, 200);
+        app.wait(121);
+        let third = app.send_change_password_code(&session).await;
+        assert_eq!(third.body["code"], "SEND_MESSAGE_FREQUENTLY");
+        // Never for a number that is not the account's.
+        let moving = app.send_phone_change_code(&session, MARY).await;
+        assert_ne!(moving.body["code"], 200);
+        assert_eq!(app.texts(ERIC).len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_country_can_have_a_lower_cap_of_its_own() {
     let environment = [
         ("ALLOWED_COUNTRY_CODES", "86,44"),
         ("SMS_PRICES_USD", r#"{"86":0.04,"44":0.04}"#),
-        ("DAILY_SPEND_USD", "0.21"),
-        ("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":0.09}"#),
+        ("DAILY_SPEND_USD", "0.26"),
+        ("DAILY_SPEND_BY_COUNTRY_USD", r#"{"86":0.11}"#),
     ];
     scenario_with(&environment, async |app| {
         let british = async |n: u32| {
@@ -210,7 +254,7 @@ async fn a_notice_is_paid_for_too() {
 #[tokio::test]
 async fn without_money_codes_and_passwords_are_accepted_and_a_move_sends_no_notice() {
     let two = [
-        ("DAILY_SPEND_USD", "0.09"),
+        ("DAILY_SPEND_USD", "0.11"),
         ("SMS_PRICES_USD", r#"{"86":0.04}"#),
     ];
     scenario_with(&two, async |app| {
@@ -231,9 +275,9 @@ async fn without_money_codes_and_passwords_are_accepted_and_a_move_sends_no_noti
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_at_once_spend_no_more_than_there_is_and_nearly_all_of_it() {
-    // Fifty messages, in two shards.
+    // Fifty messages for anybody, in three shards.
     let environment = [
-        ("DAILY_SPEND_USD", "2.00"),
+        ("DAILY_SPEND_USD", "2.50"),
         ("SMS_PRICES_USD", r#"{"86":0.04}"#),
         PATIENT,
     ];

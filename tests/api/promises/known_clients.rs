@@ -1,12 +1,13 @@
 //! What others do keeps nobody out who is known: at an address where a code or a password of the account
 //! was right, or with a session of the account, expired or not.
 
-use serde_json::json;
+use local::gateway::SOURCE_IP_HEADER;
+use serde_json::{Value, json};
 
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp, eric,
     message::{CODE_NOT_VALID, LOGIN_FAILED},
-    scenario, scenario_with,
+    scenario, scenario_with, wrong,
 };
 
 const HOME: &str = "203.0.113.9";
@@ -173,6 +174,98 @@ async fn one_password_over_many_names_ends_after_thirty_an_hour_and_a_hundred_a_
         }
         let refused = log_in_at(app, evil, "mary", "123456").await;
         assert!(refused.retry_after().is_some_and(|wait| wait > 15 * 3600));
+    })
+    .await;
+}
+
+/// What a client asks for: from an address, with a token of the account or without.
+async fn ask(app: &TestApp, (address, token): (&str, &str), path: &str, body: Value) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let mut headers = vec![
+        ("content-type", "application/json"),
+        (SOURCE_IP_HEADER, address),
+    ];
+    if !token.is_empty() {
+        headers.push(("authorization", bearer.as_str()));
+    }
+    app.post_raw(path, &headers, body.to_string()).await
+}
+
+const SEND: &str = "/v1/user/sendLoginMessage";
+const LOG_IN: &str = "/v1/user/loginByMessage";
+
+#[tokio::test]
+async fn strangers_who_have_used_up_sends_and_tries_hinder_no_known_client() {
+    scenario(async |app| {
+        let session = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        let session = session.token().to_owned();
+        // Five messages and ten wrong codes.
+        for _ in 0..4 {
+            let sent = app.send_login_code(ERIC).await;
+            for _ in 0..5 {
+                app.log_in(sent.result(), "x1").await;
+            }
+            app.send_reset_code(ERIC).await;
+            app.wait(121);
+        }
+        app.send_login_code(ERIC).await.assert_too_frequent();
+        for known in [(HOME, ""), ("198.51.100.2", session.as_str())] {
+            let sent = ask(app, known, SEND, json!({"phone": ERIC})).await;
+            let body = json!({"phoneInfo": sent.result(), "code": app.last_code(ERIC)});
+            let answer = ask(app, known, LOG_IN, body).await;
+            assert_eq!(answer.status, 200, "{known:?}");
+            // Each has a cool-down of its own.
+            let again = ask(app, known, SEND, json!({"phone": ERIC})).await;
+            again.assert_too_frequent();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_code_that_a_known_client_asked_for_is_replaced_and_used_up_by_nobody_else() {
+    scenario(async |app| {
+        log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        let sent = ask(app, (HOME, ""), SEND, json!({"phone": ERIC})).await;
+        let code = app.last_code(ERIC);
+        let strangers = app.send_login_code(ERIC).await;
+        assert_eq!(app.last_code(ERIC), code, "one live code");
+        for n in 0..7 {
+            let refused = app.log_in(strangers.result(), &wrong(&code, n)).await;
+            refused.assert_refused(CODE_NOT_VALID);
+        }
+        // Its tries are used up for strangers, who cannot have another one instead.
+        let late = app.log_in(strangers.result(), &code).await;
+        late.assert_refused(CODE_NOT_VALID);
+        app.wait(121);
+        app.send_login_code(ERIC).await.assert_too_frequent();
+        let body = json!({"phoneInfo": sent.result(), "code": code});
+        let answer = ask(app, (HOME, ""), LOG_IN, body).await;
+        assert_eq!(answer.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_known_client_passes_the_limit_of_its_address_and_the_guard() {
+    let strict = [
+        ("SENDS_PER_ADDRESS_HOUR", "3"),
+        ("FRAUD_UNVERIFIED_A_DAY", "2"),
+        ("DAILY_SPEND_USD", "1.50"),
+    ];
+    scenario_with(&strict, async |app| {
+        log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        let register = "/v1/user/sendRegisterMessage";
+        for n in 0..5 {
+            let body = json!({"phone": format!("1390013902{n}")});
+            ask(app, (HOME, ""), register, body).await;
+        }
+        let body = json!({"phone": "13900139030"});
+        ask(app, (HOME, ""), register, body)
+            .await
+            .assert_too_frequent();
+        let sent = ask(app, (HOME, ""), SEND, json!({"phone": ERIC})).await;
+        assert_eq!(sent.status, 200);
     })
     .await;
 }

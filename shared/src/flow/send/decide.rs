@@ -32,6 +32,8 @@ pub(in crate::flow) struct Target {
     pub uid: Option<Uid>,
     /// Who asks, to the account.
     pub client: Client,
+    /// The account that money is kept for.
+    pub kept_for: Option<Uid>,
 }
 
 /// What a send asks for, and the rules it is decided by.
@@ -131,6 +133,7 @@ pub(super) fn decide<'a>(
                 phone: named.clone(),
                 uid: Some(stand_in(named, case.keys)),
                 client: Client::Stranger,
+                kept_for: None,
             };
             (decoy, true)
         }

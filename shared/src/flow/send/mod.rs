@@ -100,10 +100,13 @@ pub(super) async fn to_named(
     let target = |seen: &Seen| {
         let uid = target(seen.phone_owner(phone)?)?;
         let known = seen.known_by_phone(phone)?;
+        let client = client::recognise(app, requester, seen, uid, &known, now)?;
+        let created_at = seen.created_by_phone(phone)?;
         Ok(Target {
             phone: phone.clone(),
             uid,
-            client: client::recognise(app, requester, seen, uid, &known, now)?,
+            client,
+            kept_for: client::kept_for(uid, client, created_at, now),
         })
     };
     let sent = send(app, &sending, target, now).await?;
@@ -255,10 +258,11 @@ impl<'a> Sender<'a> {
         if !app.is_test_number(&draft.target.phone, self.now) {
             let region = draft.target.phone.region();
             let (source, history) = (&sending.requester.source, &draft.history);
-            let client = draft.target.client;
+            let target = &draft.target;
+            let who = (target.client, target.kept_for);
             let admitted = self
                 .reservation
-                .admit(app, seen, region, client, source, history);
+                .admit(app, seen, region, who, source, history);
             admitted.await?;
             draft.attribute_to(self.reservation.shard());
         }
@@ -286,7 +290,8 @@ impl<'a> Sender<'a> {
         } else if draft.is_decoy {
             Some(Charge::nothing(region))
         } else {
-            Some(self.app.config.budget.charge(region, 1))
+            let purse = self.reservation.purse();
+            Some(self.app.config.budget.charge(region, 1, purse))
         }
     }
 
@@ -295,7 +300,9 @@ impl<'a> Sender<'a> {
         let (app, now, hiding) = (self.app, self.now, self.hiding);
         let charge = self.charge(&draft);
         let Draft {
-            target: Target { phone, uid, client },
+            target: Target {
+                phone, uid, client, ..
+            },
             plan,
             step,
             challenge,

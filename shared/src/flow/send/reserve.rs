@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
+    config::limits::KEPT_MESSAGES,
     domain::{
-        budget::{Charge, Shard, Tally, until_tomorrow},
+        budget::{Charge, Purse, Shard, Tally, until_tomorrow},
         client::Client,
         client_address::Source,
         error::{Error, Limited},
         fraud::{Mode, SourceHistory, Suspicion},
         region::Region,
         time::UnixMs,
+        user::Uid,
     },
     random,
     store::{Key, Seen, ledger::ReserveOutcome},
@@ -23,6 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::flow) struct Reservation {
     shard: Shard,
+    purse: Purse,
     now: UnixMs,
     reserved: Option<Charge>,
 }
@@ -32,6 +35,7 @@ impl Reservation {
     pub(in crate::flow) fn new(app: &App, now: UnixMs) -> Self {
         Self {
             shard: app.config.budget.shard(now, any_number()),
+            purse: Purse::Common,
             now,
             reserved: None,
         }
@@ -41,6 +45,7 @@ impl Reservation {
     pub(super) fn take(&mut self) -> Self {
         Self {
             shard: self.shard,
+            purse: self.purse,
             now: self.now,
             reserved: self.reserved.take(),
         }
@@ -51,13 +56,19 @@ impl Reservation {
         self.shard
     }
 
+    /// What the price is paid from.
+    pub(super) fn purse(&self) -> Purse {
+        self.purse
+    }
+
     /// What has to be read for [`Self::admit`].
     pub(super) fn keys(&self) -> [Key; 2] {
         [Key::shard(self.shard), Key::shard(self.shard.yesterday())]
     }
 
     /// Asks the fraud guard about a stranger, and finds a shard with room for a code to `region`: this one, which has
-    /// been read, or another. Does nothing once a price is reserved.
+    /// been read, or another. Where there is none, an account that money is kept for gets it from that. Does
+    /// nothing once a price is reserved.
     ///
     /// # Errors
     /// [`Error::TooFrequent`] when the guard refuses or no shard has room; [`Error::Internal`].
@@ -66,7 +77,7 @@ impl Reservation {
         app: &App,
         seen: &Seen,
         region: Region,
-        client: Client,
+        (client, kept_for): (Client, Option<Uid>),
         source: &Source,
         history: &SourceHistory,
     ) -> Result<(), Error> {
@@ -76,7 +87,21 @@ impl Reservation {
         if !client.is_known() {
             self.guard(app, seen, region, source, history).await?;
         }
-        let charge = app.config.budget.charge(region, 1);
+        let Err(spent) = self.find_room(app, seen, region).await else {
+            return Ok(());
+        };
+        let (Some(uid), Purse::Common) = (kept_for, self.purse) else {
+            return Err(spent);
+        };
+        if !app.store.count_kept(uid, self.now, KEPT_MESSAGES).await? {
+            return Err(spent);
+        }
+        self.purse = Purse::Whole;
+        self.find_room(app, seen, region).await
+    }
+
+    async fn find_room(&mut self, app: &App, seen: &Seen, region: Region) -> Result<(), Error> {
+        let charge = app.config.budget.charge(region, 1, self.purse);
         let tally = seen.tally(self.shard, region);
         if !app.config.budget.admits(&tally, &charge) {
             self.shard = any_with_room(app, &charge, self.now).await?;
@@ -202,7 +227,7 @@ fn measure(app: &Arc<App>, shard: Tally, region: Region, now: UnixMs) {
 
 /// Any shard with room for a charge. Sends that look for one at the same time find different ones.
 async fn any_with_room(app: &App, charge: &Charge, now: UnixMs) -> Result<Shard, Error> {
-    let (budget, exhausted) = (&app.config.budget, &app.ledger_cache.exhausted);
+    let (budget, exhausted) = (&app.config.budget, app.ledger_cache.exhausted(charge.purse));
     if exhausted.get(charge.region, now).is_some() {
         return Err(until_midnight(now, Limited::Budget));
     }

@@ -117,6 +117,7 @@ fn targets() -> impl Strategy<Value = Result<Target, Error>> {
         phone: phone("13800138001"),
         uid: Some(UID),
         client: Client::Stranger,
+        kept_for: None,
     };
     prop_oneof![
         4 => Just(Ok(found)),
@@ -286,6 +287,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
             phone: named.clone(),
             uid: Some(UID),
             client: Client::Stranger,
+            kept_for: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
     };
@@ -318,6 +320,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
             phone: own.clone(),
             uid: Some(UID),
             client: Client::Stranger,
+            kept_for: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
     };
@@ -362,6 +365,7 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
             phone: phone("13800138001"),
             uid: Some(UID),
             client: Client::Stranger,
+            kept_for: None,
         })
     };
     let china = || Stop::named(["86"]);
