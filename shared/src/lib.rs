@@ -47,6 +47,9 @@
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly
 //! - *source*: where a request comes from: an IPv4 address or an IPv6 /64
+//! - *client*: who asks, to one account: a *stranger*, a *known address* (where a code or a password of it was
+//!   right lately), or a *known session* (a token of it, expired or not)
+//! - *kept money*: the fifth of each cap that is for accounts that know who asks
 //! - *tag*: twelve bits that stand for a slot in the list of its source
 //! - *region*: a country or territory; several can share a calling code
 //! - *front door*: what an operator puts in front of the API; it adds the *origin secret* to each request
