@@ -14,3 +14,4 @@ mod sessions;
 mod systems;
 mod test_numbers;
 mod three_dialects;
+mod written;
