@@ -2,6 +2,8 @@
 
 mod body;
 mod change_password;
+mod clients;
+mod gateway;
 mod import_users;
 mod login;
 mod mobile;
