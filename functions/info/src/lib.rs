@@ -12,7 +12,7 @@ use shared::{
 
 /// Answers with the account.
 pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
-    let request = InSession::read_any(&app, &request, now);
+    let request = InSession::read(&app, &request, now);
     let work = info(&app, &request);
     message::answer_in_session("info", &app, &request, work, now).await
 }

@@ -13,7 +13,7 @@ use shared::{
 
 /// Answers with a `phoneInfo` for `changePasswordByMessage`.
 pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Body> {
-    let request = InSession::read_any(&app, &request, now);
+    let request = InSession::read(&app, &request, now);
     let work = send(&app, &request, now);
     message::answer_in_session("sendChangePasswordMessage", &app, &request, work, now).await
 }

@@ -11,12 +11,20 @@ use crate::domain::error::{BodyProblem, Error, Fault, Field};
 /// The largest body that is read.
 pub const MAX_BYTES: usize = 16 * 1024;
 
+/// UTF-8's. Some editors and libraries write it before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
+/// 2^53: up to here a float holds every integer.
+const MAX_INTEGRAL: f64 = 9_007_199_254_740_992.0;
+
 /// The fields of a JSON object or a form.
 #[derive(Clone, PartialEq)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads `application/x-www-form-urlencoded` as a form and anything else as JSON.
+    /// Reads `application/x-www-form-urlencoded` as a form and anything else as JSON. So is a form that
+    /// begins with `{`: curl and axios label as a form whatever is not labelled otherwise. No body has no
+    /// fields.
     ///
     /// # Errors
     /// [`Fault::Body`].
@@ -25,7 +33,10 @@ impl Fields {
         if bytes.len() > MAX_BYTES {
             return Err(Error::BadRequest(Fault::Body(BodyProblem::TooLarge)));
         }
-        let fields = if is_form(request) {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let fields = if bytes.is_empty() {
+            Ok(Map::new())
+        } else if is_form(request) && !bytes.trim_ascii_start().starts_with(b"{") {
             form(bytes)
         } else {
             json(bytes)
@@ -33,18 +44,6 @@ impl Fields {
         fields
             .map(Self)
             .map_err(|problem| Error::BadRequest(Fault::Body(problem)))
-    }
-
-    /// The same for an endpoint without fields: the body may be absent.
-    ///
-    /// # Errors
-    /// [`Fault::Body`].
-    pub fn of_any(request: &Request) -> Result<Self, Error> {
-        if bytes_of(request).is_empty() {
-            Ok(Self(Map::new()))
-        } else {
-            Self::of(request)
-        }
     }
 
     /// A scalar as text, white space included. `None` if there is only white space.
@@ -55,7 +54,11 @@ impl Fields {
         let text = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Number(number)) => match number.as_f64() {
+                // Some clients send every number as a float.
+                Some(float) if number.is_f64() && is_integral(float) => format!("{float:.0}"),
+                _ => number.to_string(),
+            },
             Some(_) => return Err(malformed),
         };
         Ok(Some(text).filter(|text| !text.trim().is_empty()))
@@ -66,7 +69,7 @@ impl Fields {
         matches!(self.0.get(name), Some(Value::String(_)))
     }
 
-    /// A scalar as text: a number in its JSON form, white space trimmed.
+    /// A scalar as text: a number in its JSON form, an integral float as that integer, white space trimmed.
     ///
     /// # Errors
     /// `malformed`, when the field is neither a string nor a number.
@@ -111,6 +114,10 @@ fn is_form(request: &Request) -> bool {
             .trim()
             .eq_ignore_ascii_case("application/x-www-form-urlencoded")
     })
+}
+
+fn is_integral(float: f64) -> bool {
+    float.fract() == 0.0 && float.abs() <= MAX_INTEGRAL
 }
 
 fn form(bytes: &[u8]) -> Result<Map<String, Value>, BodyProblem> {

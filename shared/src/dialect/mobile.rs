@@ -19,6 +19,7 @@ use crate::{
 use super::{
     body::{Fields, MAX_BYTES, malformed, missing},
     guard::guard,
+    number,
 };
 
 /// The longest `verify_code` that is evaluated, in characters.
@@ -123,7 +124,7 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     country.ok_or(Error::CountryNotServed)?;
     let mobile = fields.text("mobile", Error::PhoneInvalid)?;
     let mobile = mobile.ok_or(missing(Field::Phone))?;
-    let phone = Phone::parse(digits, &mobile, &app.config.served)?;
+    let phone = number::phone(digits, &number::compact(&mobile), &app.config.served)?;
     context::about(&phone);
     Ok(phone)
 }
@@ -136,7 +137,7 @@ pub fn phone_and_code(fields: &Fields, app: &App) -> Result<(Phone, Guess), Erro
     Ok((phone(fields, app)?, verify_code(fields)?))
 }
 
-/// The `verify_code`: a string of at most six characters.
+/// The `verify_code`: a string of at most six characters. Without any digit it counts as missing.
 ///
 /// # Errors
 /// [`Fault::Missing`], [`Fault::Malformed`], [`Fault::CodeTooLong`].
@@ -150,7 +151,7 @@ fn verify_code(fields: &Fields) -> Result<Guess, Error> {
     if code.chars().count() > MAX_CODE_CHARS {
         return Err(Error::BadRequest(Fault::CodeTooLong));
     }
-    Ok(Guess::parse(&code))
+    Guess::parse(&code).ok_or(missing(Field::Code))
 }
 
 /// `code` and `msg` of every error.
@@ -164,7 +165,7 @@ fn wire(error: &Error) -> (WireCode, String) {
         Error::BadRequest(Fault::Malformed(field)) => parameter(*field).not_valid,
         Error::BadRequest(Fault::CodeTooLong) => (
             WireCode::Text("400110"),
-            "verify_code must be at most 6 characters",
+            "verify_code length must be less than 6",
         ),
         Error::CountryNotServed => parameter(Field::Country).not_valid,
         Error::PhoneInvalid => parameter(Field::Phone).not_valid,
@@ -220,7 +221,7 @@ fn parameter(field: Field) -> Parameter {
         ),
         Field::Code => (
             ("400108", "verify_code must be required"),
-            ("400109", "verify_code must be a string"),
+            ("400109", "verify_code must be string"),
         ),
         // The dialect's endpoints read no other field than these three.
         Field::Phone

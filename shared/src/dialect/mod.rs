@@ -6,6 +6,7 @@ mod guard;
 pub mod import;
 pub mod message;
 pub mod mobile;
+mod number;
 pub mod systems;
 
 use lambda_http::{

@@ -20,6 +20,7 @@ use crate::{
 use super::{
     body::{Fields, missing},
     guard::guard,
+    number,
 };
 
 /// The three steps. Each names missing fields in its own words.
@@ -105,15 +106,16 @@ pub async fn answer(step: Step, work: impl Future<Output = Result<Info, Error>>)
 pub fn account_and_phone(fields: &Fields, app: &App) -> Result<(Name, Phone), Error> {
     let name = required(fields, "username", Field::Name, &Error::UserNotFound)?;
     let phone = required(fields, "mobile_phone", Field::Phone, &Error::PhoneInvalid)?;
+    let phone = number::compact(&phone);
     let phone = match phone.strip_prefix('+') {
         Some(e164) => Phone::parse_e164(e164, &app.config.served)?,
-        None => Phone::parse("86", &phone, &app.config.served)?,
+        None => number::phone("86", &phone, &app.config.served)?,
     };
     context::about(&phone);
     Ok((Name::parse(&name).ok_or(Error::UserNotFound)?, phone))
 }
 
-/// `username` and `verification_code`.
+/// `username` and `verification_code`. A code without any digit counts as missing.
 ///
 /// # Errors
 /// [`Fault::Missing`], [`Error::CodeWrong`], and [`Error::CodeExpired`] for an invalid name.
@@ -121,7 +123,8 @@ pub fn account_and_code(fields: &Fields) -> Result<(Name, Guess), Error> {
     let unknown = Error::CodeExpired { retry_after: None };
     let name = required(fields, "username", Field::Name, &unknown)?;
     let code = required(fields, "verification_code", Field::Code, &Error::CodeWrong)?;
-    Ok((Name::parse(&name).ok_or(unknown)?, Guess::parse(&code)))
+    let code = Guess::parse(&code).ok_or(missing(Field::Code))?;
+    Ok((Name::parse(&name).ok_or(unknown)?, code))
 }
 
 /// The fields of the last step.

@@ -8,6 +8,7 @@ use std::fmt;
 use aws_lc_rs::constant_time;
 
 use crate::domain::{
+    digits::digits,
     keys::{KeyRing, Use},
     slot::Challenge,
 };
@@ -83,10 +84,11 @@ pub struct Guess(String);
 
 impl Guess {
     /// Keeps the digits of a text and drops all else. Fewer than six digits are padded with zeros on
-    /// the left, because a client that sends the code as a JSON number loses leading zeros.
-    pub fn parse(text: &str) -> Self {
-        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        Self(format!("{digits:0>DIGITS$}"))
+    /// the left, because a client that sends the code as a JSON number loses leading zeros. `None` when
+    /// there is no digit: such a text is no guess at any code.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = digits(text);
+        (!digits.is_empty()).then(|| Self(format!("{digits:0>DIGITS$}")))
     }
 }
 
@@ -200,17 +202,20 @@ mod tests {
     #[test]
     fn a_guess_is_its_digits() {
         let code = Code("012345".into());
-        for right in ["012345", " 012-345 ", "12345"] {
-            assert!(code.matches(&Guess::parse(right)), "{right}");
+        for right in ["012345", " 012-345 ", "12345", "０１２３４５"] {
+            assert!(code.matches(&Guess::parse(right).unwrap()), "{right}");
         }
-        for wrong in ["", "012346", "0123450", "112345", "1012345"] {
-            assert!(!code.matches(&Guess::parse(wrong)), "{wrong}");
+        for wrong in ["0", "012346", "0123450", "112345", "1012345"] {
+            assert!(!code.matches(&Guess::parse(wrong).unwrap()), "{wrong}");
+        }
+        for none in ["", "abc", "验证码"] {
+            assert_eq!(Guess::parse(none), None, "{none}");
         }
     }
 
     #[test]
     fn debug_hides_the_digits() {
         let printed = format!("{:?} {:?}", Code("123456".into()), Guess::parse("123456"));
-        assert_eq!(printed, "Code(…) Guess(…)");
+        assert_eq!(printed, "Code(…) Some(Guess(…))");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The imports form no circle. Each file imports only from lines above its own:
 //!
-//! 1. [`time`], [`error`], [`hex`], [`client_address`], [`origin_secret`], `numbering`
+//! 1. [`time`], [`error`], [`hex`], [`digits`], [`client_address`], [`origin_secret`], `numbering`
 //! 2. [`window`], [`region`], [`password`], [`keys`]
 //! 3. [`phone`], [`budget`], [`stop`], [`client`]
 //! 4. [`user`], [`slot`], [`fraud`]
@@ -14,6 +14,7 @@ pub mod budget;
 pub mod client;
 pub mod client_address;
 pub mod code;
+pub mod digits;
 pub mod error;
 pub mod fraud;
 pub mod hex;

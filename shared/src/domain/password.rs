@@ -19,11 +19,12 @@ use crate::domain::{error::Error, hex::Hex};
 pub struct Password(String);
 
 impl Password {
-    /// Reads 32 hexadecimal digits as an MD5, and any other text of 6 to 64 characters as the password
-    /// itself. `None` for all else.
+    /// Reads 32 hexadecimal digits, white space around them aside, as an MD5, and any other text of 6 to
+    /// 64 characters as the password itself. `None` for all else.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Some(Self(text.to_ascii_lowercase()));
+        let trimmed = text.trim();
+        if trimmed.len() == 32 && trimmed.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Some(Self(trimmed.to_ascii_lowercase()));
         }
         let length = text.chars().count();
         (6..=64).contains(&length).then(|| Self::plain(text))
@@ -155,7 +156,11 @@ mod tests {
         let plain = Password::parse("hello1").unwrap();
         let md5 = Password::parse("203AD5FFA1D7C650AD681FDFF3965CD2").unwrap();
         assert_eq!(plain, md5);
-        assert_eq!(Password::parse_alphanumeric("hello1"), Some(md5));
+        assert_eq!(Password::parse_alphanumeric("hello1"), Some(md5.clone()));
+        let spaced = Password::parse("\t 203ad5ffa1d7c650ad681fdff3965cd2\n");
+        assert_eq!(spaced, Some(md5));
+        // White space around anything else is part of the password.
+        assert_eq!(Password::parse("hello1 "), Some(Password::plain("hello1 ")));
         // 32 characters that are not all hexadecimal digits are a password, not an MD5.
         let no_md5 = "203AD5FFA1D7C650AD681FDFF3965CDx";
         assert_eq!(Password::parse(no_md5), Some(Password::plain(no_md5)));

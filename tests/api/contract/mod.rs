@@ -2,6 +2,8 @@
 
 mod body;
 mod change_password;
+mod clients;
+mod gateway;
 mod import_users;
 mod login;
 mod mobile;
@@ -14,3 +16,4 @@ mod sessions;
 mod systems;
 mod test_numbers;
 mod three_dialects;
+mod written;

@@ -140,7 +140,7 @@ async fn each_right_code_makes_its_address_known() {
         // A wrong code makes nothing known.
         app.wait(121);
         let (ticket, _) = app.login_code(ERIC).await;
-        let body = json!({"phoneInfo": ticket, "code": "x"});
+        let body = json!({"phoneInfo": ticket, "code": "0"});
         let answer = app
             .post_from("192.0.2.5", "/v1/user/loginByMessage", body)
             .await;

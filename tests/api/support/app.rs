@@ -18,7 +18,10 @@ use local::{
     sns,
     system::{Options, System},
 };
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{
+    Method,
+    header::{HeaderName, HeaderValue},
+};
 use serde_json::Value;
 use shared::{App, store::Store};
 
@@ -240,8 +243,20 @@ impl TestApp {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Answer {
+        self.request(Method::POST, path, headers, body).await
+    }
+
+    /// Requests anything.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let gateway = self.gateway_url();
-        let mut request = self.http.post(format!("{gateway}{path}")).body(body);
+        let url = format!("{gateway}{path}");
+        let mut request = self.http.request(method.clone(), url).body(body);
         // Everybody comes from an address of their own, unless a test says otherwise.
         if !headers.iter().any(|(name, _)| *name == SOURCE_IP_HEADER) {
             let address = self.address.lock().unwrap().clone();
@@ -261,7 +276,7 @@ impl TestApp {
         let took = begun.elapsed();
         self.settle().await;
         let answer = Answer {
-            request: format!("POST {path} {sent}"),
+            request: format!("{method} {path} {sent}"),
             status,
             headers,
             took,

@@ -25,6 +25,11 @@ pub enum StartError {
         /// The error.
         reason: String,
     },
+    /// A CORS origin that no page has.
+    Origin {
+        /// As it was given.
+        origin: String,
+    },
     /// A table can't be created.
     Table {
         /// Its local name.
@@ -70,6 +75,12 @@ impl fmt::Display for StartError {
             Self::DataDir { path, reason } => {
                 write!(f, "can't keep data in {}: {reason}", path.display())
             }
+            Self::Origin { origin } => write!(
+                f,
+                "no page has the origin \"{origin}\": it is scheme and host, as in \
+                 https://app.example.com or http://localhost:5173, without a path, a slash at the end, \
+                 a blank or a wildcard"
+            ),
             Self::Table { table, reason } => write!(f, "can't make the table {table}: {reason}"),
             Self::NoTable { resource } => write!(f, "the template has no table {resource}"),
             Self::NoHandler { function } => write!(

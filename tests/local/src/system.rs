@@ -104,6 +104,10 @@ impl System {
     /// # Errors
     /// [`StartError`] names the part that could not start, and why.
     pub async fn start(options: Options) -> Result<Self, StartError> {
+        if let Some(origin) = options.cors_origins.iter().find(|o| !gateway::is_origin(o)) {
+            let origin = origin.clone();
+            return Err(StartError::Origin { origin });
+        }
         let template = Template::read(&options.template, &options.table_prefix)?;
         let mut services = Vec::new();
         let dynamodb = match &options.dynamodb_endpoint {

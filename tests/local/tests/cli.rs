@@ -253,6 +253,7 @@ fn only_pages_of_an_allowed_origin_may_call() {
         "access-control-allow-headers: authorization,content-type,token",
         "access-control-expose-headers: authorization,retry-after",
         "access-control-max-age: 3600",
+        "vary: Origin",
     ] {
         assert!(asked.contains(header), "{header}: {asked}");
     }
@@ -270,6 +271,36 @@ fn only_pages_of_an_allowed_origin_may_call() {
     for method in ["OPTIONS", "POST"] {
         let other = running.request_from("https://evil.example.com", method, path, body);
         assert!(!other.contains("access-control"), "{other}");
+        assert!(other.contains("vary: Origin"), "{other}");
+    }
+}
+
+#[test]
+fn an_origin_that_no_page_has_stops_the_start() {
+    for origin in [
+        "*",
+        "https://*",
+        "https://*.example.com",
+        "null",
+        "",
+        " ",
+        "app.example.com",
+        "https://",
+        "https://app.example.com/",
+        "https://app.example.com/login",
+        " https://app.example.com",
+        "https://app.example.com ",
+        "https://a.example.com,https://b.example.com",
+    ] {
+        let allowed = ["--cors-origin=https://app.example.com", "--cors-origin"];
+        let output = local().args(allowed).arg(origin).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{origin}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let begins =
+            format!("local: no page has the origin \"{origin}\": it is scheme and host, as in ");
+        assert!(said.starts_with(&begins), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(output.stdout.is_empty(), "{output:?}");
     }
 }
 
@@ -282,4 +313,5 @@ fn without_an_allowed_origin_no_page_may_call() {
         asked.starts_with("HTTP/1.1 404 ") && !asked.contains("access-control"),
         "{asked}"
     );
+    assert!(!asked.contains("vary:"), "{asked}");
 }

@@ -6,10 +6,11 @@ use crate::{
     app::App,
     dialect::{
         body::{Fields, missing},
-        requester, token_in_headers,
+        number, requester, token_in_headers,
     },
     domain::{
         code::Guess,
+        digits::digits,
         error::{Error, Field},
         password::Password,
         phone::Phone,
@@ -35,15 +36,7 @@ impl InSession {
     /// Reads body and token: `Authorization: Bearer x`, else the header `Token`, else the body's
     /// `token`. The query string is not read, because it ends up in logs.
     pub fn read(app: &App, request: &Request, now: UnixMs) -> Self {
-        Self::with(Fields::of(request), app, request, now)
-    }
-
-    /// The same for an endpoint without fields: the body may be absent.
-    pub fn read_any(app: &App, request: &Request, now: UnixMs) -> Self {
-        Self::with(Fields::of_any(request), app, request, now)
-    }
-
-    fn with(fields: Result<Fields, Error>, app: &App, request: &Request, now: UnixMs) -> Self {
+        let fields = Fields::of(request);
         let in_header = token_in_headers(request);
         let in_body = match &fields {
             Ok(fields) => token_in(fields),
@@ -88,19 +81,19 @@ pub fn phone(fields: &Fields, app: &App) -> Result<Phone, Error> {
     let phone = either("phone", "phon")?.ok_or(missing(Field::Phone))?;
     let country = either("countryCode", "contryCode")?;
     let country = country.unwrap_or_else(|| "86".to_owned());
-    let phone = Phone::parse(&digits(&country), &digits(&phone), &app.config.served)?;
+    let phone = number::phone(&digits(&country), &digits(&phone), &app.config.served)?;
     context::about(&phone);
     Ok(phone)
 }
 
-/// The `code` of a redemption.
+/// The `code` of a redemption. Without any digit it counts as missing.
 ///
 /// # Errors
 /// [`Fault::Missing`], [`Error::CodeWrong`].
 pub fn code(fields: &Fields) -> Result<Guess, Error> {
     let code = fields.text("code", Error::CodeWrong)?;
-    let code = code.ok_or(missing(Field::Code))?;
-    Ok(Guess::parse(&code))
+    let code = code.and_then(|code| Guess::parse(&code));
+    code.ok_or(missing(Field::Code))
 }
 
 /// The `phoneInfo` of a redemption, unread.
@@ -157,18 +150,11 @@ pub fn phone_or_name(fields: &Fields, app: &App) -> Result<(Option<Phone>, Optio
         .flatten();
     let country = country.unwrap_or_else(|| "86".to_owned());
     // A name that merely contains digits is no phone.
-    let is_phone_like = value
-        .chars()
-        .all(|c| c.is_ascii_digit() || " +-()".contains(c));
-    let phone = is_phone_like
-        .then(|| Phone::parse(&digits(&country), &digits(&value), &app.config.served).ok())
+    let phone = number::is_number(&value)
+        .then(|| number::phone(&digits(&country), &digits(&value), &app.config.served).ok())
         .flatten();
     if let Some(phone) = &phone {
         context::about(phone);
     }
     Ok((phone, Name::parse(&value)))
-}
-
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
 }

@@ -127,8 +127,7 @@ async fn not_a_body() {
         let not_utf8 = "the body is not UTF-8".to_owned();
         let not_object = "the body is not a JSON object".to_owned();
         for (content_type, body, problem) in [
-            (json, &b""[..], not_json(1, 0)),
-            (json, b" ", not_json(1, 1)),
+            (json, &b" "[..], not_json(1, 1)),
             (json, b"{", not_json(1, 1)),
             (json, b"{'mcode':'+86'}", not_json(1, 2)),
             (json, b"{\"mcode\":\"+86\",}", not_json(1, 16)),

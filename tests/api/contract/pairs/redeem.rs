@@ -51,7 +51,7 @@ fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
                 vec![
                     json!({"code": "026129"}),
                     json!({"code": 26129, "phoneInfo": ""}),
-                    json!({"code": "x", "phoneInfo": " "}),
+                    json!({"code": "0", "phoneInfo": " "}),
                 ],
             ),
         ],
@@ -123,7 +123,7 @@ fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
                 vec![
                     json!({"newPassword": NEW, "code": "123454"}),
                     json!({"newPassword": NEW, "code": 123_454, "phoneInfo": ""}),
-                    json!({"newPassword": NEW, "code": "x", "phoneInfo": null, "oldPassword": "x"}),
+                    json!({"newPassword": NEW, "code": "0", "phoneInfo": null, "oldPassword": "x"}),
                 ],
             ),
         ],
@@ -149,7 +149,7 @@ fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
                 PHONE_INFO_REQUIRED,
                 vec![
                     json!({"code": "121593", "newPassword": NEW}),
-                    json!({"code": "x", "newPassword": NEW, "phoneInfo": " "}),
+                    json!({"code": "0", "newPassword": NEW, "phoneInfo": " "}),
                 ],
             ),
         ],
@@ -276,10 +276,13 @@ async fn code_not_valid_when_it_is_wrong_spent_expired_or_its_tries_are_used_up(
             refused(&ticket, &wrong(&code, n)).await;
         }
         refused(&ticket, &code).await;
-        // A string that is no code counts as a wrong code.
+        // A text with digits that is no code counts as a wrong code, one without digits as none at all.
         app.wait(120);
         let (ticket, code) = client.code().await;
-        refused(&ticket, "abc").await;
+        refused(&ticket, "abc1").await;
+        for nothing in ["abc", "验证码", "-"] {
+            client.assert_refused(&client.redeem(&ticket, nothing).await, CODE_REQUIRED);
+        }
         assert_eq!(app.wrong_tries(&pair.slot()).await, "1");
         // Expired after five minutes, to the second; and then not even the ticket lives on.
         app.wait(300);

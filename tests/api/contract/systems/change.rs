@@ -59,7 +59,7 @@ async fn change_to_a_password_that_is_not_6_to_15_letters_and_digits_leaves_the_
             json!("abc12３"),
             json!(NEW_MD5),
             json!(12_345),
-            json!(1.25e10),
+            json!(12_345.5),
             json!(-123_456),
             json!(true),
             json!([NEW]),

@@ -48,21 +48,20 @@ async fn send_to_an_invalid_phone_or_a_country_that_is_not_served() {
             json!("1380013800"),
             json!("138001380011"),
             json!("12800138001"),
-            json!("8613800138001"),
-            json!("008613800138001"),
+            json!("868613800138001"),
+            json!("0013800138001"),
             json!("abc"),
-            json!("138 0013 8001"),
-            json!("138-0013-8001"),
+            json!("138.0013.8001"),
             json!("+"),
             json!("++8613800138001"),
-            json!("+86 13800138001"),
+            json!("+008613800138001"),
             json!("+861380013800"),
-            json!("１３８００１３８００１"),
+            json!("+13800138001"),
             // A country that is not served, and none at all.
             json!("+447400123456"),
             json!("+013800138001"),
             json!(1_380_013_800),
-            json!(1.38e10),
+            json!(1.38e12),
             json!(-1),
             json!(true),
             json!([ERIC]),
@@ -70,11 +69,6 @@ async fn send_to_an_invalid_phone_or_a_country_that_is_not_served() {
         ];
         let bodies = phones.map(|phone| json!({"username": "eric", "mobile_phone": phone}));
         all_get(app, SEND_VERIFICATION_CODE, NOT_A_PHONE, bodies.to_vec()).await;
-        let (msg, info) = NOT_A_PHONE;
-        // A plus in a form is a space, so what follows is a national number.
-        let form = "username=eric&mobile_phone=+8613800138001";
-        let answer = app.post_form(SEND_VERIFICATION_CODE, form).await;
-        answer.assert_b(msg, info);
         assert!(app.inbox().messages().is_empty());
         assert_eq!(
             calls_of(app, "send-verification-code"),

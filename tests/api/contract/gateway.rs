@@ -1,0 +1,74 @@
+//! What API Gateway itself answers, as functions/README.md says it and as the local system gives it.
+
+use std::fs;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{ERIC, root, scenario};
+
+const SEND: &str = "/v1/user/sendLoginMessage";
+
+/// The rows of the README's table: request, HTTP status, body.
+fn rows() -> Vec<(String, u16, Value)> {
+    let readme = fs::read_to_string(root().join("functions/README.md")).unwrap();
+    let lines = readme.lines();
+    let table = lines.skip_while(|line| *line != "| request | HTTP status | body |");
+    let rows = table.skip(2).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim));
+    cells
+        .map(|mut cells| {
+            let mut cell = || cells.next().unwrap();
+            let (request, status, body) = (cell().to_owned(), cell(), cell());
+            let body = serde_json::from_str(body.trim_matches('`')).unwrap();
+            (request, status.parse().unwrap(), body)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_no_function_answers_is_answered_as_the_readme_says() {
+    scenario(async |app| {
+        let body = json!({"phone": ERIC}).to_string();
+        let too_large = format!(r#"{{"phone":"{}"}}"#, "1".repeat(10 * 1024 * 1024 - 11));
+        let post = vec![Method::POST];
+        let others = vec![Method::GET, Method::PUT, Method::DELETE, Method::PATCH];
+        let mut tried = 0;
+        for (request, status, expected) in rows() {
+            let (methods, path, body) = match request.as_str() {
+                "unknown path" => (&post, "/v1/user/nothing".to_owned(), &body),
+                "path with a slash at its end" => (&post, format!("{SEND}/"), &body),
+                "path in another case" => (&post, SEND.to_lowercase(), &body),
+                "another method than `POST`" => (&others, SEND.to_owned(), &body),
+                "body over 10 MiB" => (&post, SEND.to_owned(), &too_large),
+                // What the local system has not: limits on requests, and processes that can crash.
+                _ => {
+                    assert!([429, 500, 503].contains(&status), "{request}");
+                    continue;
+                }
+            };
+            for method in methods {
+                tried += 1;
+                let headers = [("content-type", "application/json")];
+                let answer = app
+                    .request(method.clone(), &path, &headers, body.clone())
+                    .await;
+                let said = (answer.status, &answer.body);
+                assert_eq!(said, (status, &expected), "{method}: {request}");
+                assert_eq!(answer.headers["content-type"], "application/json");
+            }
+        }
+        assert_eq!(tried, 8, "of every row that the local system can answer");
+        assert!(app.inbox().messages().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_request_is_answered_without_a_body() {
+    scenario(async |app| {
+        let answer = app.request(Method::HEAD, SEND, &[], "").await;
+        assert_eq!((answer.status, answer.body), (404, json!("")));
+    })
+    .await;
+}
