@@ -75,6 +75,8 @@ fn an_error_names_the_variable_and_not_its_value() {
         ("SESSION_DAYS", "29"),
         ("SESSION_DAYS", "3651"),
         ("LOG_LEVEL", "hidden-secret"),
+        ("CORS_ORIGINS", "hidden-secret"),
+        ("PASSWORD_MEMORY_KIB", "65537"),
     ] {
         let error = read(&[(variable, value)]).unwrap_err().to_string();
         assert!(error.contains(variable), "{error}");

@@ -22,31 +22,8 @@ impl Source {
         })
     }
 
-    /// The source of a request that API Gateway received from the address `source_ip`, behind
-    /// `trusted_proxies` proxies of the operator.
-    ///
-    /// Each proxy appends to `X-Forwarded-For` the address that called it; API Gateway appends last.
-    /// Entries further left than those of the trusted proxies can be forged by the client. If the
-    /// header has fewer entries than there are trusted proxies, the request did not pass them, and
-    /// its source is `source_ip`.
-    pub fn of_request(
-        forwarded_for: Option<&str>,
-        source_ip: &str,
-        trusted_proxies: usize,
-    ) -> Self {
-        let hops: Vec<IpAddr> = forwarded_for
-            .unwrap_or_default()
-            .rsplit(',')
-            .map_while(address)
-            .collect();
-        let caller = address(source_ip);
-        // The hops are newest first. The newest one is the entry that API Gateway has appended.
-        let gateway_appended = caller.is_some() && hops.first() == caller.as_ref();
-        let before_gateway = &hops[usize::from(gateway_appended)..];
-        let client = match trusted_proxies {
-            0 => caller,
-            proxies => before_gateway.get(proxies - 1).copied().or(caller),
-        };
+    /// The source of a request from this client ([`client_address`]).
+    pub fn of_client(client: Option<IpAddr>) -> Self {
         client.map_or_else(|| Self("unknown".to_owned()), Self::of)
     }
 
@@ -58,6 +35,32 @@ impl Source {
     /// The text for the store.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The address of the client whose request API Gateway received from the address `source_ip`, behind
+/// `trusted_proxies` proxies of the operator.
+///
+/// Each proxy appends to `X-Forwarded-For` the address that called it; API Gateway appends last. Entries
+/// further left than those of the trusted proxies can be forged by the client. If the header has fewer
+/// entries than there are trusted proxies, the request did not pass them, and the address is `source_ip`.
+pub fn client_address(
+    forwarded_for: Option<&str>,
+    source_ip: &str,
+    trusted_proxies: usize,
+) -> Option<IpAddr> {
+    let hops: Vec<IpAddr> = forwarded_for
+        .unwrap_or_default()
+        .rsplit(',')
+        .map_while(address)
+        .collect();
+    let caller = address(source_ip);
+    // The hops are newest first. The newest one is the entry that API Gateway has appended.
+    let gateway_appended = caller.is_some() && hops.first() == caller.as_ref();
+    let before_gateway = &hops[usize::from(gateway_appended)..];
+    match trusted_proxies {
+        0 => caller,
+        proxies => before_gateway.get(proxies - 1).copied().or(caller),
     }
 }
 
@@ -90,7 +93,10 @@ mod tests {
 
     #[test]
     fn only_entries_of_trusted_proxies_count() {
-        let of = |forwarded, proxies| Source::of_request(forwarded, "198.51.100.1", proxies).0;
+        let at = |forwarded, source_ip, proxies| {
+            Source::of_client(client_address(forwarded, source_ip, proxies)).0
+        };
+        let of = |forwarded, proxies| at(forwarded, "198.51.100.1", proxies);
         // Without trusted proxies the header does not count.
         assert_eq!(of(Some("192.0.2.9, 198.51.100.1"), 0), "198.51.100.1");
         // Behind one proxy, the address that called it.
@@ -109,10 +115,9 @@ mod tests {
         ] {
             assert_eq!(of(short, 1), "198.51.100.1", "{short:?}");
         }
-        assert_eq!(Source::of_request(None, "", 0).0, "unknown");
-        assert_eq!(Source::of_request(Some("x"), "", 1).0, "unknown");
-        let no_caller = Source::of_request(Some("203.0.113.7"), "", 1);
-        assert_eq!(no_caller.as_str(), "203.0.113.7");
+        assert_eq!(at(None, "", 0), "unknown");
+        assert_eq!(at(Some("x"), "", 1), "unknown");
+        assert_eq!(at(Some("203.0.113.7"), "", 1), "203.0.113.7");
     }
 
     #[test]

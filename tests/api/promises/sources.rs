@@ -5,8 +5,10 @@ use shared::dialect::door::ORIGIN_SECRET_HEADER;
 
 use super::front_door::{ORIGIN_SECRET, SECRET};
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of, fault::Fault,
-    message::PHONE_UNKNOWN, scenario, scenario_with,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of,
+    fault::{Fault, sns_error},
+    message::PHONE_UNKNOWN,
+    scenario, scenario_with,
 };
 
 const ADDRESS: &str = "203.0.113.7";
@@ -157,6 +159,69 @@ async fn a_send_that_failed_on_our_side_does_not_count() {
         }
         app.sns.mend().await;
         assert_eq!(ask(app, ADDRESS, 5).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_send_that_sns_refuses_counts_as_any_other() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        let opted_out = json!({ "phone": ERIC });
+        let path = "/v1/user/sendLoginMessage";
+        app.sns.break_it(sns_error(400, "OptedOut"));
+        for n in 0..3 {
+            // Neither the phone's cool-down nor its count keeps its owner from asking again at once.
+            let refused = app.post_from(ADDRESS, path, opted_out.clone()).await;
+            assert_eq!(refused.status, 500, "{n}: {refused:?}");
+        }
+        let wait = app.post_from(ADDRESS, path, opted_out.clone()).await;
+        let wait = wait.assert_too_frequent();
+        assert!((HOUR - 2..=HOUR).contains(&wait), "{wait}");
+        app.sns.mend().await;
+        let elsewhere = app.post_from(OTHER, path, opted_out).await;
+        assert_eq!(elsewhere.status, 200, "{elsewhere:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_our_own_account_may_not_send_does_not_count() {
+    scenario_with(THREE_AN_HOUR, async |app| {
+        for ours in [
+            sns_error(403, "AuthorizationError"),
+            sns_error(400, "Throttled"),
+        ] {
+            app.sns.break_it(ours);
+            for n in 0..3 {
+                let failed = ask(app, ADDRESS, n).await;
+                assert_eq!(failed.status, 500, "{n}: {failed:?}");
+            }
+            app.sns.mend().await;
+        }
+        assert_eq!(ask(app, ADDRESS, 5).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_address_kept_with_an_account_is_the_clients_and_not_its_proxys() {
+    let behind_proxy = [("TRUSTED_PROXIES", "1"), ("ORIGIN_SECRET", ORIGIN_SECRET)];
+    scenario_with(&behind_proxy, async |app| {
+        let through_proxy = async |path: &str, body: serde_json::Value| {
+            let headers = [
+                ("content-type", "application/json"),
+                ("x-forwarded-for", "198.51.100.9, 2001:db8::7"),
+                (ORIGIN_SECRET_HEADER, SECRET),
+                (local::gateway::SOURCE_IP_HEADER, ADDRESS),
+            ];
+            app.post_raw(path, &headers, body.to_string()).await
+        };
+        let path = "/v1/user/sendRegisterMessage";
+        let sent = through_proxy(path, json!({ "phone": ANNA })).await;
+        let (ticket, code) = (sent.result(), app.last_code(ANNA));
+        let body = json!({"phoneInfo": ticket, "code": code, "name": "anna", "password": "annas-password"});
+        let made = through_proxy("/v1/user/register", body).await;
+        assert_eq!(made.body["result"]["createIp"], "2001:db8::7", "{made:?}");
     })
     .await;
 }

@@ -40,7 +40,7 @@ use crate::{
 };
 pub(super) use decide::Target;
 use decide::{Case, Draft, Facts, FreshParts, Refusal, decide};
-use deliver::{PhoneCount, Sent};
+use deliver::{PhoneCount, Sent, SourceCount};
 pub(super) use reserve::Reservation;
 
 /// A code to be sent.
@@ -352,7 +352,8 @@ impl<'a> Sender<'a> {
                 Err(error)
             }
             Recorded::Unsure(error) => {
-                sent.release_limits(app, PhoneCount::Release).await;
+                sent.release_limits(app, PhoneCount::Release, SourceCount::Release)
+                    .await;
                 sent.reservation.release(app).await;
                 Err(error)
             }
