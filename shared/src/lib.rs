@@ -46,7 +46,7 @@
 //! - *reset token*: what dialect B's clients get for a code, and set a new password with
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly
-//! - *source*: where a request comes from: an IPv4 address or an IPv6 /64
+//! - *source*: where a request comes from: an IPv4 address or an IPv6 /64; its *network* is the IPv6 /56
 //! - *tag*: twelve bits that stand for a slot in the list of its source
 //! - *region*: a country or territory; several can share a calling code
 //! - *front door*: what an operator puts in front of the API; it adds the *origin secret* to each request

@@ -102,7 +102,8 @@ impl Config {
         let origin_secret = origin_secret.map(|json| OriginSecret::parse(&json));
         let origin_secret = origin_secret.transpose();
         let origin_secret = origin_secret.map_err(|complaint| ORIGIN_SECRET.error(complaint))?;
-        let limits = Limits::read(&env)?;
+        let guard = money::guard(&env)?;
+        let limits = Limits::read(&env, guard.mode)?;
         if limits.trusted_proxies > 0 && origin_secret.is_none() {
             let forged = "needs ORIGIN_SECRET: without it anybody can forge X-Forwarded-For";
             return Err(TRUSTED_PROXIES.error(forged));
@@ -121,7 +122,7 @@ impl Config {
             web_origins: WebOrigins::parse(&env.text(CORS_ORIGINS).unwrap_or_default())
                 .map_err(|complaint| CORS_ORIGINS.error(complaint))?,
             budget,
-            guard: money::guard(&env)?,
+            guard,
             test_numbers: TestNumbers::parse(&test_numbers, &served)
                 .map_err(|complaint| TEST_NUMBERS.error(complaint))?,
             session_life: session_life(&env)?,

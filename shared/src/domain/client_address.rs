@@ -5,8 +5,10 @@ use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
+use crate::domain::window::Limit;
+
 /// Where a request comes from: an IPv4 address, or an IPv6 /64, which is the smallest network that a
-/// subscriber gets (RFC 6177). It is personal data, so `Debug` hides it.
+/// subscriber gets. It is personal data, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Source(String);
 
@@ -32,10 +34,27 @@ impl Source {
         Self(text)
     }
 
+    /// The IPv6 /56 that it lies in: a subscriber may have all of it (RFC 6177). None of an IPv4 address.
+    pub fn network(&self) -> Option<Self> {
+        let address: Ipv6Addr = self.0.strip_suffix("/64")?.parse().ok()?;
+        let [a, b, c, d, ..] = address.segments();
+        let network = Ipv6Addr::new(a, b, c, d & 0xff00, 0, 0, 0, 0);
+        Some(Self(format!("{network}/56")))
+    }
+
     /// The text for the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// How many sends a source may ask for whose codes are unused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLimits {
+    /// The limits. Without any, sends are not even counted.
+    pub limits: Vec<Limit>,
+    /// Whether a source beyond them is refused. Otherwise its sends are counted for the fraud guard alone.
+    pub refuse: bool,
 }
 
 /// The address of the client whose request API Gateway received from the address `source_ip`, behind
@@ -89,6 +108,10 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:aaaa::1"), "2001:db8:1:2::/64");
         assert_eq!(of("2001:db8:1:2:ffff::9"), of("2001:db8:1:2::"));
         assert_ne!(of("2001:db8:1:3::"), of("2001:db8:1:2::"));
+        let network = |text: &str| Some(Source::of(text.parse().unwrap()).network()?.0);
+        assert_eq!(network("2001:db8:1:2ff::1").unwrap(), "2001:db8:1:200::/56");
+        assert_eq!(network("2001:db8:1:300::1").unwrap(), "2001:db8:1:300::/56");
+        assert_eq!(network("203.0.113.7"), None);
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl<'a> Sender<'a> {
             &self.sending.requester.source,
             &config.limits.sends_per_source,
         );
-        if limits.is_empty() {
+        if limits.limits.is_empty() {
             return Ok(SourceOutcome::Done(SourceHistory::default()));
         }
         let tag = Tag::of(self.sending.key, &config.keys);
