@@ -46,7 +46,7 @@
 //! - *reset token*: what dialect B's clients get for a code, and set a new password with
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly
-//! - *source*: where a request comes from: an IPv4 address or an IPv6 /64
+//! - *source*: where a request comes from: an IPv4 address or an IPv6 /64; its *network* is the IPv6 /56
 //! - *client*: who asks, to one account: a *stranger*, a *known address* (where a code or a password of it was
 //!   right lately), or a *known session* (a token of it, expired or not)
 //! - *kept money*: the fifth of each cap that is for accounts that know who asks

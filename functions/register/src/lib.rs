@@ -29,7 +29,7 @@ async fn register(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succ
     let registration = Registration {
         name: message::name(&fields)?,
         password: message::password(&fields, "password", Field::Password)?,
-        ip: dialect::source_ip(request),
+        ip: dialect::client_ip(request, app),
     };
     let requester = message::requester_of(request, &fields, app, now);
     let session = register::redeem(app, &phone_info, &code, &registration, &requester, now).await?;

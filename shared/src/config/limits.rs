@@ -9,7 +9,9 @@ use super::{
         SENDS_PER_PHONE_DAY, SENDS_PER_PHONE_HOUR, TRUSTED_PROXIES, WRONG_CODES_PER_DAY,
     },
 };
-use crate::domain::{purpose::Purpose, slot::Policy, window::Limit};
+use crate::domain::{
+    client_address::SourceLimits, fraud::Mode, purpose::Purpose, slot::Policy, window::Limit,
+};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -46,15 +48,14 @@ pub struct Limits {
     wrong_codes: Limit,
     /// `PHONE_CHANGE_CODE_SECONDS`.
     phone_change_validity: Duration,
-    /// `SENDS_PER_ADDRESS_HOUR`, `SENDS_PER_ADDRESS_DAY`: sends per source with unused codes. Empty where
-    /// sources are not limited.
-    pub sends_per_source: Vec<Limit>,
+    /// `SENDS_PER_ADDRESS_HOUR`, `SENDS_PER_ADDRESS_DAY`.
+    pub sends_per_source: SourceLimits,
     /// `TRUSTED_PROXIES`.
     pub trusted_proxies: usize,
 }
 
 impl Limits {
-    pub(super) fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn read(env: &Env<'_>, guard: Mode) -> Result<Self, ConfigError> {
         let at_least_one = "a whole number, 1 or more";
         let hour = env.number(SENDS_PER_PHONE_HOUR, 1.., at_least_one)?;
         let day = env.number(SENDS_PER_PHONE_DAY, 1.., at_least_one)?;
@@ -73,7 +74,7 @@ impl Limits {
             sends_a_day: limit(day, DAY),
             wrong_codes: limit(wrong_codes, DAY),
             phone_change_validity: Duration::from_secs(validity),
-            sends_per_source: sends_per_source(env)?,
+            sends_per_source: sends_per_source(env, guard)?,
             trusted_proxies: env.parsed(TRUSTED_PROXIES, "a whole number")?,
         })
     }
@@ -104,11 +105,17 @@ impl Limits {
     }
 }
 
-fn sends_per_source(env: &Env<'_>) -> Result<Vec<Limit>, ConfigError> {
+/// Without a limit sends are counted all the same, unless nobody, not even the fraud guard, asks.
+fn sends_per_source(env: &Env<'_>, guard: Mode) -> Result<SourceLimits, ConfigError> {
     let day: usize = env.parsed(SENDS_PER_ADDRESS_DAY, "a whole number, 0 to 100")?;
     let mut hour = env.number(SENDS_PER_ADDRESS_HOUR, 1.., "a whole number, 1 or more")?;
     if day == 0 {
-        return Ok(Vec::new());
+        let counted = limit(MAX_SENDS_PER_SOURCE, DAY);
+        let is_counted = guard != Mode::Off;
+        return Ok(SourceLimits {
+            limits: is_counted.then_some(counted).into_iter().collect(),
+            refuse: false,
+        });
     }
     if !env.is_set(SENDS_PER_ADDRESS_HOUR) {
         hour = hour.min(day);
@@ -117,7 +124,10 @@ fn sends_per_source(env: &Env<'_>) -> Result<Vec<Limit>, ConfigError> {
         let range = format!("SENDS_PER_ADDRESS_HOUR and {MAX_SENDS_PER_SOURCE}");
         return Err(SENDS_PER_ADDRESS_DAY.error(format!("must be 0 or lie between {range}")));
     }
-    Ok(vec![limit(hour, HOUR), limit(day, DAY)])
+    Ok(SourceLimits {
+        limits: vec![limit(hour, HOUR), limit(day, DAY)],
+        refuse: true,
+    })
 }
 
 const fn limit(events: usize, span: Duration) -> Limit {

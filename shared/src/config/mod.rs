@@ -23,6 +23,7 @@ use crate::{
         phone::ServedRegions,
         test_numbers::TestNumbers,
         token::SessionLife,
+        web_origin::WebOrigins,
     },
     sms::SmsConfig,
 };
@@ -30,9 +31,9 @@ pub use env::ConfigError;
 use env::Env;
 use limits::Limits;
 use variables::{
-    ALLOWED_COUNTRY_CODES, CODES_TABLE, HIDE_UNKNOWN_USERS, KEY_RING, LOG_LEVEL, LOGIN_ENABLED,
-    METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB, PASSWORD_PASSES, SESSION_DAYS,
-    SESSION_IDLE_DAYS, TEST_NUMBERS, TRUSTED_PROXIES, USERS_TABLE,
+    ALLOWED_COUNTRY_CODES, CODES_TABLE, CORS_ORIGINS, HIDE_UNKNOWN_USERS, KEY_RING, LOG_LEVEL,
+    LOGIN_ENABLED, METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB, PASSWORD_PASSES,
+    SESSION_DAYS, SESSION_IDLE_DAYS, TEST_NUMBERS, TRUSTED_PROXIES, USERS_TABLE,
 };
 
 /// What a function reads from its environment. [`variables`] lists the variables and their defaults.
@@ -60,6 +61,8 @@ pub struct Config {
     pub test_numbers: TestNumbers,
     /// `ORIGIN_SECRET`. Without one, requests need not have passed a front door.
     pub origin_secret: Option<OriginSecret>,
+    /// `CORS_ORIGINS`.
+    pub web_origins: WebOrigins,
     /// `HIDE_UNKNOWN_USERS`.
     pub hide_unknown_users: bool,
     /// `SESSION_IDLE_DAYS`, `SESSION_DAYS`.
@@ -99,7 +102,8 @@ impl Config {
         let origin_secret = origin_secret.map(|json| OriginSecret::parse(&json));
         let origin_secret = origin_secret.transpose();
         let origin_secret = origin_secret.map_err(|complaint| ORIGIN_SECRET.error(complaint))?;
-        let limits = Limits::read(&env)?;
+        let guard = money::guard(&env)?;
+        let limits = Limits::read(&env, guard.mode)?;
         if limits.trusted_proxies > 0 && origin_secret.is_none() {
             let forged = "needs ORIGIN_SECRET: without it anybody can forge X-Forwarded-For";
             return Err(TRUSTED_PROXIES.error(forged));
@@ -115,8 +119,10 @@ impl Config {
             login_enabled: env.flag(LOGIN_ENABLED)?,
             limits,
             origin_secret,
+            web_origins: WebOrigins::parse(&env.text(CORS_ORIGINS).unwrap_or_default())
+                .map_err(|complaint| CORS_ORIGINS.error(complaint))?,
             budget,
-            guard: money::guard(&env)?,
+            guard,
             test_numbers: TestNumbers::parse(&test_numbers, &served)
                 .map_err(|complaint| TEST_NUMBERS.error(complaint))?,
             session_life: session_life(&env)?,
@@ -142,7 +148,7 @@ fn session_life(env: &Env<'_>) -> Result<SessionLife, ConfigError> {
 }
 
 fn password_hasher(env: &Env<'_>) -> Result<Hasher, ConfigError> {
-    let form = "a whole number that Argon2 accepts";
+    let form = "a whole number that Argon2 accepts, and no more than 64 MiB (65536) and 10 passes";
     let cost = Cost {
         memory_kib: env.parsed(PASSWORD_MEMORY_KIB, form)?,
         passes: env.parsed(PASSWORD_PASSES, form)?,

@@ -75,6 +75,8 @@ fn an_error_names_the_variable_and_not_its_value() {
         ("SESSION_DAYS", "29"),
         ("SESSION_DAYS", "3651"),
         ("LOG_LEVEL", "hidden-secret"),
+        ("CORS_ORIGINS", "hidden-secret"),
+        ("PASSWORD_MEMORY_KIB", "65537"),
     ] {
         let error = read(&[(variable, value)]).unwrap_err().to_string();
         assert!(error.contains(variable), "{error}");
@@ -87,12 +89,16 @@ fn fewer_sends_a_day_than_the_usual_hour_lower_the_hour_too() {
     let limits = read(&[("SENDS_PER_ADDRESS_DAY", "7")]).unwrap().limits;
     let events: Vec<usize> = limits
         .sends_per_source
+        .limits
         .iter()
         .map(|limit| limit.events)
         .collect();
     assert_eq!(events, [7, 7]);
-    let limits = read(&[("SENDS_PER_ADDRESS_DAY", "0")]).unwrap().limits;
-    assert!(limits.sends_per_source.is_empty());
+    let unlimited = ("SENDS_PER_ADDRESS_DAY", "0");
+    let of = |changes: &[_]| read(changes).unwrap().limits.sends_per_source;
+    let for_the_guard = of(&[unlimited]);
+    assert!(!for_the_guard.refuse && for_the_guard.limits.len() == 1);
+    assert!(of(&[unlimited, ("FRAUD_GUARD", "off")]).limits.is_empty());
 }
 
 #[test]

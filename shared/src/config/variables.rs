@@ -80,6 +80,8 @@ variables! {
     TRUSTED_PROXIES = Text("0");
     /// What the operator's front door adds to each request, as JSON. Requests without it get 403.
     ORIGIN_SECRET = Unset;
+    /// The web origins whose pages may call the API, comma-separated.
+    CORS_ORIGINS = Text("");
     /// What all messages of a day (UTC) may cost.
     DAILY_SPEND_USD = Text("50");
     /// The same for single regions: a JSON object, region to US dollars.

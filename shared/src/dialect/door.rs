@@ -1,5 +1,5 @@
-//! The front door: where an origin secret is configured, a request without it is refused before anything
-//! of it is read.
+//! The front door: a request that a web page of a foreign origin makes, and, where an origin secret is
+//! configured, a request without it, is refused before anything of it is read.
 //!
 //! HTTP APIs know no resource policy and no web application firewall. An operator who puts one in front
 //! of the API, in a CloudFront distribution, closes the API to everybody else in this way
@@ -11,7 +11,11 @@ use lambda_http::{Body, Request, Response};
 use serde_json::json;
 
 use super::respond;
-use crate::{app::App, domain::time::UnixMs, telemetry::record};
+use crate::{
+    app::App,
+    domain::time::UnixMs,
+    telemetry::record::{self, Forbidden},
+};
 
 /// The header that the front door adds.
 pub const ORIGIN_SECRET_HEADER: &str = "x-origin-secret";
@@ -27,13 +31,24 @@ pub async fn through<Answer>(
 where
     Answer: Future<Output = Response<Body>>,
 {
-    let header = request.headers().get(ORIGIN_SECRET_HEADER);
-    let header = header.map(|value| value.as_bytes());
-    match &app.config.origin_secret {
-        Some(secret) if !secret.admits(header) => {
-            record::forbidden();
+    match refusal(&app, &request) {
+        Some(refusal) => {
+            record::forbidden(refusal);
             respond(403, &json!({"message": "Forbidden"}))
         }
-        _ => handle(app, request, now).await,
+        None => handle(app, request, now).await,
+    }
+}
+
+fn refusal(app: &App, request: &Request) -> Option<Forbidden> {
+    let header = |name: &str| Some(request.headers().get(name)?.as_bytes());
+    let (secret, origins) = (&app.config.origin_secret, &app.config.web_origins);
+    let secret = secret.as_ref();
+    if secret.is_some_and(|secret| !secret.admits(header(ORIGIN_SECRET_HEADER))) {
+        Some(Forbidden::OriginSecret)
+    } else if !origins.admit(header("origin"), header("sec-fetch-site")) {
+        Some(Forbidden::ForeignOrigin)
+    } else {
+        None
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     domain::{
         error::Error,
-        password::{Password, PasswordHash},
+        password::{BadHash, Password, PasswordHash},
         phone::Phone,
         time::UnixMs,
         user::{Name, Uid, User},
@@ -200,8 +200,13 @@ fn password(app: &App, entry: &Entry) -> Result<Option<PasswordHash>, String> {
             password.ok_or("passwordMd5: 32 hex digits")?
         }
         (None, None, Some(hash)) => {
-            let hash = PasswordHash::parse(hash);
-            return Ok(Some(hash.ok_or("passwordHash: an Argon2id PHC string")?));
+            let hash = PasswordHash::parse(hash).map_err(|bad| match bad {
+                BadHash::NotArgon2id => "passwordHash: an Argon2id PHC string",
+                BadHash::Excessive => {
+                    "passwordHash: at most 64 MiB, 10 passes and 4 lanes; a salt of 8 bytes or more, a hash of 16 or more"
+                }
+            });
+            return Ok(Some(hash?));
         }
         _ => return Err("password, passwordMd5, passwordHash: one of them".into()),
     };

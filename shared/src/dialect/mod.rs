@@ -9,6 +9,8 @@ pub mod mobile;
 mod number;
 pub mod systems;
 
+use std::net::IpAddr;
+
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{HeaderValue, StatusCode, header},
@@ -19,7 +21,7 @@ use serde::Serialize;
 use crate::{
     app::App,
     domain::{
-        client_address::Source,
+        client_address::{Source, client_address},
         error::Error,
         requester::Requester,
         time::{UnixMs, retry_after_secs},
@@ -27,13 +29,10 @@ use crate::{
     },
 };
 
-/// The address a request comes from, as API Gateway saw it.
-pub fn source_ip(request: &Request) -> String {
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
-        _ => None,
-    }
-    .unwrap_or_default()
+/// The address of a request's client, as its account keeps it. Empty when API Gateway did not say it.
+pub fn client_ip(request: &Request, app: &App) -> String {
+    let address = address(request, app);
+    address.map_or_else(String::new, |address| address.to_string())
 }
 
 /// Who asks, by a request's source and by the session token that it shows: in `Authorization`, else in the
@@ -42,7 +41,7 @@ pub fn requester(request: &Request, in_body: Option<&str>, app: &App, now: UnixM
     let token = token_in_headers(request).or(in_body);
     let (keys, life) = (&app.config.keys, &app.config.session_life);
     Requester {
-        source: source(request, app),
+        source: Source::of_client(address(request, app)),
         session: token.and_then(|token| token::read_known_session(keys, token, life, now)),
     }
 }
@@ -63,15 +62,16 @@ fn bearer(header: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The source of a request, as limits count it.
-fn source(request: &Request, app: &App) -> Source {
+/// The address of a request's client, behind the trusted proxies.
+fn address(request: &Request, app: &App) -> Option<IpAddr> {
     let forwarded = request.headers().get("x-forwarded-for");
     let forwarded = forwarded.and_then(|value| value.to_str().ok());
-    Source::of_request(
-        forwarded,
-        &source_ip(request),
-        app.config.limits.trusted_proxies,
-    )
+    let source_ip = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        _ => None,
+    };
+    let proxies = app.config.limits.trusted_proxies;
+    client_address(forwarded, source_ip.unwrap_or_default(), proxies)
 }
 
 /// A JSON answer with the headers of every answer.

@@ -57,6 +57,18 @@ pub struct SourceHistory {
     pub used: u64,
 }
 
+impl SourceHistory {
+    /// Of two histories, the one with more unused codes beyond the used ones.
+    pub fn worse(self, other: Self) -> Self {
+        let excess = |of: &Self| of.unused.saturating_sub(of.used);
+        if excess(&other) > excess(&self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 /// Why a message looks like fraud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {

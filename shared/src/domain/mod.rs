@@ -33,4 +33,5 @@ pub mod test_numbers;
 pub mod time;
 pub mod token;
 pub mod user;
+pub mod web_origin;
 pub mod window;

@@ -48,19 +48,60 @@ impl fmt::Debug for Password {
     }
 }
 
+/// Why a PHC string is no hash of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadHash {
+    /// It is not a complete Argon2id hash.
+    NotArgon2id,
+    /// It is beyond [`is_moderate`].
+    Excessive,
+}
+
+/// The most memory that a hash may cost, in KiB: 64 MiB. Every attempt at a password costs as much, whoever
+/// makes it.
+const MAX_MEMORY_KIB: u32 = 64 * 1024;
+
+/// The most passes over the memory that a hash may cost.
+const MAX_PASSES: u32 = 10;
+
+/// The most lanes that a hash may have. They are computed one after the other.
+const MAX_LANES: u32 = 4;
+
+/// The fewest bytes of a salt and of a hash that prove something (RFC 9106, 3.1, has them at 8 and 4).
+const MIN_SALT: usize = 8;
+const MIN_OUTPUT: usize = 16;
+
+/// Whether a hash costs no more than we can afford at each attempt, and is long enough.
+fn is_moderate(params: &Params, phc: &Phc) -> bool {
+    let salt = phc.salt.as_ref().map_or(0, |salt| salt.len());
+    let output = phc.hash.as_ref().map_or(0, |hash| hash.len());
+    params.m_cost() <= MAX_MEMORY_KIB
+        && params.t_cost() <= MAX_PASSES
+        && params.p_cost() <= MAX_LANES
+        && salt >= MIN_SALT
+        && output >= MIN_OUTPUT
+}
+
 /// An Argon2id hash as a PHC string
 /// (<https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md>). `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Reads a PHC string that another system computed over the MD5 in lower-case hexadecimal. `None`
-    /// when it is not a complete Argon2id hash.
-    pub fn parse(phc: &str) -> Option<Self> {
-        let parsed = Phc::new(phc).ok()?;
-        let is_argon2id = parsed.algorithm == Algorithm::Argon2id.ident();
-        let is_complete = parsed.hash.is_some() && Params::try_from(&parsed).is_ok();
-        (is_argon2id && is_complete).then(|| Self(phc.to_owned()))
+    /// Reads a PHC string that another system computed over the MD5 in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// [`BadHash`].
+    pub fn parse(phc: &str) -> Result<Self, BadHash> {
+        let parsed = Phc::new(phc).map_err(|_| BadHash::NotArgon2id)?;
+        let params = Params::try_from(&parsed).map_err(|_| BadHash::NotArgon2id)?;
+        if parsed.algorithm != Algorithm::Argon2id.ident() || parsed.hash.is_none() {
+            return Err(BadHash::NotArgon2id);
+        }
+        if !is_moderate(&params, &parsed) {
+            return Err(BadHash::Excessive);
+        }
+        Ok(Self(phc.to_owned()))
     }
 
     /// A hash read from the store. It is not parsed here: a damaged one verifies no password.
@@ -96,8 +137,12 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// A hasher of this cost with one lane; `None` when Argon2 does not permit the parameters.
+    /// A hasher of this cost with one lane; `None` when Argon2 does not permit the parameters, or when they
+    /// are beyond what a hash may cost.
     pub fn new(cost: Cost) -> Option<Self> {
+        if cost.memory_kib > MAX_MEMORY_KIB || cost.passes > MAX_PASSES {
+            return None;
+        }
         let params = Params::new(cost.memory_kib, cost.passes, 1, None).ok()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         Some(Self { argon2 })
@@ -118,8 +163,10 @@ impl Hasher {
     /// Whether this is the password of the hash. `false` without a hash.
     ///
     /// Verifying takes the cost of the hash. Without a hash it takes the cost of this hasher, so the
-    /// time does not reveal whether an account has a password.
+    /// time does not reveal whether an account has a password. A stored hash that [`PasswordHash::parse`]
+    /// would refuse is as none: it is never computed.
     pub fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> bool {
+        let hash = hash.filter(|hash| PasswordHash::parse(&hash.0).is_ok());
         let Some(phc) = hash.and_then(|hash| Phc::new(&hash.0).ok()) else {
             let _ = self.hash(password, [0; 16]);
             return false;
@@ -225,13 +272,59 @@ mod tests {
         let hasher = Hasher::new(CHEAP).unwrap();
         let password = Password::parse("right1").unwrap();
         let hash = hasher.hash(&password, SALT).unwrap();
-        assert_eq!(PasswordHash::parse(hash.as_str()), Some(hash.clone()));
+        assert_eq!(PasswordHash::parse(hash.as_str()), Ok(hash.clone()));
         assert_eq!(PasswordHash::from_stored(hash.as_str().to_owned()), hash);
         let (without_hash, _) = hash.as_str().rsplit_once('$').unwrap();
         let other_algorithm = hash.as_str().replace("argon2id", "argon2i");
         let no_memory = hash.as_str().replace("m=8", "m=0");
         for invalid in [without_hash, &other_algorithm, &no_memory, "garbage", ""] {
-            assert_eq!(PasswordHash::parse(invalid), None, "{invalid}");
+            let refused = PasswordHash::parse(invalid);
+            assert_eq!(refused, Err(BadHash::NotArgon2id), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_costs_too_much_or_proves_too_little_is_neither_imported_nor_verified() {
+        let hasher = Hasher::new(CHEAP).unwrap();
+        let password = Password::parse("right1").unwrap();
+        let phc = |memory_kib, passes, lanes, salt: &[u8], length| {
+            let params = Params::new(memory_kib, passes, lanes, Some(length)).unwrap();
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            let hash: Phc = argon2
+                .hash_password_with_salt(password.0.as_bytes(), salt)
+                .unwrap();
+            hash.to_string()
+        };
+        for accepted in [
+            phc(65_536, 1, 1, &[1; 16], 32),
+            phc(64, 10, 4, &[1; 8], 16),
+            phc(8, 1, 1, &[1; 48], 64),
+        ] {
+            let hash = PasswordHash::parse(&accepted).unwrap();
+            assert!(hasher.verify(&password, Some(&hash)), "{accepted}");
+        }
+        for refused in [
+            phc(65_537, 1, 1, &[1; 16], 32),
+            phc(8, 11, 1, &[1; 16], 32),
+            phc(64, 1, 5, &[1; 16], 32),
+            phc(8, 1, 1, &[1; 16], 15),
+        ] {
+            assert_eq!(PasswordHash::parse(&refused), Err(BadHash::Excessive));
+            // It may have been stored before there was this limit. It is the right password's.
+            let stored = PasswordHash::from_stored(refused.clone());
+            assert!(!hasher.verify(&password, Some(&stored)), "{refused}");
+        }
+        // A terabyte, which no machine has: refused by its parameters alone.
+        let vast = phc(8, 1, 1, &[1; 16], 32).replace("m=8", "m=1073741824");
+        assert!(!hasher.verify(&password, Some(&PasswordHash::from_stored(vast))));
+    }
+
+    #[test]
+    fn our_own_hashes_cost_no_more_than_imported_ones() {
+        for (memory_kib, passes, is_one) in [(65_536, 10, true), (65_537, 1, false), (8, 11, false)]
+        {
+            let cost = Cost { memory_kib, passes };
+            assert_eq!(Hasher::new(cost).is_some(), is_one, "{cost:?}");
         }
     }
 

@@ -48,10 +48,21 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// The same, whatever the limits say.
+    pub(super) fn unconditional(mut self) -> Self {
+        self.condition.clear();
+        // DynamoDB refuses a value that no expression uses.
+        self.values.retain(|name, _| !name.starts_with(":horizon"));
+        self
+    }
+
     /// The same, done once although it may be repeated.
     pub(super) fn once(mut self, op: &Op) -> Self {
         self.update = format!("{}, {}", self.update, Op::SET);
-        self.condition = format!("{} AND {}", self.condition, Op::IS_NEW);
+        self.condition = match self.condition.as_str() {
+            "" => Op::IS_NEW.to_owned(),
+            limits => format!("{limits} AND {}", Op::IS_NEW),
+        };
         self.values.insert(Op::VALUE.to_owned(), op.value());
         self
     }

@@ -1,5 +1,7 @@
 //! Sources: `source#<address>` holds the recent sends that a source asked for and that were not
-//! redeemed.
+//! redeemed. An IPv6 /64 is a source, and its /56 is another, with four times the limits: since an update
+//! has no room for four times the marks, it has four items, `source#<network>#<quarter>`, and a slot's sends
+//! count in the quarter of its tag.
 //!
 //! Each send is a mark of its moment and of the [`Tag`] of its slot, so that a redeemed code removes
 //! the sends of its slot. A send is counted before anything is decided, so refused requests count; and
@@ -12,6 +14,8 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
+use futures_util::future::{join, try_join_all};
+
 use super::{
     Key, Store, TTL_MARGIN,
     failure::{failed, is_condition},
@@ -21,11 +25,16 @@ use super::{
     repeat::{self, Pauses},
 };
 use crate::domain::{
-    client_address::Source, error::Error, fraud::SourceHistory, slot_key::Tag, time::UnixMs,
+    client_address::{Source, SourceLimits},
+    error::Error,
+    fraud::SourceHistory,
+    slot_key::Tag,
+    time::UnixMs,
     window::Limit,
 };
 
-/// How long a redeemed code counts in favour of its source.
+/// A source without a redeemed code for so long has no credit. The credit of another halves each time that
+/// so long has passed.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The most used codes that are counted: they bound how many a busy source may leave unused.
@@ -45,7 +54,8 @@ pub enum SourceOutcome {
 }
 
 impl Store {
-    /// Counts a send for the slot that `tag` stands for.
+    /// Counts a send for the slot that `tag` stands for, at the source and, at the same time, at its
+    /// network.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the send may be counted all the same.
@@ -54,11 +64,36 @@ impl Store {
         source: &Source,
         tag: Tag,
         now: UnixMs,
-        limits: &[Limit],
+        limits: &SourceLimits,
     ) -> Result<SourceOutcome, Error> {
-        let sends = sends(source, limits);
+        let own = self.count_at(own_item(source), tag, now, limits);
+        let Some(item) = network_item(source, tag) else {
+            return own.await;
+        };
+        let (own, network) = join(own, self.count_at(item.clone(), tag, now, limits)).await;
+        let (own, network) = (own?, network?);
+        if let (SourceOutcome::TooMany { .. }, SourceOutcome::Done(_)) = (own, network) {
+            // A subscriber that is refused anyway must not use up what its neighbours have.
+            self.release_at(item, tag, now, limits).await?;
+        }
+        Ok(own.and(network))
+    }
+
+    async fn count_at(
+        &self,
+        item: String,
+        tag: Tag,
+        now: UnixMs,
+        limits: &SourceLimits,
+    ) -> Result<SourceOutcome, Error> {
+        let SourceLimits { limits, refuse } = limits;
+        let sends = sends(item, limits);
         let op = Op::draw()?;
-        let counted = sends.count_tagged(now, tag.number()).once(&op);
+        let mut counted = sends.count_tagged(now, tag.number());
+        if !refuse {
+            counted = counted.unconditional();
+        }
+        let counted = counted.once(&op);
         let ttl = now.plus(REMEMBERED).plus(TTL_MARGIN).as_secs();
         let update = self
             .client
@@ -103,10 +138,12 @@ impl Store {
         source: &Source,
         tag: Tag,
         now: UnixMs,
-        limits: &[Limit],
+        limits: &SourceLimits,
     ) -> Result<(), Error> {
         let is_of_slot = |mark: u64| mark % Tag::COUNT == tag.number();
-        self.remove_marks(source, limits, now, 1, is_of_slot).await
+        let forgotten =
+            items(source, tag).map(|item| self.remove_marks(item, limits, now, 1, is_of_slot));
+        try_join_all(forgotten).await.map(|_| ())
     }
 
     /// Removes the send counted at `counted_at`, of which no message was sent.
@@ -118,10 +155,22 @@ impl Store {
         source: &Source,
         tag: Tag,
         counted_at: UnixMs,
-        limits: &[Limit],
+        limits: &SourceLimits,
+    ) -> Result<(), Error> {
+        let released =
+            items(source, tag).map(|item| self.release_at(item, tag, counted_at, limits));
+        try_join_all(released).await.map(|_| ())
+    }
+
+    async fn release_at(
+        &self,
+        item: String,
+        tag: Tag,
+        counted_at: UnixMs,
+        limits: &SourceLimits,
     ) -> Result<(), Error> {
         let failed = counted_at.0 * Tag::COUNT + tag.number();
-        self.remove_marks(source, limits, counted_at, 0, |mark| mark == failed)
+        self.remove_marks(item, limits, counted_at, 0, |mark| mark == failed)
             .await
     }
 
@@ -129,16 +178,16 @@ impl Store {
     /// read, so the item is written on condition that its version has not moved.
     async fn remove_marks(
         &self,
-        source: &Source,
-        limits: &[Limit],
+        item: String,
+        limits: &SourceLimits,
         now: UnixMs,
         redeemed: u64,
         is_removed: impl Fn(u64) -> bool,
     ) -> Result<(), Error> {
-        if limits.is_empty() {
+        if limits.limits.is_empty() {
             return Ok(());
         }
-        let pk = sends(source, limits).pk;
+        let pk = item;
         let (op, mut pauses) = (Op::draw()?, Pauses::default());
         loop {
             let item = self.get(Key::of_codes(pk.clone())).await?;
@@ -161,11 +210,13 @@ impl Store {
                 }
             }
             if redeemed > 0 {
-                let used = (used(&item, now) + redeemed).min(MOST_USED);
-                set += ", verified = :verified, verified_ms = :now";
+                let credit = Credit::of(&item, now);
+                let used = (credit.used + redeemed).min(MOST_USED);
+                set += ", verified = :verified, verified_ms = :now, halved_ms = :halved";
                 update = update
                     .expression_attribute_values(":verified", number(used))
-                    .expression_attribute_values(":now", number(now.0));
+                    .expression_attribute_values(":now", number(now.0))
+                    .expression_attribute_values(":halved", number(credit.halved_at.0));
             }
             let version = count(&item, "version");
             let update = update
@@ -184,9 +235,43 @@ impl Store {
     }
 }
 
-fn sends<'a>(source: &Source, limits: &'a [Limit]) -> RecentEvents<'a> {
+impl SourceOutcome {
+    /// What a source's own outcome and its network's come to: both have to admit the send, and the guard
+    /// judges by the worse.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Done(own), Self::Done(network)) => Self::Done(own.worse(network)),
+            (Self::TooMany { retry_after: own }, Self::TooMany { retry_after }) => Self::TooMany {
+                retry_after: own.max(retry_after),
+            },
+            (refused @ Self::TooMany { .. }, Self::Done(_))
+            | (Self::Done(_), refused @ Self::TooMany { .. }) => refused,
+        }
+    }
+}
+
+fn own_item(source: &Source) -> String {
+    format!("source#{}", source.as_str())
+}
+
+/// How many items a network has.
+const QUARTERS: u64 = 4;
+
+fn network_item(source: &Source, tag: Tag) -> Option<String> {
+    let (network, quarter) = (source.network()?, tag.number() % QUARTERS);
+    Some(format!("source#{}#{quarter}", network.as_str()))
+}
+
+/// The items that count a slot's sends.
+fn items(source: &Source, tag: Tag) -> impl Iterator<Item = String> {
+    [Some(own_item(source)), network_item(source, tag)]
+        .into_iter()
+        .flatten()
+}
+
+fn sends(pk: String, limits: &[Limit]) -> RecentEvents<'_> {
     RecentEvents {
-        pk: format!("source#{}", source.as_str()),
+        pk,
         limits,
         marks_per_ms: Tag::COUNT,
     }
@@ -199,16 +284,37 @@ fn history(item: &Item, limits: &[Limit], now: UnixMs) -> SourceHistory {
     let unused = marks(Some(item)).filter(|mark| mark / Tag::COUNT > horizon.0);
     SourceHistory {
         unused: unused.count() as u64,
-        used: used(item, now),
+        used: Credit::of(item, now).used,
     }
 }
 
-/// The codes redeemed lately; 0 when the last one is longer ago than [`REMEMBERED`].
-fn used(item: &Item, now: UnixMs) -> u64 {
-    let last = UnixMs(count(item, "verified_ms"));
-    if last.plus(REMEMBERED) > now {
-        count(item, "verified")
-    } else {
-        0
+/// The codes that a source has redeemed lately.
+struct Credit {
+    /// How many, after all halvings until now.
+    used: u64,
+    /// When the last of these was due; before the first one, when the first code was redeemed.
+    halved_at: UnixMs,
+}
+
+impl Credit {
+    fn of(item: &Item, now: UnixMs) -> Self {
+        let (last, halved_at) = (count(item, "verified_ms"), count(item, "halved_ms"));
+        if UnixMs(last).plus(REMEMBERED) <= now {
+            return Self {
+                used: 0,
+                halved_at: now,
+            };
+        }
+        let span = REMEMBERED.as_millis() as u64;
+        let halvings = now.0.saturating_sub(halved_at) / span;
+        let halve = |used: u64| {
+            u32::try_from(halvings)
+                .ok()
+                .and_then(|n| used.checked_shr(n))
+        };
+        Self {
+            used: halve(count(item, "verified")).unwrap_or(0),
+            halved_at: UnixMs(halved_at + halvings * span),
+        }
     }
 }

@@ -80,10 +80,23 @@ pub fn stopped() {
     count(Metric::StoppedSends, None);
 }
 
-/// The request has not passed the operator's front door: it gets the gateway's answer, and no dialect's.
-pub(crate) fn forbidden() {
-    refused("OriginSecret");
-    tracing::info!("forbidden");
+/// Why a request gets the gateway's answer, and no dialect's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forbidden {
+    /// It has not passed the operator's front door.
+    OriginSecret,
+    /// A web page of a foreign origin makes it.
+    ForeignOrigin,
+}
+
+/// The request was refused before anything of it was read.
+pub(crate) fn forbidden(why: Forbidden) {
+    let reason = match why {
+        Forbidden::OriginSecret => "OriginSecret",
+        Forbidden::ForeignOrigin => "ForeignOrigin",
+    };
+    refused(reason);
+    tracing::info!(reason, "forbidden");
 }
 
 /// The fraud guard decided on a suspicious send.

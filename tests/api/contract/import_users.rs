@@ -84,6 +84,10 @@ async fn a_password_comes_plain_as_md5_or_as_an_argon2id_hash() {
     .await;
 }
 
+/// A hash that would cost 1 GiB at every login.
+const DEAR_HASH: &str =
+    "$argon2id$v=19$m=1048576,t=1,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+
 #[tokio::test]
 async fn an_invalid_user_is_reported_and_the_others_are_imported() {
     scenario_with(&[("ALLOWED_COUNTRY_CODES", "86,44")], async |app| {
@@ -117,6 +121,10 @@ async fn an_invalid_user_is_reported_and_the_others_are_imported() {
             (
                 json!({"name": "a", "passwordHash": "$2b$12$x"}),
                 "passwordHash: an Argon2id PHC string",
+            ),
+            (
+                json!({"name": "a", "passwordHash": DEAR_HASH}),
+                "passwordHash: at most 64 MiB, 10 passes and 4 lanes; a salt of 8 bytes or more, a hash of 16 or more",
             ),
             (
                 json!({"name": "a", "password": "secret1", "passwordMd5": "x"}),

@@ -546,7 +546,7 @@ async fn login_succeeds_although_an_outdated_hash_cannot_be_replaced() {
         let old = app.stored_hash(5).await;
         // The attempt is counted and removed first.
         let then = Box::new(fails("UpdateItem"));
-        let fault = Fault::After { requests: 4, then };
+        let fault = Fault::After { requests: 6, then };
         app.dynamodb.break_it(fault);
         app.session_of_eric().await;
         app.dynamodb.mend().await;

@@ -69,6 +69,37 @@ async fn an_address_whose_codes_are_used_has_credit() {
 }
 
 #[tokio::test]
+async fn the_guard_judges_where_addresses_have_no_limit_too() {
+    let environment = [FOUR, &[("SENDS_PER_ADDRESS_DAY", "0")]].concat();
+    scenario_with(&environment, async |app| {
+        for n in 0..4 {
+            assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
+        }
+        assert_eq!(ask(app, PUMP, 4).await.status, 400);
+        // Whoever uses the codes is not held to any number.
+        let office = "198.51.100.1";
+        for n in 100..120 {
+            join(app, office, n).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ipv6_network_is_judged_as_its_subscribers_are() {
+    scenario_with(FOUR, async |app| {
+        let mut sent = 0;
+        for n in 0..100 {
+            let address = format!("2001:db8:1:2{n:02x}::1");
+            sent += usize::from(ask(app, &address, n).await.status == 200);
+        }
+        // At first all, up to the usual four; then each quarter of the network as one address.
+        assert!((4..=12).contains(&sent), "{sent} of 100");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_country_is_judged_by_itself() {
     let environment = [FOUR, &[("ALLOWED_COUNTRY_CODES", "86,44")]].concat();
     scenario_with(&environment, async |app| {

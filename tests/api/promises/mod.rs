@@ -4,6 +4,7 @@ mod budget;
 mod conflicts;
 mod crowd;
 mod faults;
+mod foreign_pages;
 mod fraud;
 mod front_door;
 mod hidden;

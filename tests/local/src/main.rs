@@ -50,6 +50,7 @@ async fn main() -> ExitCode {
 fn arguments(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
         template: default_template(),
+        demo_accounts: true,
         ..Options::default()
     };
     while let Some(argument) = parser.next()? {
@@ -91,9 +92,6 @@ async fn run(mut options: Options) -> Result<(), StartError> {
         .collect();
 
     let system = System::start(options).await?;
-    // A test holds the template to the list of functions, so `login` is there.
-    let hasher = &system.apps["login"].config.password_hasher;
-    demo::create_users(&system.store, hasher).await?;
     say(format_args!(
         "Latchkey is ready: gateway {}, DynamoDB {}, SNS {}",
         system.gateway_url, system.endpoints.dynamodb, system.endpoints.sns

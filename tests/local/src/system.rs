@@ -11,7 +11,7 @@ use shared::{App, Config, store::Store};
 
 use crate::{
     clock::Clock,
-    dynamodb,
+    demo, dynamodb,
     environment::{self, Endpoints},
     error::StartError,
     functions::{self, Handler},
@@ -52,6 +52,8 @@ pub struct Options {
     pub inbox: Inbox,
     /// The clock of the functions.
     pub clock: Clock,
+    /// Whether the [`demo`] accounts are there when the gateway begins to listen.
+    pub demo_accounts: bool,
     /// Whether a request may name its source IP, in [`gateway::SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
@@ -72,6 +74,7 @@ impl Default for Options {
             cors_origins: Vec::new(),
             inbox: Inbox::default(),
             clock: Clock::default(),
+            demo_accounts: false,
             trust_source_ip_header: false,
         }
     }
@@ -103,10 +106,17 @@ impl System {
     ///
     /// # Errors
     /// [`StartError`] names the part that could not start, and why.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub async fn start(mut options: Options) -> Result<Self, StartError> {
         if let Some(origin) = options.cors_origins.iter().find(|o| !gateway::is_origin(o)) {
             let origin = origin.clone();
             return Err(StartError::Origin { origin });
+        }
+        if !options.cors_origins.is_empty() {
+            // In AWS one parameter sets both: what the gateway allows, and what the functions admit.
+            let origins = options.cors_origins.join(",");
+            options
+                .environment
+                .insert("CORS_ORIGINS".to_owned(), origins);
         }
         let template = Template::read(&options.template, &options.table_prefix)?;
         let mut services = Vec::new();
@@ -153,6 +163,12 @@ impl System {
                 routes.insert(route.clone(), ready);
             }
             apps.insert(function.name.clone(), app);
+        }
+        if options.demo_accounts {
+            let login = apps.get("login").ok_or_else(|| StartError::NoHandler {
+                function: "login".to_owned(),
+            })?;
+            demo::create_users(&store, &login.config.password_hasher).await?;
         }
         let gateway = Gateway {
             routes,

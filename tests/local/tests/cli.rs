@@ -21,6 +21,20 @@ fn temporary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
+/// The whole answer to a request with one more header, or none: head and body.
+fn request(mut stream: TcpStream, header: &str, method: &str, path: &str, body: &str) -> String {
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: local\r\n{header}Connection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// A running system. It is killed when the test ends.
 struct Running {
     process: Child,
@@ -52,22 +66,17 @@ impl Running {
 
     /// The whole answer: head and body.
     fn request(&self, method: &str, path: &str, body: &str) -> String {
-        self.request_from("http://local", method, path, body)
+        request(self.connect(), "", method, path, body)
     }
 
     /// The same, sent as a page of this origin would send it.
     fn request_from(&self, origin: &str, method: &str, path: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.gateway).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: local\r\nOrigin: {origin}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let origin = format!("Origin: {origin}\r\n");
+        request(self.connect(), &origin, method, path, body)
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.gateway).unwrap()
     }
 
     fn send_login_message(&self) -> String {
@@ -272,6 +281,9 @@ fn only_pages_of_an_allowed_origin_may_call() {
         let other = running.request_from("https://evil.example.com", method, path, body);
         assert!(!other.contains("access-control"), "{other}");
         assert!(other.contains("vary: Origin"), "{other}");
+        // The function is told the allowed origins too.
+        let forbidden = other.starts_with("HTTP/1.1 403 ");
+        assert_eq!(forbidden, method == "POST", "{other}");
     }
 }
 
@@ -302,6 +314,32 @@ fn an_origin_that_no_page_has_stops_the_start() {
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(output.stdout.is_empty(), "{output:?}");
     }
+}
+
+#[test]
+fn whoever_reaches_the_gateway_finds_the_demo_accounts() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let mut command = local();
+    // Hashing takes longer here than the client needs to connect.
+    command.env("PASSWORD_PASSES", "5");
+    command.env("PASSWORD_MEMORY_KIB", "65536");
+    command.arg(format!("--port={port}")).stdout(Stdio::null());
+    let mut process = command.spawn().unwrap();
+    let first = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(_) => assert!(process.try_wait().unwrap().is_none(), "it has ended"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    };
+    let body = r#"{"phone":"13627140483"}"#;
+    let answer = request(first, "", "POST", "/v1/user/sendLoginMessage", body);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[test]

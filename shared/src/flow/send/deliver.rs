@@ -11,7 +11,7 @@ use crate::{
         client::Client,
         client_address::Source,
         code::Code,
-        error::Error,
+        error::{Error, SmsFailure},
         phone::Phone,
         purpose::Purpose,
         slot::{Challenge, Policy},
@@ -48,6 +48,15 @@ pub(super) struct Sent {
     pub reservation: Reservation,
     /// The account, where it was read beside the write.
     pub account: Option<User>,
+}
+
+/// What happens to a failed send's place in its source's count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceCount {
+    /// It is released: the failure is ours.
+    Release,
+    /// It is kept: SNS refused this number, and would refuse it as often as it is asked for.
+    Keep,
 }
 
 /// What happens to a failed send's place in the phone's count.
@@ -115,14 +124,27 @@ impl Sent {
         };
         // Where users are hidden, a cool-down that ends early would show that the phone has an account.
         if !self.hiding.is_on() {
-            self.release_limits(app, count).await;
+            let of_source = match not_sent.failure {
+                SmsFailure::Rejected => SourceCount::Keep,
+                SmsFailure::NotConfigured
+                | SmsFailure::NoSenderId
+                | SmsFailure::NoText
+                | SmsFailure::NoCredentials
+                | SmsFailure::Unavailable => SourceCount::Release,
+            };
+            self.release_limits(app, count, of_source).await;
         }
         Err(Error::Sms(not_sent.failure))
     }
 
     /// Releases the cool-down, the phone's count and the source's count, so that the client can retry
     /// at once. What cannot be released passes with time, so a failure is only logged.
-    pub(super) async fn release_limits(&self, app: &App, count: PhoneCount) {
+    pub(super) async fn release_limits(
+        &self,
+        app: &App,
+        count: PhoneCount,
+        of_source: SourceCount,
+    ) {
         let (store, limits) = (&app.store, &self.limits);
         let at = (&self.phone, self.client);
         let phone = async {
@@ -134,9 +156,17 @@ impl Sent {
                 PhoneCount::Keep => Ok(()),
             }
         };
-        let tag = Tag::of(&self.key, &app.config.keys);
-        let of_source = &app.config.limits.sends_per_source;
-        let source = store.release_source(&self.source, tag, self.at, of_source);
+        let source = async {
+            match of_source {
+                SourceCount::Release => {
+                    let tag = Tag::of(&self.key, &app.config.keys);
+                    let limits = &app.config.limits.sends_per_source;
+                    let released = store.release_source(&self.source, tag, self.at, limits);
+                    released.await
+                }
+                SourceCount::Keep => Ok(()),
+            }
+        };
         let released = join3(self.release_cool_down(app), phone, source).await;
         for failure in [released.0, released.1, released.2] {
             if let Err(failure) = failure {

@@ -40,7 +40,7 @@ use crate::{
 };
 pub(super) use decide::Target;
 use decide::{Case, Draft, Facts, FreshParts, Refusal, decide};
-use deliver::{PhoneCount, Sent};
+use deliver::{PhoneCount, Sent, SourceCount};
 pub(super) use reserve::Reservation;
 
 /// A code to be sent.
@@ -186,7 +186,7 @@ impl<'a> Sender<'a> {
             &self.sending.requester.source,
             &config.limits.sends_per_source,
         );
-        if limits.is_empty() {
+        if limits.limits.is_empty() {
             return Ok(SourceOutcome::Done(SourceHistory::default()));
         }
         let tag = Tag::of(self.sending.key, &config.keys);
@@ -359,7 +359,8 @@ impl<'a> Sender<'a> {
                 Err(error)
             }
             Recorded::Unsure(error) => {
-                sent.release_limits(app, PhoneCount::Release).await;
+                sent.release_limits(app, PhoneCount::Release, SourceCount::Release)
+                    .await;
                 sent.reservation.release(app).await;
                 Err(error)
             }
