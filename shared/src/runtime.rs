@@ -43,7 +43,8 @@ where
     let handler = service_fn(|event: LambdaEvent<LambdaRequest>| {
         let (context, now) = (event.context, clock::now());
         // Boxed at once: the layers around it would otherwise hold it several times over, 190 KB.
-        let answer = boxed(|| door::through(app.clone(), event.payload.into(), now, &handle));
+        let handle = |app, request, now| boxed(|| handle(app, request, now));
+        let answer = door::through(app.clone(), event.payload.into(), now, handle);
         let app = &app;
         boxed(|| async move {
             let (function, id) = (&context.env_config.function_name, &context.request_id);
