@@ -13,6 +13,7 @@ mod life;
 mod limits;
 mod lost_answers;
 mod metrics;
+mod odd_input;
 mod races;
 mod rotation;
 mod round_trips;

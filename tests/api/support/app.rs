@@ -26,7 +26,7 @@ use serde_json::Value;
 use shared::{App, store::Store};
 
 use super::{
-    answer::Answer, calls::Call, checkout::root, codes::digits_of, people::md5, relay::Relay,
+    answer::Answer, calls::Call, checkout::root, codes::digits_of, log, people::md5, relay::Relay,
 };
 
 /// The content type of a form.
@@ -264,7 +264,7 @@ impl TestApp {
         }
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
-            request = request.header(name, HeaderValue::from_str(value).unwrap());
+            request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let begun = std::time::Instant::now();
         let request = request.build().unwrap();
@@ -359,6 +359,14 @@ impl TestApp {
     pub fn last_code(&self, phone: &str) -> String {
         let texts = self.texts(phone);
         digits_of(texts.last().expect("no SMS"))
+    }
+
+    /// Asserts that no function has logged an error so far.
+    pub fn assert_no_error_was_logged(&self) {
+        for line in log::lines_of(&self.namespace) {
+            let fields: Value = serde_json::from_str(&line).unwrap();
+            assert_ne!(fields["level"], "ERROR", "{line}");
+        }
     }
 
     /// What functions have called so far, of DynamoDB and of SNS.
