@@ -27,7 +27,7 @@ async fn register(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succ
     let code = message::code(&fields)?;
     let phone_info = message::phone_info(&fields)?;
     let registration = Registration {
-        name: message::name(&fields)?,
+        name: message::optional_name(&fields)?,
         password: message::password(&fields, "password", Field::Password)?,
         ip: dialect::client_ip(request, app),
     };

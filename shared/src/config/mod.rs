@@ -23,6 +23,7 @@ use crate::{
         phone::ServedRegions,
         test_numbers::TestNumbers,
         token::SessionLife,
+        user::Draws,
         web_origin::WebOrigins,
     },
     sms::SmsConfig,
@@ -71,6 +72,8 @@ pub struct Config {
     pub sms: SmsConfig,
     /// `PASSWORD_MEMORY_KIB`, `PASSWORD_PASSES`. A hash of another cost is replaced at the next login.
     pub password_hasher: Hasher,
+    /// From what numbers and names are drawn. No variable sets it.
+    pub draws: Draws,
     /// `METRICS_NAMESPACE`.
     pub metrics_namespace: String,
     /// `LOG_LEVEL`.
@@ -130,6 +133,7 @@ impl Config {
             sms,
             password_hasher: password_hasher(&env)?,
             served,
+            draws: Draws::USUAL,
             metrics_namespace: env.required(METRICS_NAMESPACE)?,
             log_level: env.parsed(LOG_LEVEL, "error, warn, info, debug, trace or off")?,
         })

@@ -149,11 +149,14 @@ fn outcome_of(imported: Imported) -> (EntryOutcome, Option<u64>, Option<String>)
 /// Reads an entry. The error says what is wrong with it and does not quote it.
 fn read(app: &App, entry: &Value, now: UnixMs) -> Result<Candidate, String> {
     let entry = Entry::deserialize(entry).map_err(|error| shape_of(&error))?;
-    let name = Name::parse(&entry.name).ok_or("name: 1 to 64 characters, no control characters")?;
+    let name = Name::choose(&entry.name).map_err(|error| match error {
+        Error::NameTaken => "name: digits alone or an e-mail address",
+        _ => "name: 1 to 64 visible characters, of one alphabet",
+    })?;
     let phone = phone(app, &entry)?;
     let uid = match entry.uuid {
         None => random::bytes()
-            .map(Uid::from_random)
+            .map(|random| Uid::from_random(random, app.config.draws.largest_uid))
             .map_err(|_| "no randomness")?,
         Some(uid @ 1..=MAX_UID) => Uid(uid),
         Some(_) => return Err("uuid: 1 to 2^53-1".into()),

@@ -200,9 +200,11 @@ fn wire(error: &Error) -> (WireCode, String) {
         | Error::LoginRefused { .. } => (WireCode::Number(401), "Unauthorized"),
         Error::TokenExpired | Error::ResetTokenExpired => (WireCode::Number(402), "Token expired"),
         Error::UserDisabled => (WireCode::Number(403), "Forbidden"),
-        Error::NoPhone | Error::PhoneMismatch | Error::PasswordRefused(_) | Error::Internal(_) => {
-            (WireCode::Number(500), "Server Error")
-        }
+        Error::NoPhone
+        | Error::PhoneMismatch
+        | Error::NameInvalid
+        | Error::PasswordRefused(_)
+        | Error::Internal(_) => (WireCode::Number(500), "Server Error"),
     };
     (code, msg.to_owned())
 }

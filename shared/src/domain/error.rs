@@ -117,8 +117,10 @@ pub enum Error {
     NoPhone,
     /// Another account has this phone.
     PhoneTaken,
-    /// Another account has this name.
+    /// Another account has this name, or it is kept for nobody to have.
     NameTaken,
+    /// The name cannot be chosen: it could look like another.
+    NameInvalid,
     /// A limit on sends. It passes with time.
     TooFrequent {
         /// How long the client has to wait.

@@ -19,6 +19,7 @@ pub mod error;
 pub mod fraud;
 pub mod hex;
 pub mod keys;
+pub mod name;
 mod numbering;
 pub mod origin_secret;
 pub mod password;

@@ -19,7 +19,7 @@ use crate::domain::{
     purpose::Purpose,
     slot::ChallengeId,
     time::UnixMs,
-    user::Uid,
+    user::{Name, Uid},
 };
 
 /// How long sessions last.
@@ -65,7 +65,7 @@ impl fmt::Debug for Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionId(pub [u8; 16]);
 
-/// The content of a session token. It has no personal data, because proxies may log tokens.
+/// The content of a session token, as far as it is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// The session's id.
@@ -96,7 +96,10 @@ struct SessionClaims {
     aud: String,
     sid: String,
     began: u64,
-    uid: u64,
+    uuid: u64,
+    /// For clients to show. It is not read here: the account has its name.
+    #[serde(skip_deserializing)]
+    name: String,
     epoch: u64,
     iat: u64,
     exp: u64,
@@ -125,13 +128,15 @@ const SESSION_AUDIENCE: &str = "session";
 const PHONE_INFO_AUDIENCE: &str = "phone-info";
 
 /// Makes a token of a session that is used at `now`. It is valid until the session ends unused, and never
-/// longer than the session lasts in all.
+/// longer than the session lasts in all. It shows the account's number and its present `name`, which clients
+/// display, and no phone and no e-mail address, because proxies may log tokens.
 ///
 /// # Errors
 /// [`Error::Internal`] when the claims cannot be written as JSON, which their types rule out.
 pub fn session(
     ring: &KeyRing,
     session: Session,
+    name: &Name,
     life: &SessionLife,
     now: UnixMs,
 ) -> Result<Token, Error> {
@@ -140,7 +145,8 @@ pub fn session(
         aud: SESSION_AUDIENCE.into(),
         sid: BASE64_URL_SAFE_NO_PAD.encode(session.id.0),
         began: session.began.as_secs(),
-        uid: session.uid.0,
+        uuid: session.uid.0,
+        name: name.as_str().to_owned(),
         epoch: session.epoch,
         iat: now.as_secs(),
         exp: ends.as_secs(),
@@ -189,7 +195,7 @@ pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, 
     Ok(Session {
         id: SessionId(id),
         began: UnixMs(claims.began * 1000),
-        uid: Uid(claims.uid),
+        uid: Uid(claims.uuid),
         epoch: claims.epoch,
     })
 }
@@ -357,7 +363,7 @@ mod tests {
     #[test]
     fn a_session_token_or_a_changed_ticket_is_no_valid_ticket() {
         let ring = ring("k1", &[("k1", K1)]);
-        let token = session(&ring, who(), &LIFE, NOW).unwrap().0;
+        let token = session(&ring, who(), &name(), &LIFE, NOW).unwrap().0;
         let ticket = phone_info(&ring, &info(), NOW).unwrap().0;
         let read = |text: &str| read_phone_info(&ring, text, Purpose::Login, NOW);
         assert_eq!(read(&token), Err(Error::PhoneInfoInvalid));
@@ -405,10 +411,27 @@ mod tests {
         }
     }
 
+    fn name() -> Name {
+        Name::parse("Eric").unwrap()
+    }
+
+    #[test]
+    fn a_session_token_shows_the_account_s_number_and_name_and_nothing_else_of_it() {
+        let ring = ring("k1", &[("k1", K1)]);
+        let token = session(&ring, who(), &name(), &LIFE, NOW).unwrap().0;
+        let claims = token.split('.').nth(1).unwrap();
+        let claims = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        assert_eq!(
+            claims,
+            r#"{"aud":"session","sid":"CQkJCQkJCQkJCQkJCQkJCQ","began":1800000000,"uuid":5,"name":"Eric","epoch":7,"iat":1800000000,"exp":1802592000}"#
+        );
+    }
+
     #[test]
     fn a_session_lasts_thirty_days_from_its_last_use_and_180_in_all() {
         let ring = ring("k1", &[("k1", K1)]);
-        let used = |day| session(&ring, who(), &LIFE, UnixMs(NOW.0 + day * DAY_MS)).unwrap();
+        let used =
+            |day| session(&ring, who(), &name(), &LIFE, UnixMs(NOW.0 + day * DAY_MS)).unwrap();
         let expired = Err(Error::TokenExpired);
         for (used_on, ends_on) in [
             (0, 30),
@@ -491,7 +514,8 @@ mod tests {
             aud: PHONE_INFO_AUDIENCE.into(),
             sid: BASE64_URL_SAFE_NO_PAD.encode([9; 16]),
             began: NOW.as_secs(),
-            uid: 5,
+            uuid: 5,
+            name: "eric".into(),
             epoch: 0,
             iat: NOW.as_secs(),
             exp: NOW.as_secs() + 1000,

@@ -1,54 +1,43 @@
 //! Accounts.
 
-use std::fmt;
+use std::{
+    fmt,
+    num::{NonZeroI32, NonZeroU32},
+};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::name::Name;
 use crate::domain::{password::PasswordHash, phone::Phone, time::UnixMs};
 
-/// The number of an account: random, of 53 bits, because JavaScript reads a JSON number exactly up to
-/// 53 bits.
+/// The number of an account. Those drawn here are random and fit 31 bits, because a published client
+/// reads an Int32; imported accounts keep theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Uid(pub u64);
 
 impl Uid {
-    /// A number from random bytes: their first 53 bits, or 1 for 0. The store checks whether it is
-    /// free.
-    pub fn from_random(bytes: [u8; 8]) -> Self {
-        Self((u64::from_be_bytes(bytes) >> 11).max(1))
+    /// A number from random bytes, from 1 to `largest`. The store checks whether it is free.
+    pub fn from_random(bytes: [u8; 8], largest: NonZeroU32) -> Self {
+        Self(1 + u64::from_be_bytes(bytes) % u64::from(largest.get()))
     }
 }
 
-/// The name of an account: 1 to 64 characters, none of them a control character. `Debug` hides it.
-///
-/// It keeps the case in which it was written; uniqueness ignores case ([`Name::folded`]).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Name(String);
-
-impl Name {
-    /// Reads a name. White space around it is removed.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let valid = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
-        valid.then(|| Self(text.to_owned()))
-    }
-
-    /// The name as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The name in lower case, the form that has to be unique.
-    pub fn folded(&self) -> String {
-        self.0.to_lowercase()
-    }
+/// From what numbers and names are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draws {
+    /// The largest number of an account.
+    pub largest_uid: NonZeroU32,
+    /// How many characters a name has.
+    pub name_length: usize,
 }
 
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Name(…)")
-    }
+impl Draws {
+    /// Numbers up to 2^31 - 1; names of 16 characters.
+    pub const USUAL: Self = Self {
+        largest_uid: NonZeroI32::MAX.unsigned_abs(),
+        name_length: 16,
+    };
 }
 
 /// An account. `Debug` shows no personal data.
@@ -124,24 +113,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uid_is_the_first_53_bits_of_eight_random_bytes_and_never_0() {
-        let first_53_bits = [0x80, 0, 0, 0, 0, 0, 0x08, 0];
-        assert_eq!(Uid::from_random(first_53_bits), Uid(1 << 52 | 1));
-        assert_eq!(Uid::from_random([0xff; 8]), Uid((1 << 53) - 1));
-        assert_eq!(Uid::from_random([0, 0, 0, 0, 0, 0, 0x07, 0xff]), Uid(1));
-    }
-
-    #[test]
-    fn a_name_has_1_to_64_characters_and_no_control_character() {
-        let longest = "名".repeat(64);
-        for valid in ["x", "Eric the Red", longest.as_str()] {
-            assert_eq!(Name::parse(valid).unwrap().as_str(), valid);
-        }
-        for invalid in ["", "  ", "a\nb", &"x".repeat(65)] {
-            assert_eq!(Name::parse(invalid), None, "{invalid}");
-        }
-        let name = Name::parse(" Éric ").unwrap();
-        assert_eq!((name.as_str(), name.folded().as_str()), ("Éric", "éric"));
+    fn a_drawn_uid_fits_31_bits_and_is_never_0() {
+        let largest = Draws::USUAL.largest_uid;
+        let drawn = |number: u64| Uid::from_random(number.to_be_bytes(), largest).0;
+        assert_eq!(drawn(0), 1);
+        assert_eq!(drawn((1 << 31) - 2), (1 << 31) - 1);
+        assert_eq!(drawn((1 << 31) - 1), 1);
+        assert!((1..1 << 31).contains(&drawn(u64::MAX)));
+        let three = NonZeroU32::new(3).unwrap();
+        let all = [0, 1, 2, 3].map(|number: u64| Uid::from_random(number.to_be_bytes(), three).0);
+        assert_eq!(all, [1, 2, 3, 1]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Changing the password of the account that is logged in, by SMS.
+//! Changing the password of the account that is logged in, by SMS or by the old one.
 
 use std::sync::Arc;
 
 use super::{
     client, new_password,
+    race::until_won,
     redeem::{self, HashOnce, Redemption},
     send::{self, Sending, Target},
     session::Presented,
@@ -129,6 +130,36 @@ pub async fn redeem(
             }))
         },
     )
+    .await
+}
+
+/// Changes the password of the account that is logged in, if `old` is its present one. Every other session
+/// ends.
+///
+/// # Errors
+/// Those of [`Presented::user`]; [`Error::PasswordRefused`] if the old password is wrong, or there is none;
+/// [`Error::Internal`].
+pub async fn by_old(
+    app: &Arc<App>,
+    session: &Presented,
+    old: &Password,
+    new: &Password,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let uid = session.uid()?;
+    let hash = &HashOnce::default();
+    until_won(&app.store, &[Key::user(uid)], |seen| async move {
+        let user = session.user(&seen)?;
+        if !hash.is_done() {
+            check_old(app, &user, old, now).await?;
+        }
+        let (epoch, hash) = (user.epoch, hash.of(app, new)?);
+        let changed = app.store.replace_password(uid, epoch, hash, now);
+        Ok(changed.await?.round(|| {
+            session.renew(&user);
+            new_password::was_set(app, uid);
+        }))
+    })
     .await
 }
 

@@ -9,7 +9,7 @@ use crate::domain::{
     keys::KeyRing,
     phone::Phone,
     purpose::Purpose,
-    user::{Uid, User},
+    user::{Draws, Uid, User},
 };
 
 /// What hiding does to one request.
@@ -82,11 +82,12 @@ impl Hiding {
     }
 }
 
-/// A uid for a phone without an account: the same each time, and no account's. So a decoy reads the
-/// same key each time.
+/// A uid for a phone without an account: the same each time, and like any that is drawn. So a decoy reads
+/// the same key each time. Whoever has the number gets no message: the challenge is a decoy.
 pub(super) fn stand_in(phone: &Phone, keys: &KeyRing) -> Uid {
     let pseudonym = keys.pseudonym(&format!("nobody#{}", phone.e164()));
-    Uid::from_random(pseudonym.number().to_be_bytes())
+    let random = pseudonym.number().to_be_bytes();
+    Uid::from_random(random, Draws::USUAL.largest_uid)
 }
 
 /// Whether a refusal is about the session that was presented. It comes before everything else.
@@ -106,6 +107,7 @@ pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
         | Error::PhoneMismatch
         | Error::NoPhone
         | Error::NameTaken
+        | Error::NameInvalid
         | Error::TooFrequent { .. }
         | Error::CodeWrong
         | Error::CodeExpired { .. }
@@ -136,6 +138,7 @@ fn reveals_account(purpose: Purpose, error: &Error) -> bool {
         | Error::NoPhone => !is_session_error(purpose, error),
         // No send looks at an account's name, code, ticket or password.
         Error::NameTaken
+        | Error::NameInvalid
         | Error::CodeWrong
         | Error::CodeExpired { .. }
         | Error::PhoneInfoInvalid

@@ -45,7 +45,8 @@ pub async fn create(app: &App, mut candidate: Candidate) -> Result<Imported, Err
             CreateOutcome::NameTaken => return Ok(Imported::NameTaken),
             CreateOutcome::PhoneTaken => return Ok(Imported::PhoneTaken),
             CreateOutcome::UidTaken if candidate.has_drawn_uid => {
-                candidate.user.uid = Uid::from_random(random::bytes()?);
+                candidate.user.uid =
+                    Uid::from_random(random::bytes()?, app.config.draws.largest_uid);
             }
             CreateOutcome::UidTaken => return Ok(Imported::UidTaken),
             CreateOutcome::Raced => race.lost().await,

@@ -198,7 +198,7 @@ impl Handle<'_> {
     fn text(&self) -> String {
         match (self.phone, self.name) {
             (Some(phone), _) => phone.e164(),
-            (None, Some(name)) => name.folded(),
+            (None, Some(name)) => name.folded().to_owned(),
             (None, None) => String::new(),
         }
     }

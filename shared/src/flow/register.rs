@@ -49,8 +49,8 @@ pub async fn send(
 /// What an account is created from. `Debug` hides it.
 #[derive(Clone)]
 pub struct Registration {
-    /// Its name.
-    pub name: Name,
+    /// Its name; `None` to draw one.
+    pub name: Option<Name>,
     /// Its password.
     pub password: Password,
     /// The address that asked for it.
@@ -64,7 +64,7 @@ impl fmt::Debug for Registration {
 }
 
 /// Redeems a code, creates the account and starts a session. A taken name does not spend the code:
-/// the client can pick another.
+/// the client can pick another. A name or number that was drawn and is taken is drawn again.
 ///
 /// # Errors
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
@@ -87,7 +87,12 @@ pub async fn redeem(
         guess,
         hash: HashOnce::default(),
     };
-    let keys = [Key::phone_owner(phone), Key::name_owner(name)];
+    let name = name.as_ref();
+    let keys: Vec<Key> = [Key::phone_owner(phone)]
+        .into_iter()
+        .chain(name.map(Key::name_owner))
+        .collect();
+    let draws = &app.config.draws;
     let created = redeem::redeem(
         app,
         redemption,
@@ -98,8 +103,11 @@ pub async fn redeem(
         |right, ()| async move {
             must_be_free(&right.seen, phone, name)?;
             let mut user = User::new(
-                Uid::from_random(random::bytes()?),
-                name.clone(),
+                Uid::from_random(random::bytes()?, draws.largest_uid),
+                match name {
+                    Some(name) => name.clone(),
+                    None => Name::drawn(random::bytes()?, draws.name_length),
+                },
                 Some(phone.clone()),
                 now,
             );
@@ -111,6 +119,7 @@ pub async fn redeem(
                 CreateOutcome::Done => Ok(Round::Won(user)),
                 CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
                 CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),
+                CreateOutcome::NameTaken if name.is_none() => Ok(Round::Lost),
                 CreateOutcome::NameTaken => Err(Error::NameTaken),
             }
         },
@@ -125,14 +134,14 @@ pub async fn redeem(
     }
 }
 
-fn must_be_free(seen: &Seen, phone: &Phone, name: &Name) -> Result<(), Error> {
+fn must_be_free(seen: &Seen, phone: &Phone, name: Option<&Name>) -> Result<(), Error> {
     if seen.phone_owner(phone)?.is_some() {
         return Err(Error::PhoneTaken);
     }
-    if seen.name_owner(name)?.is_some() {
-        return Err(Error::NameTaken);
+    match name.map(|name| seen.name_owner(name)).transpose()? {
+        Some(Some(_)) => Err(Error::NameTaken),
+        Some(None) | None => Ok(()),
     }
-    Ok(())
 }
 
 /// The error for an expired code. A code that created an account is spent by that, and the account

@@ -8,7 +8,7 @@ use crate::{
         error::Error,
         time::UnixMs,
         token::{self, Session, SessionId, Token},
-        user::{Uid, User},
+        user::{Name, Uid, User},
     },
     random,
     store::{Key, Seen},
@@ -22,7 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Presented {
     claims: Result<Session, Error>,
-    honoured: Mutex<Option<Session>>,
+    /// The session, and its account's name.
+    honoured: Mutex<Option<(Session, Name)>>,
 }
 
 impl Presented {
@@ -63,26 +64,36 @@ impl Presented {
         if !user.is_active() {
             return Err(Error::UserDisabled);
         }
-        self.set(Some(session));
+        self.set(Some((session, user.name.clone())));
         Ok(user)
     }
 
     /// Continues this session at the account's next epoch, which revokes all others.
     pub(super) fn renew(&self, user: &User) {
         let session = self.claims.as_ref().ok();
-        self.set(session.map(|session| Session {
-            epoch: user.epoch + 1,
-            ..*session
+        self.set(session.map(|session| {
+            let session = Session {
+                epoch: user.epoch + 1,
+                ..*session
+            };
+            (session, user.name.clone())
         }));
     }
 
-    fn set(&self, session: Option<Session>) {
+    /// Continues this session under the account's new name.
+    pub(super) fn rename(&self, name: &Name) {
+        let session = self.claims.as_ref().ok();
+        self.set(session.map(|session| (*session, name.clone())));
+    }
+
+    fn set(&self, session: Option<(Session, Name)>) {
         let mut honoured = self.honoured.lock().unwrap_or_else(PoisonError::into_inner);
         *honoured = session;
     }
 
-    fn honoured(&self) -> Option<Session> {
-        *self.honoured.lock().unwrap_or_else(PoisonError::into_inner)
+    fn honoured(&self) -> Option<(Session, Name)> {
+        let honoured = self.honoured.lock().unwrap_or_else(PoisonError::into_inner);
+        honoured.clone()
     }
 
     /// A fresh token, if the account honours the one presented. Reads the account if no flow has.
@@ -93,8 +104,9 @@ impl Presented {
         if self.honoured().is_none() {
             account(app, self).await?;
         }
-        let session = self.honoured().ok_or(Error::TokenInvalid)?;
-        token::session(&app.config.keys, session, &app.config.session_life, now)
+        let (session, name) = self.honoured().ok_or(Error::TokenInvalid)?;
+        let (keys, life) = (&app.config.keys, &app.config.session_life);
+        token::session(keys, session, &name, life, now)
     }
 }
 
@@ -118,6 +130,7 @@ pub(super) fn start(app: &App, user: User, now: UnixMs) -> Result<(User, Token),
         uid: user.uid,
         epoch: user.epoch,
     };
-    let token = token::session(&app.config.keys, session, &app.config.session_life, now)?;
+    let (keys, life) = (&app.config.keys, &app.config.session_life);
+    let token = token::session(keys, session, &user.name, life, now)?;
     Ok((user, token))
 }

@@ -55,6 +55,18 @@ pub enum MoveOutcome {
     PhoneTaken,
 }
 
+/// How giving an account another name went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum RenameOutcome {
+    /// Written, all of it.
+    Done,
+    /// Another write came first: read and decide again.
+    Raced,
+    /// Another account has the name.
+    NameTaken,
+}
+
 /// What must hold of an account when something is written for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AccountCondition<'a> {
@@ -310,6 +322,23 @@ impl Store {
         self.transact(writes).await.map(Transaction::outcome)
     }
 
+    /// Changes the password of an account that is still at this epoch, with which its old one was read, and
+    /// raises the epoch.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn replace_password(
+        &self,
+        uid: Uid,
+        epoch: u64,
+        hash: &PasswordHash,
+        now: UnixMs,
+    ) -> Result<Outcome, Error> {
+        let condition = AccountCondition::ActiveAtEpoch { epoch };
+        let writes = vec![self.set_password(uid, hash, condition, now)?];
+        self.transact(writes).await.map(Transaction::outcome)
+    }
+
     /// Changes a forgotten password and raises the epoch, in one transaction that spends the code. The
     /// account must still be at `phone`, where the code was sent.
     ///
@@ -369,13 +398,7 @@ impl Store {
             TransactWriteItem::builder().update(update).build(),
         ];
         if let Some(from) = &user.phone {
-            let delete = Delete::builder()
-                .table_name(&self.users)
-                .set_key(Some(primary_key(phone_pk(from))))
-                .condition_expression("uid = :uid")
-                .expression_attribute_values(":uid", number(user.uid.0));
-            let delete = delete.build().map_err(unbuildable)?;
-            writes.push(TransactWriteItem::builder().delete(delete).build());
+            writes.push(self.delete_owner(phone_pk(from), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => MoveOutcome::Done,
@@ -384,6 +407,47 @@ impl Store {
                     MoveOutcome::PhoneTaken
                 }
                 _ => MoveOutcome::Raced,
+            },
+        })
+    }
+
+    /// Gives an account, as it was read, another name, which must be free or its own in another form, in one
+    /// transaction. Its old name is free then. Sessions go on. `known` are the addresses that the account
+    /// knows by its new name.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn rename_user(
+        &self,
+        user: &User,
+        to: &Name,
+        known: &KnownAddresses,
+    ) -> Result<RenameOutcome, Error> {
+        let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
+        let (condition, mut values) = unchanged.expression();
+        values.insert(":from".to_owned(), text(user.name.as_str()));
+        values.insert(":to".to_owned(), text(to.as_str()));
+        let update = Update::builder()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(user.uid))))
+            .update_expression("SET #name = :to")
+            .condition_expression(format!("{condition} AND #name = :from"))
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#name", "name")
+            .set_expression_attribute_values(Some(values));
+        let update = update.build().map_err(unbuildable)?;
+        let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+        if to.folded() != user.name.folded() {
+            writes.push(self.put_owner(name_pk(to), user, known)?);
+            writes.push(self.delete_owner(name_pk(&user.name), user.uid)?);
+        }
+        Ok(match self.transact(writes).await? {
+            Transaction::Done => RenameOutcome::Done,
+            Transaction::Cancelled(results) => match results[..] {
+                [WriteResult::Passed, WriteResult::ConditionFailed(_), ..] => {
+                    RenameOutcome::NameTaken
+                }
+                _ => RenameOutcome::Raced,
             },
         })
     }
@@ -467,6 +531,16 @@ impl Store {
             created_ms: user.created_at,
             known: known.clone(),
         })
+    }
+
+    fn delete_owner(&self, pk: String, uid: Uid) -> Result<TransactWriteItem, Error> {
+        let delete = Delete::builder()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(pk)))
+            .condition_expression("uid = :uid")
+            .expression_attribute_values(":uid", number(uid.0));
+        let delete = delete.build().map_err(unbuildable)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     fn put_new(&self, item: &impl Serialize) -> Result<TransactWriteItem, Error> {

@@ -95,7 +95,15 @@ async fn an_invalid_user_is_reported_and_the_others_are_imported() {
             (json!({}), "missing field `name`"),
             (
                 json!({"name": " "}),
-                "name: 1 to 64 characters, no control characters",
+                "name: 1 to 64 visible characters, of one alphabet",
+            ),
+            (
+                json!({"name": "\u{435}ric"}),
+                "name: 1 to 64 visible characters, of one alphabet",
+            ),
+            (
+                json!({"name": "13800138001"}),
+                "name: digits alone or an e-mail address",
             ),
             (
                 json!({"name": "a", "phone": "123"}),

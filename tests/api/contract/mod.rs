@@ -1,6 +1,8 @@
 //! What each endpoint answers, row by row of the documents.
 
 mod body;
+mod change_known_password;
+mod change_name;
 mod change_password;
 mod clients;
 mod gateway;

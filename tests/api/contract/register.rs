@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{
     ANNA, ERIC, md5,
-    message::{LOGIN_FAILED, NAME_EXISTS, PHONE_EXISTS},
+    message::{LOGIN_FAILED, NAME_EXISTS, NAME_NOT_VALID, PHONE_EXISTS},
     scenario,
 };
 
@@ -95,13 +95,13 @@ async fn a_password_that_is_a_number_or_has_spaces_around_it_is_taken_as_it_is()
         app.learn("86420975");
         let number: u32 = code.parse().unwrap();
         let body = json!({
-            "phoneInfo": ticket, "code": number, "name": 2_026_129, "password": 86_420_975
+            "phoneInfo": ticket, "code": number, "name": "2026129a", "password": 86_420_975
         });
         let answer = app.post(REGISTER, body).await;
-        let (user, _) = answer.assert_registered("2026129", ANNA);
-        let answer = app.log_in_with_password("2026129", "86420975").await;
+        let (user, _) = answer.assert_registered("2026129a", ANNA);
+        let answer = app.log_in_with_password("2026129a", "86420975").await;
         answer.assert_ok_with_token(&user);
-        let answer = app.log_in_with_password("2026129", " 86420975").await;
+        let answer = app.log_in_with_password("2026129a", " 86420975").await;
         answer.assert_refused(LOGIN_FAILED);
     })
     .await;
@@ -150,7 +150,7 @@ async fn name_exists_whatever_its_case_and_another_can_be_picked() {
 async fn a_name_of_1_to_64_characters_is_kept_as_it_is_written() {
     scenario(async |app| {
         let longest = "名".repeat(64);
-        for (n, name) in ["X", "Ärger", &longest, "13900139009"].iter().enumerate() {
+        for (n, name) in ["X", "Ärger", &longest, "13900139009x"].iter().enumerate() {
             let phone = format!("1390013920{n}");
             let (ticket, code) = app.register_code(&phone).await;
             let answer = app
@@ -158,6 +158,80 @@ async fn a_name_of_1_to_64_characters_is_kept_as_it_is_written() {
                 .await;
             let (user, _) = answer.assert_registered(name, &phone);
             let answer = app.log_in_with_password(name, PASSWORD).await;
+            answer.assert_ok_with_token(&user);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_looks_like_erics_is_his_or_not_valid() {
+    scenario(async |app| {
+        app.create_user(7, "\u{e9}ric", "13900139008").await;
+        app.create_user(8, "ΣΑΣ", "13900139009").await;
+        let (ticket, code) = app.register_code(ANNA).await;
+        for (name, refusal) in [
+            ("ｅｒｉｃ", NAME_EXISTS),
+            ("ＥＲＩＣ", NAME_EXISTS),
+            ("e\u{301}ric", NAME_EXISTS),
+            ("E\u{301}RIC", NAME_EXISTS),
+            ("σασ", NAME_EXISTS),
+            ("σας", NAME_EXISTS),
+            ("\u{435}ric", NAME_NOT_VALID),
+            ("eric\u{200b}", NAME_NOT_VALID),
+            ("eric\u{ad}", NAME_NOT_VALID),
+            ("eric\u{2060}", NAME_NOT_VALID),
+            ("eric\u{fe0f}", NAME_NOT_VALID),
+            ("\u{202e}cire", NAME_NOT_VALID),
+            ("\u{3164}", NAME_NOT_VALID),
+            (ERIC, NAME_EXISTS),
+            ("１３９１１１１９９９９", NAME_EXISTS),
+            ("+86 139-1111-9999", NAME_EXISTS),
+            ("anna@example.com", NAME_EXISTS),
+        ] {
+            let answer = app.register(&ticket, &code, name, PASSWORD).await;
+            answer.assert_refused(refusal);
+        }
+        let number = json!({
+            "phoneInfo": ticket, "code": code, "name": 2_026_129, "password": PASSWORD
+        });
+        app.learn_password(PASSWORD);
+        app.post(REGISTER, number).await.assert_refused(NAME_EXISTS);
+        assert_eq!(app.user_keys().await.len(), 12);
+        // None of it spent the code. What is typed at the login folds as well.
+        let answer = app.register(&ticket, &code, "Ａnn\u{e9}", PASSWORD).await;
+        let (user, _) = answer.assert_registered("Ａnn\u{e9}", ANNA);
+        for value in ["anne\u{301}", "ANNÉ", "Ａnné"] {
+            let answer = app.log_in_with_password(value, PASSWORD).await;
+            answer.assert_ok_with_token(&user);
+        }
+        app.wait(120);
+        let sent = app.send_verification_code("ａnne\u{301}", ANNA).await;
+        sent.assert_b_ok("已发送短信");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_name_one_is_drawn() {
+    scenario(async |app| {
+        app.learn_password(PASSWORD);
+        let none = json!({"password": PASSWORD});
+        let with = |name| json!({"password": PASSWORD, "name": name});
+        for (n, mut body) in [none, with(json!("")), with(json!(null)), with(json!(" \t"))]
+            .into_iter()
+            .enumerate()
+        {
+            let phone = format!("1390013920{n}");
+            let (ticket, code) = app.register_code(&phone).await;
+            body["phoneInfo"] = json!(ticket);
+            body["code"] = json!(code);
+            let answer = app.post(REGISTER, body).await;
+            let name = answer.body["result"]["name"].as_str().unwrap().to_owned();
+            assert_eq!(name.len(), 16, "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{name}");
+            let (user, _) = answer.assert_registered(&name, &phone);
+            let answer = app.log_in_with_password(&name, PASSWORD).await;
             answer.assert_ok_with_token(&user);
         }
     })

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
+use shared::domain::user::Draws;
 
 use crate::support::{
     ANNA, Answer, ERIC, MARY, PATIENT, TestApp, batches_are_snapshots, eric,
@@ -551,4 +552,93 @@ async fn an_account_without_a_phone_moved_to_two_numbers_at_once_has_one_of_them
 async fn phone_of(app: &TestApp, session: &str) -> String {
     let answer = app.info(session).await;
     answer.body["result"]["phone"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_registrations_draw_different_numbers_and_names_though_most_are_taken() {
+    scenario(async |app| {
+        // 150 numbers, of which 30 are taken, and 512 names.
+        app.redeploy_drawing(Draws {
+            largest_uid: 150.try_into().unwrap(),
+            name_length: 2,
+        })
+        .await;
+        for taken in (0..200).filter(|uid| ![5, 6].contains(uid) && uid % 5 == 0) {
+            let (name, phone) = (format!("taken{taken}"), format!("152{taken:08}"));
+            app.create_user(taken + 1, &name, &phone).await;
+        }
+        app.learn_password("a-password");
+        let prepare = async |n: usize| {
+            let phone = format!("139001{n:05}");
+            let address = format!("198.51.100.{n}");
+            let body = json!({"phone": phone});
+            let sent = app.post_from(&address, "/v1/user/sendRegisterMessage", body);
+            let ticket = sent.await.result().to_owned();
+            let code = app.last_code(&phone);
+            json!({"phoneInfo": ticket, "code": code, "password": "a-password"})
+        };
+        let mut bodies = Vec::new();
+        for n in 0..CROWD {
+            bodies.push(prepare(n).await);
+        }
+        let registrations = bodies
+            .iter()
+            .map(|body| app.post("/v1/user/register", body.clone()));
+        let answers = at_once_before(app, "TransactWriteItems", registrations).await;
+        let drawn = |key: &str| -> std::collections::BTreeSet<String> {
+            let values = answers.iter().map(|it| it.body["result"][key].to_string());
+            values.collect()
+        };
+        assert_eq!(successes(&answers), CROWD, "{answers:?}");
+        assert_eq!(drawn("uuid").len(), CROWD);
+        assert_eq!(drawn("name").len(), CROWD);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_accounts_that_want_a_name_one_gets_it() {
+    scenario(async |app| {
+        let mut sessions = Vec::new();
+        for n in 0..20_u64 {
+            let (name, phone) = (format!("person{n}"), format!("150{n:08}"));
+            app.create_user_with(1000 + n, &name, &phone, Some("a-password"))
+                .await;
+            sessions.push(app.session_of(&name, "a-password").await);
+        }
+        let wishes = (0..CROWD).map(|n| app.change_name(&sessions[n % 20], "Anna"));
+        let answers = at_once_before(app, "TransactWriteItems", wishes).await;
+        let mut winners = std::collections::BTreeSet::new();
+        for (n, answer) in answers.iter().enumerate() {
+            if answer.status == 200 {
+                winners.insert(n % 20);
+            } else {
+                assert_eq!(answer.body["code"], NAME_EXISTS.1, "{answer:?}");
+            }
+        }
+        assert_eq!(winners.len(), 1);
+        let keys = app.user_keys().await;
+        let names = keys.iter().filter(|key| key.starts_with("name#"));
+        assert_eq!(names.count(), 22, "{keys:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_wants_a_hundred_names_at_once_keeps_one() {
+    scenario(async |app| {
+        let session = app.session_of_eric().await;
+        let wishes: Vec<String> = (0..30).map(|n| format!("eric{n}")).collect();
+        let changes = wishes.iter().map(|name| app.change_name(&session, name));
+        let answers = at_once_before(app, "TransactWriteItems", changes).await;
+        assert_eq!(successes(&answers), 30, "{answers:?}");
+        let last = app.info(&session).await.body["result"]["name"].clone();
+        let keys = app.user_keys().await;
+        let names: Vec<_> = keys
+            .iter()
+            .filter(|key| key.starts_with("name#eric"))
+            .collect();
+        assert_eq!(names, [&format!("name#{}", last.as_str().unwrap())]);
+    })
+    .await;
 }

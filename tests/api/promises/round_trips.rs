@@ -145,6 +145,18 @@ async fn dialect_a(app: &TestApp, table: &Table) {
     app.info("x").await.assert_invalid_token();
     counter.assert("info, without a session", &[], 0, 0);
 
+    let rename = async |path: &str, name: &str| {
+        let path = format!("/v1/user/{path}");
+        app.post_in_session(&path, token, json!({"name": name}))
+            .await
+    };
+    ok(rename("changeName", "erik").await);
+    counter.row("change-name");
+    ok(rename("changeNameAndGet", "eric").await);
+    counter.row("change-name-and-get");
+    assert_eq!(rename("changeName", "mary").await.status, 400);
+    counter.assert("changeName, name exists", &[READ], 1, 0);
+
     let (ticket, code) = app.change_password_code(token).await;
     counter.row("send-change-password-message");
     let path = "/v1/user/changePasswordByMessage";
@@ -178,6 +190,17 @@ async fn dialect_a(app: &TestApp, table: &Table) {
         .change_password_from(old, token, &change, "third-password")
         .await);
     counter.row("change-password-by-message (old password)");
+
+    let session = app.session_of("eric", "third-password").await;
+    let mut counter = Counter::new(app, table);
+    let wrong_old = app.change_known_password(&session, "wrong-password", "fourth-password");
+    assert_eq!(wrong_old.await.status, 400);
+    counter.assert("changePassword, wrong", &[READ, UPDATE], 2, 0);
+    let old = "third-password";
+    ok(app
+        .change_known_password(&session, old, "fourth-password")
+        .await);
+    counter.row("change-password");
 
     let (ticket, code) = app.reset_code(ERIC).await;
     counter.row("send-change-password-message2");

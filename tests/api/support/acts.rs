@@ -48,7 +48,15 @@ pub const REDEEMERS: [&str; 6] = [
 ];
 
 /// The functions with another work.
-const OTHERS: [&str; 4] = ["login", "info", "changepasswd", "import-users"];
+const OTHERS: [&str; 7] = [
+    "login",
+    "info",
+    "change-password",
+    "change-name",
+    "change-name-and-get",
+    "changepasswd",
+    "import-users",
+];
 
 /// All acts. Together they make every write that an endpoint makes.
 pub fn all() -> Vec<Act> {
@@ -59,7 +67,7 @@ pub fn all() -> Vec<Act> {
         acts.extend(SENDERS.map(of(manner)));
     }
     acts.extend(REDEEMERS.map(of(Manner::WrongCode)));
-    acts.push(of(Manner::WrongPassword)("login"));
+    acts.extend(["login", "change-password"].map(of(Manner::WrongPassword)));
     acts.push(of(Manner::SmsRefused)("mobile"));
     acts.extend(
         [Manner::WithOldPassword, Manner::WrongPassword].map(|manner| Act {
@@ -138,6 +146,9 @@ impl Act {
             "verify-code",
             "mobile",
             "info",
+            "change-password",
+            "change-name",
+            "change-name-and-get",
         ];
         if in_session.contains(&self.function) {
             prepared.session = app.session_of(name, &prepared.person.password).await;
@@ -228,6 +239,22 @@ impl Prepared<'_> {
             }
             "login" => app.log_in_with_password(name, &person.password).await,
             "info" => app.info(session).await,
+            "change-password" if self.act.manner == Manner::WrongPassword => {
+                app.change_known_password(session, "a-wrong-password", new)
+                    .await
+            }
+            "change-password" => {
+                let old = &person.password;
+                app.change_known_password(session, old, new).await
+            }
+            "change-name" | "change-name-and-get" => {
+                let path = match function {
+                    "change-name" => "/v1/user/changeName",
+                    _ => "/v1/user/changeNameAndGet",
+                };
+                let name = json!({"name": format!("new-{name}")});
+                app.post_in_session(path, session, name).await
+            }
             "changepasswd" => app.change_passwd(name, ticket, new).await,
             _ => panic!("no request for {function}"),
         }

@@ -23,7 +23,7 @@ use reqwest::{
     header::{HeaderName, HeaderValue},
 };
 use serde_json::Value;
-use shared::{App, store::Store};
+use shared::{App, domain::user::Draws, store::Store};
 
 use super::{
     answer::Answer, calls::Call, checkout::root, codes::digits_of, log, people::md5, relay::Relay,
@@ -139,6 +139,15 @@ impl TestApp {
     pub async fn redeploy(&self, environment: &[(&str, &str)]) {
         let system = self.deploy(environment).await;
         *self.system.lock().unwrap() = system;
+    }
+
+    /// Deploys the functions again, to draw numbers and names from so few.
+    pub async fn redeploy_drawing(&self, draws: Draws) {
+        let options = Options {
+            draws,
+            ..self.options.clone()
+        };
+        *self.system.lock().unwrap() = System::start(options).await.unwrap();
     }
 
     /// Deploys the functions beside those there are: while CloudFormation updates one after the other,

@@ -122,6 +122,18 @@ async fn use_every_function(app: &TestApp) {
         .await
         .assert_c_success();
 
+    app.change_name(&session, "erik").await;
+    let name = json!({"name": "eric"});
+    app.post_in_session("/v1/user/changeNameAndGet", &session, name)
+        .await;
+    let changed = app.change_known_password(&session, "third-password", "fourth-password");
+    let changed = changed.await;
+    // Past the limit, the wait is read.
+    for _ in 0..11 {
+        app.change_known_password(changed.token(), "wrong-password", "fifth-password")
+            .await;
+    }
+
     let event = serde_json::from_value(json!({"users": [{"name": "carol"}]})).unwrap();
     let import = import_users::handle(app.function_app("import-users"), event, app.clock.now());
     app.observed("import-users", import).await.unwrap();

@@ -22,7 +22,8 @@ pub fn succeeded(answer: &Value) -> bool {
 
 /// Whether this function hashes a password. The hash takes longer than the rest of the request.
 pub fn hashes_a_password(function: &str) -> bool {
-    const HASH: [&str; 6] = [
+    const HASH: [&str; 7] = [
+        "change-password",
         "change-password-by-message",
         "change-password-by-message2",
         "changepasswd",
@@ -133,6 +134,18 @@ impl<'a> Requests<'a> {
                     .await?;
                 without_token(json!({"value": name, "password": "first-password"}))
             }
+            "change-password" => {
+                let path = "/v1/user/sendChangePasswordMessage2";
+                let reset = self.coded(path, &phone, "newPassword").await?;
+                self.post("/v1/user/changePasswordByMessage2", &reset, None)
+                    .await?;
+                let login = json!({"value": name, "password": "first-password"});
+                let session = self.post("/v1/user/login", &login, None).await?;
+                Content {
+                    body: json!({"oldPassword": "first-password", "newPassword": "second-password"}),
+                    token: session["token"].as_str().map(str::to_owned),
+                }
+            }
             "change-password-by-message2" => {
                 let path = "/v1/user/sendChangePasswordMessage2";
                 without_token(self.coded(path, &phone, "newPassword").await?)
@@ -157,6 +170,9 @@ impl<'a> Requests<'a> {
                         let sent = self.post(path, &json!({}), Some(&token)).await?;
                         json!({"phoneInfo": sent["result"], "code": self.code(&phone)?,
                             "newPassword": "first-password"})
+                    }
+                    "change-name" | "change-name-and-get" => {
+                        json!({"name": format!("new{name}")})
                     }
                     "verify-code" => json!({"mcode": "+86", "mobile": new_phone}),
                     "mobile" => {

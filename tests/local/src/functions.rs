@@ -35,6 +35,9 @@ macro_rules! functions {
 }
 
 functions! {
+    change_name,
+    change_name_and_get,
+    change_password,
     change_password_by_message,
     change_password_by_message2,
     changepasswd,

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use shared::{App, Config, store::Store};
+use shared::{App, Config, domain::user::Draws, store::Store};
 
 use crate::{
     clock::Clock,
@@ -54,6 +54,8 @@ pub struct Options {
     pub clock: Clock,
     /// Whether the [`demo`] accounts are there when the gateway begins to listen.
     pub demo_accounts: bool,
+    /// From what the functions draw account numbers and names.
+    pub draws: Draws,
     /// Whether a request may name its source IP, in [`gateway::SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Options {
             inbox: Inbox::default(),
             clock: Clock::default(),
             demo_accounts: false,
+            draws: Draws::USUAL,
             trust_source_ip_header: false,
         }
     }
@@ -153,7 +156,7 @@ impl System {
         let mut routes = HashMap::new();
         let mut apps = HashMap::new();
         for function in &template.functions {
-            let app = configured(function, &endpoints, &options.environment)?;
+            let app = configured(function, &endpoints, &options)?;
             for route in &function.routes {
                 let ready = gateway::Function {
                     name: function.name.clone(),
@@ -222,15 +225,16 @@ fn handler(function: &template::Function) -> Result<Handler, StartError> {
 fn configured(
     function: &template::Function,
     endpoints: &Endpoints,
-    overrides: &BTreeMap<String, String>,
+    options: &Options,
 ) -> Result<Arc<App>, StartError> {
-    let environment = environment::of(function, endpoints, overrides);
+    let environment = environment::of(function, endpoints, &options.environment);
     let config = Config::from_lookup(&|name| environment.get(name).cloned());
     let failed = |reason: String| StartError::Function {
         function: function.name.clone(),
         reason,
     };
-    let config = config.map_err(|error| failed(error.to_string()))?;
+    let mut config = config.map_err(|error| failed(error.to_string()))?;
+    config.draws = options.draws;
     let app = App::new(config).map_err(|error| failed(error.to_string()))?;
     Ok(Arc::new(app))
 }

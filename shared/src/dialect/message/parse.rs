@@ -127,14 +127,21 @@ pub fn optional_password(
         .transpose()
 }
 
-/// The `name` of a registration. An invalid name counts as missing.
+/// The `name` that an account is to have.
 ///
 /// # Errors
-/// [`Fault::Missing`].
+/// [`Fault::Missing`], and those of [`optional_name`].
 pub fn name(fields: &Fields) -> Result<Name, Error> {
-    let name = fields.text("name", missing(Field::Name))?;
-    let name = name.and_then(|name| Name::parse(&name));
-    name.ok_or(missing(Field::Name))
+    optional_name(fields)?.ok_or(missing(Field::Name))
+}
+
+/// The same, where it may be left out.
+///
+/// # Errors
+/// Those of [`Name::choose`].
+pub fn optional_name(fields: &Fields) -> Result<Option<Name>, Error> {
+    let name = fields.text("name", Error::NameInvalid)?;
+    name.map(|name| Name::choose(&name)).transpose()
 }
 
 /// The `value` of a login: a phone of `countryCode`, a name, or a text that could be either.

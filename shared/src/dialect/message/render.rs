@@ -82,6 +82,7 @@ pub(super) fn wire(error: &Error) -> (u16, &'static str, &'static str) {
         Error::PhoneMismatch => (400, "USER_PHONE_NOT_MATCH", "User phone not match."),
         Error::PhoneTaken => (400, "USER_PHONE_EXIST", "User phone exists"),
         Error::NameTaken => (400, "{NAME}_EXISTS", "User name exists"),
+        Error::NameInvalid => (400, "{NAME}_NOT_VALID", "Name not valid"),
         Error::TooFrequent { .. } => (
             400,
             "SEND_MESSAGE_FREQUENTLY",
@@ -115,7 +116,8 @@ fn missing(field: Field) -> (u16, &'static str, &'static str) {
         Field::Code => ("{CODE}_REQUIRED", "Code required"),
         Field::PhoneInfo => ("{PHONE_INFO}_REQUIRED", "Phone info required"),
         Field::NewPassword => ("{NEW_PASSWORD}_REQUIRED", "New password required"),
-        Field::Password | Field::OldPassword => ("{PASSWORD}_REQUIRED", "Password required"),
+        Field::Password => ("{PASSWORD}_REQUIRED", "Password required"),
+        Field::OldPassword => ("{OLD_PASSWORD}_REQUIRED", "Old password required"),
         Field::Name => ("{NAME}_REQUIRED", "Name required"),
         Field::Value => ("{VALUE}_REQUIRED", "Value required"),
         Field::ResetToken => ("INVALID_TOKEN", "Invalid token"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     ANNA, ERIC, ERIC_PASSWORD, MARY,
     message::{
-        CODE_NOT_VALID, CODE_REQUIRED, LOGIN_FAILED, NAME_REQUIRED, NEW_PASSWORD_NOT_VALID,
+        CODE_NOT_VALID, CODE_REQUIRED, LOGIN_FAILED, NAME_NOT_VALID, NEW_PASSWORD_NOT_VALID,
         NEW_PASSWORD_REQUIRED, PASSWORD_NOT_VALID, PASSWORD_REQUIRED, PHONE_INFO_NOT_VALID,
         PHONE_INFO_REQUIRED, PHONE_MISMATCH, Refusal, USER_NOT_FOUND,
     },
@@ -77,11 +77,8 @@ fn required(pair: Pair) -> Vec<(Refusal, Vec<Value>)> {
                     ],
                 ),
                 (
-                    NAME_REQUIRED,
+                    NAME_NOT_VALID,
                     vec![
-                        with_name(json!(null)),
-                        with_name(json!("")),
-                        with_name(json!(" \t")),
                         with_name(json!(["Anna"])),
                         with_name(json!(true)),
                         with_name(json!("An\nna")),

@@ -1,0 +1,42 @@
+//! Giving the account that is logged in another name.
+
+use super::{
+    race::{Round, until_won},
+    session::Presented,
+};
+use crate::{
+    app::App,
+    domain::{
+        error::Error,
+        user::{Name, User},
+    },
+    store::{Key, users::RenameOutcome},
+};
+
+/// Changes the name. Its old name is free from then on, and its sessions go on. Returns the account.
+///
+/// # Errors
+/// Those of [`Presented::user`]; [`Error::NameTaken`], [`Error::Internal`].
+pub async fn change(app: &App, session: &Presented, to: &Name) -> Result<User, Error> {
+    let uid = session.uid()?;
+    let keys = [Key::user(uid), Key::name_owner(to)];
+    until_won(&app.store, &keys, |seen| async move {
+        let user = session.user(&seen)?;
+        // Its own name in another case is free for it.
+        if seen.name_owner(to)?.is_some_and(|owner| owner != uid) {
+            return Err(Error::NameTaken);
+        }
+        let old = app.store.read(&[Key::name_owner(&user.name)]).await?;
+        let known = old.known_by_name(&user.name)?;
+        match app.store.rename_user(&user, to, &known).await? {
+            RenameOutcome::Done => {
+                session.rename(to);
+                let name = to.clone();
+                Ok(Round::Won(User { name, ..user }))
+            }
+            RenameOutcome::Raced => Ok(Round::Lost),
+            RenameOutcome::NameTaken => Err(Error::NameTaken),
+        }
+    })
+    .await
+}
