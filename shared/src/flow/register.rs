@@ -114,13 +114,21 @@ pub async fn redeem(
             user.created_ip.clone_from(ip);
             user.password = Some(redemption.hash.of(app, password)?.clone());
             let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
-            let created = app.store.create_user(&user, Some((&right.spend, &known)));
-            match created.await? {
-                CreateOutcome::Done => Ok(Round::Won(user)),
-                CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
-                CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),
-                CreateOutcome::NameTaken if name.is_none() => Ok(Round::Lost),
-                CreateOutcome::NameTaken => Err(Error::NameTaken),
+            loop {
+                let created = app.store.create_user(&user, Some((&right.spend, &known)));
+                match created.await? {
+                    CreateOutcome::Done => return Ok(Round::Won(user)),
+                    CreateOutcome::Raced => return Ok(Round::Lost),
+                    CreateOutcome::PhoneTaken => return Err(Error::PhoneTaken),
+                    CreateOutcome::NameTaken if name.is_some() => return Err(Error::NameTaken),
+                    // What was drawn and is taken is drawn again. All else still holds.
+                    CreateOutcome::NameTaken => {
+                        user.name = Name::drawn(random::bytes()?, draws.name_length);
+                    }
+                    CreateOutcome::UidTaken => {
+                        user.uid = Uid::from_random(random::bytes()?, draws.largest_uid);
+                    }
+                }
             }
         },
     );
