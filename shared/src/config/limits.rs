@@ -31,6 +31,9 @@ pub const WRONG_PASSWORDS: Limit = limit(10, DAY);
 /// are looked at.
 pub const WRONG_PASSWORDS_OF_SOURCE: [Limit; 2] = [limit(30, HOUR), limit(100, DAY)];
 
+/// Taken names that a code asks for and stays usable. One more is answered too, and spends the code.
+pub const TAKEN_NAMES: Limit = limit(9, DAY);
+
 /// The limits of a deployment.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
+    config::limits::TAKEN_NAMES,
     domain::{
         client::{Client, KnownAddresses},
         code::Guess,
@@ -18,13 +19,20 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
+        slot::ChallengeId,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
         user::{Name, Uid, User},
     },
     random,
-    store::{Key, Seen, users::CreateOutcome},
+    store::{
+        Key,
+        attempts::{AttemptOutcome, Attempts},
+        slots::SlotMove,
+        transaction::Outcome,
+        users::CreateOutcome,
+    },
 };
 
 /// Sends a code to a phone that no account has yet.
@@ -64,7 +72,7 @@ impl fmt::Debug for Registration {
 }
 
 /// Redeems a code, creates the account and starts a session. A taken name does not spend the code:
-/// the client can pick another.
+/// the client can pick another, up to ten times.
 ///
 /// # Errors
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
@@ -96,7 +104,12 @@ pub async fn redeem(
         // No account knows anybody yet.
         |_| Ok((Client::Stranger, ())),
         |right, ()| async move {
-            must_be_free(&right.seen, phone, name)?;
+            if right.seen.phone_owner(phone)?.is_some() {
+                return Err(Error::PhoneTaken);
+            }
+            if right.seen.name_owner(name)?.is_some() {
+                return name_taken(app, info.challenge, &right.spend, now).await;
+            }
             let mut user = User::new(
                 Uid::from_random(random::bytes()?),
                 name.clone(),
@@ -111,7 +124,9 @@ pub async fn redeem(
                 CreateOutcome::Done => Ok(Round::Won(user)),
                 CreateOutcome::Raced | CreateOutcome::UidTaken => Ok(Round::Lost),
                 CreateOutcome::PhoneTaken => Err(Error::PhoneTaken),
-                CreateOutcome::NameTaken => Err(Error::NameTaken),
+                CreateOutcome::NameTaken => {
+                    name_taken(app, info.challenge, &right.spend, now).await
+                }
             }
         },
     );
@@ -125,14 +140,23 @@ pub async fn redeem(
     }
 }
 
-fn must_be_free(seen: &Seen, phone: &Phone, name: &Name) -> Result<(), Error> {
-    if seen.phone_owner(phone)?.is_some() {
-        return Err(Error::PhoneTaken);
+/// Refuses a taken name. Whoever has a code could ask for one name after the other, and learn which ones
+/// there are: the tenth taken one spends the code.
+async fn name_taken(
+    app: &App,
+    challenge: ChallengeId,
+    spend: &SlotMove<'_>,
+    now: UnixMs,
+) -> Result<Round<User>, Error> {
+    let asked = Attempts::at_names(challenge);
+    let counted = app.store.count_attempt(&asked, now, &[TAKEN_NAMES]).await?;
+    match counted {
+        AttemptOutcome::Done => Err(Error::NameTaken),
+        AttemptOutcome::TooMany { .. } => match app.store.move_slot(spend).await? {
+            Outcome::Done => Err(Error::NameTaken),
+            Outcome::Raced => Ok(Round::Lost),
+        },
     }
-    if seen.name_owner(name)?.is_some() {
-        return Err(Error::NameTaken);
-    }
-    Ok(())
 }
 
 /// The error for an expired code. A code that created an account is spent by that, and the account
