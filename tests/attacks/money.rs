@@ -71,7 +71,7 @@ async fn spend(crashes: bool) -> usize {
 fn outcome(attack: &'static str, promise: &str, held: bool, messages: usize) -> Outcome {
     let spent = messages as f64 * PRICE_USD;
     let result = format!("{spent:.2} USD, {:.1} % of it", 100.0 * spent / CAP_USD);
-    Outcome::new(attack, promise, held, result)
+    Outcome::new(attack, promise, held, result).varying()
 }
 
 /// Nothing crashes.
