@@ -245,3 +245,32 @@ fn a_circle_is_found() {
     let imports = BTreeMap::from([import("a", "b"), import("b", "c")]);
     assert_eq!(circle(&imports), None);
 }
+
+#[test]
+fn the_tests_that_the_security_document_names_exist() {
+    let text = std::fs::read_to_string(root().join("shared/SECURITY.md")).unwrap();
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_test = |name: &&str| {
+        name.contains('_')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+    };
+    let mut sources = String::new();
+    let mut directories = vec![root().join("tests/api")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let named: Vec<&str> = quoted.filter(is_test).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "{name}");
+    }
+}

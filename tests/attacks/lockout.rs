@@ -141,7 +141,7 @@ impl<'a> Siege<'a> {
             2 => ("/v1/user/sendRegisterMessage", json!({"phone": PHONE})),
             3 | 4 => (
                 "/Systems/sendVerificationCode",
-                json!({"username": if n % 3 == 0 { NAME } else { "nobody" }, "mobile_phone": PHONE}),
+                json!({"username": if n.is_multiple_of(3) { NAME } else { "nobody" }, "mobile_phone": PHONE}),
             ),
             5 | 6 => (
                 "/v1/user/loginByMessage",

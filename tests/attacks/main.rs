@@ -21,6 +21,8 @@ mod world;
 
 use std::process::ExitCode;
 
+use outcome::Outcome;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // As other tests: with a filter, those whose name contains it.
@@ -49,17 +51,59 @@ async fn main() -> ExitCode {
         money::fifty_environments,
         money::fifty_environments_that_crash,
     );
-    println!("\n| attack | promise | result |\n|---|---|---|");
+    let mut table = HEADER.to_owned();
     let mut broken = 0;
     for outcome in &outcomes {
         let verdict = if outcome.held { "" } else { "BROKEN: " };
         let (attack, promise, result) = (outcome.attack, &outcome.promise, &outcome.result);
-        println!("| {attack} | {promise} | {verdict}{result} |");
+        table += &format!("| {attack} | {promise} | {verdict}{result} |\n");
         broken += usize::from(!outcome.held);
     }
-    println!("\n{} passed, {broken} failed", outcomes.len() - broken);
+    println!("\n{table}");
+    if filter.is_none() {
+        let write = std::env::args().any(|word| word == "--write");
+        broken += usize::from(!is_documented(&outcomes, &table, write));
+    }
+    println!(
+        "\n{} passed, {broken} failed",
+        outcomes.len().saturating_sub(broken)
+    );
     match broken {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+/// Where the table is kept.
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+const HEADER: &str = "| attack | promise | result |\n|---|---|---|\n";
+
+/// Whether the document has this table, but for results in which chance has a part. With `write` it gets it.
+fn is_documented(outcomes: &[Outcome], table: &str, write: bool) -> bool {
+    let text = std::fs::read_to_string(DOCUMENT).unwrap();
+    let begin = text.find(HEADER).unwrap();
+    let end = text[begin..].find("\n\n").map(|at| begin + at + 1);
+    let end = end.unwrap_or(text.len());
+    let documented = text[begin..end].lines().skip(2);
+    let rows = outcomes.iter().zip(table.lines().skip(2));
+    let rows = rows.map(|(outcome, row)| match outcome.varies {
+        true => row.strip_suffix(&format!("{} |", outcome.result)),
+        false => Some(row),
+    });
+    let rows: Vec<&str> = rows.flatten().collect();
+    let is_same = documented.clone().count() == rows.len()
+        && documented
+            .zip(&rows)
+            .all(|(documented, row)| documented.starts_with(row));
+    if is_same && !write {
+        return true;
+    }
+    if write {
+        let text = format!("{}{table}{}", &text[..begin], &text[end..]);
+        std::fs::write(DOCUMENT, text).unwrap();
+        return true;
+    }
+    println!("tests/README.md has another table: cargo test --test attacks -- --write rewrites it");
+    false
 }

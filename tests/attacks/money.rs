@@ -76,7 +76,7 @@ fn outcome(attack: &'static str, promise: &str, held: bool, messages: usize) -> 
         "{spent:.2} USD, {:.1} % of them",
         100.0 * spent / COMMON_USD
     );
-    Outcome::new(attack, promise, held, result)
+    Outcome::new(attack, promise, held, result).varying()
 }
 
 /// Nothing crashes.

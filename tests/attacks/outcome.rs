@@ -6,6 +6,8 @@ pub struct Outcome {
     pub promise: String,
     pub result: String,
     pub held: bool,
+    /// Whether chance has a part in the result, so that each run has another.
+    pub varies: bool,
 }
 
 impl Outcome {
@@ -21,6 +23,13 @@ impl Outcome {
             promise,
             result,
             held,
+            varies: false,
         }
+    }
+
+    /// The same, with a result that each run has another of.
+    pub fn varying(mut self) -> Self {
+        self.varies = true;
+        self
     }
 }

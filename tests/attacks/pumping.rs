@@ -132,7 +132,8 @@ pub async fn a_country() -> Vec<Outcome> {
             ),
             pumped <= bound,
             format!("{pumped} of {NUMBERS} sent"),
-        ),
+        )
+        .varying(),
         Outcome::new(
             "the same, as people of that country and of another see it",
             "under 1 % of their messages are refused",
@@ -143,6 +144,7 @@ pub async fn a_country() -> Vec<Outcome> {
                 lost(1),
                 asked_people[0]
             ),
-        ),
+        )
+        .varying(),
     ]
 }

@@ -37,6 +37,9 @@ pub const KEPT_MESSAGES: Limit = limit(2, DAY);
 /// How old such an account has to be: nobody makes accounts to get at the money.
 pub const KEPT_FOR_ACCOUNTS_SINCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// Taken names that a code asks for and stays usable. One more is answered too, and spends the code.
+pub const TAKEN_NAMES: Limit = limit(9, DAY);
+
 /// The limits of a deployment.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 
 use super::{
     client,
@@ -127,22 +127,48 @@ pub async fn by_password(
         Some(uid) => Attempts::at(uid, found.client),
         None => Attempts::at_nobody(app.config.keys.pseudonym(&handle.text())),
     };
+    // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
+    // that both are one account's. So where users are hidden only the handle's own count shows.
+    let by_handle = app.config.hide_unknown_users.then(|| {
+        let handle = app.config.keys.pseudonym(&handle.text());
+        Attempts::by_handle(handle, found.client)
+    });
     let count = app.store.count_attempt(&at, now, &[WRONG_PASSWORDS]);
+    let count_handle = async {
+        match &by_handle {
+            Some(handle) => {
+                let counted = app.store.count_attempt(handle, now, &[WRONG_PASSWORDS]);
+                counted.await.map(Some)
+            }
+            None => Ok(None),
+        }
+    };
     // No account has the uid 0.
     let user = app.store.user(found.uid.unwrap_or(Uid(0)));
-    let (counted, user) = join(count, user).await;
-    must_be_admitted(counted?)?;
+    let (counted, of_handle, user) = join3(count, count_handle, user).await;
+    let (counted, of_handle) = (counted?, of_handle?);
+    must_be_admitted(of_handle.unwrap_or(counted))?;
     let user = user?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let is_right = app.config.password_hasher.verify(password, hash);
+    let is_right =
+        app.config.password_hasher.verify(password, hash) && counted == AttemptOutcome::Done;
     let user = user.filter(|user| is_right && user.is_active());
     let user = user.ok_or(Error::LoginRefused { retry_after: None })?;
     let at = app.store.release_attempt(&at, now, &[WRONG_PASSWORDS]);
     let from = app
         .store
         .release_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
-    let (at, from) = join(at, from).await;
-    at.and(from)?;
+    let by_handle = async {
+        match &by_handle {
+            Some(handle) => {
+                let released = app.store.release_attempt(handle, now, &[WRONG_PASSWORDS]);
+                released.await
+            }
+            None => Ok(()),
+        }
+    };
+    let (at, from, by_handle) = join3(at, from, by_handle).await;
+    at.and(from).and(by_handle)?;
     upgrade_hash(app, &user, password).await;
     let account = (user.uid, user.phone.as_ref(), &user.name);
     client::was_right(app, requester, account, &found.known, now);

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
+    config::limits::TAKEN_NAMES,
     domain::{
         client::{Client, KnownAddresses},
         code::Guess,
@@ -18,13 +19,20 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
+        slot::ChallengeId,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
         user::{Name, Uid, User},
     },
     random,
-    store::{Key, Seen, users::CreateOutcome},
+    store::{
+        Key,
+        attempts::{AttemptOutcome, Attempts},
+        slots::SlotMove,
+        transaction::Outcome,
+        users::CreateOutcome,
+    },
 };
 
 /// Sends a code to a phone that no account has yet.
@@ -64,7 +72,8 @@ impl fmt::Debug for Registration {
 }
 
 /// Redeems a code, creates the account and starts a session. A taken name does not spend the code:
-/// the client can pick another. A name or number that was drawn and is taken is drawn again.
+/// the client can pick another, up to ten times. A name or number that was drawn and is taken is drawn
+/// again.
 ///
 /// # Errors
 /// [`Error::PhoneInfoInvalid`], [`Error::CodeExpired`], [`Error::CodeWrong`], [`Error::PhoneTaken`],
@@ -101,7 +110,13 @@ pub async fn redeem(
         // No account knows anybody yet.
         |_| Ok((Client::Stranger, ())),
         |right, ()| async move {
-            must_be_free(&right.seen, phone, name)?;
+            if right.seen.phone_owner(phone)?.is_some() {
+                return Err(Error::PhoneTaken);
+            }
+            let owner = name.map(|name| right.seen.name_owner(name));
+            if owner.transpose()?.flatten().is_some() {
+                return name_taken(app, info.challenge, &right.spend, now).await;
+            }
             let mut user = User::new(
                 Uid::from_random(random::bytes()?, draws.largest_uid),
                 match name {
@@ -120,7 +135,9 @@ pub async fn redeem(
                     CreateOutcome::Done => return Ok(Round::Won(user)),
                     CreateOutcome::Raced => return Ok(Round::Lost),
                     CreateOutcome::PhoneTaken => return Err(Error::PhoneTaken),
-                    CreateOutcome::NameTaken if name.is_some() => return Err(Error::NameTaken),
+                    CreateOutcome::NameTaken if name.is_some() => {
+                        return name_taken(app, info.challenge, &right.spend, now).await;
+                    }
                     // What was drawn and is taken is drawn again. All else still holds.
                     CreateOutcome::NameTaken => {
                         user.name = Name::drawn(random::bytes()?, draws.name_length);
@@ -142,13 +159,22 @@ pub async fn redeem(
     }
 }
 
-fn must_be_free(seen: &Seen, phone: &Phone, name: Option<&Name>) -> Result<(), Error> {
-    if seen.phone_owner(phone)?.is_some() {
-        return Err(Error::PhoneTaken);
-    }
-    match name.map(|name| seen.name_owner(name)).transpose()? {
-        Some(Some(_)) => Err(Error::NameTaken),
-        Some(None) | None => Ok(()),
+/// Refuses a taken name. Whoever has a code could ask for one name after the other, and learn which ones
+/// there are: the tenth taken one spends the code.
+async fn name_taken(
+    app: &App,
+    challenge: ChallengeId,
+    spend: &SlotMove<'_>,
+    now: UnixMs,
+) -> Result<Round<User>, Error> {
+    let asked = Attempts::at_names(challenge);
+    let counted = app.store.count_attempt(&asked, now, &[TAKEN_NAMES]).await?;
+    match counted {
+        AttemptOutcome::Done => Err(Error::NameTaken),
+        AttemptOutcome::TooMany { .. } => match app.store.move_slot(spend).await? {
+            Outcome::Done => Err(Error::NameTaken),
+            Outcome::Raced => Ok(Round::Lost),
+        },
     }
 }
 

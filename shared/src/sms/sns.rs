@@ -1,7 +1,11 @@
 //! Amazon SNS: `Publish` to a phone number
 //! (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use aws_sdk_sns::{
     Client,
@@ -17,10 +21,18 @@ use crate::{
 };
 
 /// Sends messages through SNS.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Sms {
     sns: Option<Client>,
+    /// How long the latest codes took, newest last.
+    took: Mutex<VecDeque<Duration>>,
 }
+
+/// How many of the latest codes' durations are remembered.
+const REMEMBERED: usize = 8;
+
+/// What a code takes where none has been sent yet.
+const USUAL: Duration = Duration::from_millis(100);
 
 /// The id that SNS gave a message, by which its delivery logs name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +53,10 @@ impl Sms {
     /// Sends through this client, which must not retry: a repeated publish could become two messages.
     /// Without a client nothing is sent.
     pub fn new(sns: Option<Client>) -> Self {
-        Self { sns }
+        Self {
+            sns,
+            took: Mutex::default(),
+        }
     }
 
     /// Sends a code. Returns the id that SNS gave the message.
@@ -58,7 +73,22 @@ impl Sms {
         let body = plan
             .text
             .render(&plan.brand, code, valid_for, plan.origin_domain.as_deref());
-        self.publish(plan, phone, body).await
+        let begun = Instant::now();
+        let sent = self.publish(plan, phone, body).await;
+        let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner);
+        if took.len() == REMEMBERED {
+            took.pop_front();
+        }
+        took.push_back(begun.elapsed());
+        sent
+    }
+
+    /// How long a code might take that is not sent: as long as one of the latest that this process has
+    /// sent. `random` says which.
+    pub fn would_take(&self, random: u8) -> Duration {
+        let took = self.took.lock().unwrap_or_else(PoisonError::into_inner);
+        let which = usize::from(random).checked_rem(took.len());
+        which.and_then(|n| took.get(n).copied()).unwrap_or(USUAL)
     }
 
     /// Sends a notice. Returns the id that SNS gave the message.

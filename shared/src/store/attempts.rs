@@ -1,5 +1,7 @@
 //! Password attempts: `attempts#<uid>` holds the recent wrong passwords of an account, or of a name
-//! that has none, by one client; `attempts-from#<address>` those of a source, at any account.
+//! that has none, by one client; `attempts-from#<address>` those of a source, at any account. Where users are
+//! hidden, `attempts#handle-<hash>` holds those by one phone or name. `attempts#names-<challenge>` holds
+//! the taken names that a code asked for.
 
 use std::time::Duration;
 
@@ -16,8 +18,8 @@ use super::{
     repeat,
 };
 use crate::domain::{
-    client::Client, client_address::Source, error::Error, keys::Pseudonym, time::UnixMs, user::Uid,
-    window::Limit,
+    client::Client, client_address::Source, error::Error, hex::Hex, keys::Pseudonym,
+    slot::ChallengeId, time::UnixMs, user::Uid, window::Limit,
 };
 
 /// Whose attempts are counted together.
@@ -33,6 +35,16 @@ impl Attempts {
     /// Those at an account that does not exist, which this stands for.
     pub fn at_nobody(stand_in: Pseudonym) -> Self {
         Self(format!("attempts#nobody-{stand_in}"))
+    }
+
+    /// Those of a client by a phone or a name, which this stands for, whether an account has it or not.
+    pub fn by_handle(handle: Pseudonym, client: Client) -> Self {
+        Self(format!("attempts#handle-{handle}{}", client.suffix()))
+    }
+
+    /// Taken names, by a code of this challenge.
+    pub fn at_names(challenge: ChallengeId) -> Self {
+        Self(format!("attempts#names-{}", Hex(&challenge.0)))
     }
 
     /// Those of a source, at any account.

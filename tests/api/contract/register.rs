@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, ERIC, md5,
-    message::{LOGIN_FAILED, NAME_EXISTS, NAME_NOT_VALID, PHONE_EXISTS},
-    scenario,
+    ANNA, ERIC, PATIENT, md5,
+    message::{CODE_NOT_VALID, LOGIN_FAILED, NAME_EXISTS, NAME_NOT_VALID, PHONE_EXISTS},
+    scenario, scenario_with,
 };
 
 const REGISTER: &str = "/v1/user/register";
@@ -142,6 +142,44 @@ async fn name_exists_whatever_its_case_and_another_can_be_picked() {
             .register(&ticket, &code, "eric the second", PASSWORD)
             .await;
         answer.assert_registered("eric the second", ANNA);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_code_asks_for_ten_taken_names_and_no_more() {
+    scenario(async |app| {
+        let (ticket, code) = app.register_code(ANNA).await;
+        for n in 0..10 {
+            let taken = if n % 2 == 0 { "eric" } else { "mary" };
+            let answer = app.register(&ticket, &code, taken, PASSWORD).await;
+            answer.assert_refused(NAME_EXISTS);
+        }
+        for name in ["eric", "anna"] {
+            let answer = app.register(&ticket, &code, name, PASSWORD).await;
+            answer.assert_refused(CODE_NOT_VALID);
+        }
+        assert_eq!(app.user_keys().await.len(), 6, "eric and mary");
+        // With another code Anna gets her account.
+        app.wait(120);
+        let (ticket, code) = app.register_code(ANNA).await;
+        let answer = app.register(&ticket, &code, "anna", PASSWORD).await;
+        answer.assert_registered("anna", ANNA);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_it_ask_for_more_at_once() {
+    scenario_with(&[PATIENT], async |app| {
+        let (ticket, code) = app.register_code(ANNA).await;
+        let asked = (0..30).map(|_| app.register(&ticket, &code, "eric", PASSWORD));
+        let answers = futures_util::future::join_all(asked).await;
+        let told = answers
+            .iter()
+            .filter(|answer| answer.body["code"] == NAME_EXISTS.1);
+        let told = told.count();
+        assert!((1..=10).contains(&told), "{told}: {:?}", answers[0].body);
     })
     .await;
 }

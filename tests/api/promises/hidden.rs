@@ -1,12 +1,16 @@
 //! `HIDE_UNKNOWN_USERS`: neither an answer nor its time reveals whether an account exists.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANNA, Answer, ERIC, MARY, PATIENT, TestApp,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp,
     fault::Fault,
     scenario_with,
     timing::{by_turns, share_of_longer},
@@ -137,6 +141,93 @@ async fn in_dialect_c_a_number_in_use_and_a_free_one_have_the_same_history() {
         assert_eq!(histories[0], histories[1]);
         assert!(app.texts(MARY).is_empty());
         assert_eq!(app.texts(UNKNOWN).len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lock_out_by_phone_tells_nothing_of_the_name() {
+    scenario_with(HIDDEN, async |app| {
+        let mut histories = Vec::new();
+        for handles in [[ERIC, "eric"], [UNKNOWN, "nobody"], [MARY, "not-mary"]] {
+            let mut history = Vec::new();
+            for handle in handles {
+                for _ in 0..12 {
+                    let refused = app.log_in_with_password(handle, "a-wrong-password");
+                    let mut shown = seen(&refused.await);
+                    // The clock goes on meanwhile.
+                    if let Some(wait) = shown[2].as_u64() {
+                        assert!((24 * 3600 - 30..=24 * 3600).contains(&wait), "{wait}");
+                        shown[2] = json!("a day");
+                    }
+                    history.push(shown);
+                }
+            }
+            histories.push(history);
+            app.wait(24 * 3600);
+        }
+        assert_eq!(histories[0], histories[1]);
+        assert_eq!(histories[0], histories[2]);
+        assert!(histories[0][9][2].is_null() && histories[0][10][2].is_string());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_wrong_passwords_a_day_are_all_that_an_account_evaluates_by_whichever_handle() {
+    scenario_with(HIDDEN, async |app| {
+        for _ in 0..10 {
+            app.log_in_with_password(ERIC, "a-wrong-password").await;
+        }
+        let wrong = app.log_in_with_password("eric", "a-wrong-password").await;
+        let right = app.log_in_with_password("eric", ERIC_PASSWORD).await;
+        assert_eq!(seen(&right), seen(&wrong));
+        assert_eq!(right.retry_after(), None);
+        app.wait(24 * 3600);
+        app.session_of_eric().await;
+        // Right passwords count by neither.
+        for _ in 0..12 {
+            app.session_of_eric().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_its_answer_an_environment_is_busy_as_long_for_an_unknown_number() {
+    let environment = [HIDDEN, &[RICH]].concat();
+    with_users(&environment, async |app| {
+        let slow = Duration::from_millis(250);
+        app.sns.break_it(Fault::IsSlow(slow));
+        for path in ["/v1/user/sendLoginMessage", "/v1/user/sendRegisterMessage"] {
+            // How long work goes on after the answer; in Lambda the next event waits for it.
+            let busy = async |phone: String| {
+                let begun = Instant::now();
+                let answer = app.post(path, json!({ "phone": phone })).await;
+                assert_eq!(answer.status, 200, "{answer:?}");
+                begun.elapsed() - answer.took
+            };
+            for n in 0..2 {
+                busy(known(n)).await;
+                busy(unknown(n)).await;
+            }
+            let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
+            for n in 2..9 {
+                of_known.push(busy(known(n)).await);
+                of_unknown.push(busy(unknown(n)).await);
+            }
+            of_known.sort();
+            of_unknown.sort();
+            let (of_known, of_unknown) = (of_known[3], of_unknown[3]);
+            assert!(
+                of_known.min(of_unknown) >= slow,
+                "{path}: {of_known:?} {of_unknown:?}"
+            );
+            let difference = of_known.abs_diff(of_unknown);
+            assert!(difference < slow / 4, "{path}: {of_known:?} {of_unknown:?}");
+            app.wait(24 * 3600);
+        }
+        app.sns.mend().await;
     })
     .await;
 }

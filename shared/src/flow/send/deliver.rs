@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 
 use super::reserve::Reservation;
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
         hiding::Hiding,
         race::{Round, until_won},
     },
+    random,
     sms::Plan,
     store::{Key, slots::SlotMove},
     telemetry::{context, record},
@@ -91,7 +92,11 @@ impl Sent {
         let has_message = !self.challenge.decoy && self.hiding.reaches(self.account.as_ref());
         app.defer(async move |app| {
             if !has_message {
-                self.reservation.release(&app).await;
+                // The environment takes the next request when this is done. It is busy for as long as if
+                // it had sent a message, or the next request's time would show that it has not.
+                let [which] = random::bytes().unwrap_or_default();
+                let busy = tokio::time::sleep(app.sms.would_take(which));
+                join(self.reservation.release(&app), busy).await;
                 return;
             }
             match self.publish(&app).await {
