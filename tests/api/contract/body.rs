@@ -9,7 +9,7 @@ use crate::support::{ERIC, message::PHONE_REQUIRED, root, scenario};
 
 const SEND: &str = "/v1/user/sendLoginMessage";
 /// The paths of dialect A.
-const DIALECT_A: [&str; 10] = [
+const DIALECT_A: [&str; 13] = [
     SEND,
     "/v1/user/loginByMessage",
     "/v1/user/sendChangePasswordMessage",
@@ -20,6 +20,9 @@ const DIALECT_A: [&str; 10] = [
     "/v1/user/register",
     "/v1/user/login",
     "/v1/user/info",
+    "/v1/user/changePassword",
+    "/v1/user/changeName",
+    "/v1/user/changeNameAndGet",
 ];
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, ERIC, ERIC_PASSWORD, MARY, eric, md5,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, eric, md5,
     message::{
         CODE_NOT_VALID, LOGIN_FAILED, OLD_PASSWORD_NOT_VALID, PHONE_INFO_NOT_VALID, PHONE_MISMATCH,
         PHONE_REQUIRED, TOO_FREQUENT,
@@ -179,11 +179,17 @@ async fn send_invalid_token() {
 async fn the_limits_of_a_phone_are_shared_by_all_purposes() {
     scenario(async |app| {
         let token = app.session_of_eric().await;
-        app.login_code(ERIC).await;
-        app.reset_code(ERIC).await;
+        // The token shows that all are of one client.
+        let send = async |path: &str| {
+            let body = json!({ "phone": ERIC });
+            let sent = app.post_in_session(path, &token, body).await;
+            assert_eq!(sent.status, 200, "{sent:?}");
+        };
+        send("/v1/user/sendLoginMessage").await;
+        send("/v1/user/sendChangePasswordMessage2").await;
         app.change_password_code(&token).await;
         app.wait(120);
-        app.login_code(ERIC).await;
+        send("/v1/user/sendLoginMessage").await;
         app.change_password_code(&token).await;
         app.wait(120);
         let refused = app.send_change_password_code(&token).await;
@@ -255,6 +261,12 @@ async fn old_password_is_optional_and_if_it_is_wrong_the_code_stays_usable() {
     .await;
 }
 
+async fn log_in(app: &TestApp, token: &str, password: &str) -> Answer {
+    app.learn_password(password);
+    let body = json!({"value": "eric", "password": password});
+    app.post_in_session("/v1/user/login", token, body).await
+}
+
 #[tokio::test]
 async fn guesses_at_the_old_password_count_as_those_at_the_login_do() {
     scenario(async |app| {
@@ -266,11 +278,12 @@ async fn guesses_at_the_old_password_count_as_those_at_the_login_do() {
                     app.change_password_from("wrong-password", &token, &change, NEW)
                         .await
                 }
-                _ => app.log_in_with_password("eric", "wrong-password").await,
+                // At the login, the token shows that it is the session's owner.
+                _ => log_in(app, &token, "wrong-password").await,
             };
             assert_eq!(answer.status, 400, "{answer:?}");
         }
-        let refused = app.log_in_with_password("eric", ERIC_PASSWORD).await;
+        let refused = log_in(app, &token, ERIC_PASSWORD).await;
         refused.assert_refused(LOGIN_FAILED);
         assert!(refused.retry_after().is_some());
         let answer = app

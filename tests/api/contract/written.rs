@@ -68,7 +68,7 @@ fn form(fields: &Map<String, Value>) -> String {
 }
 
 /// Every path, what it answers to no field at all, and to [`garbage`].
-const PATHS: [(&str, &str, &str); 15] = [
+const PATHS: [(&str, &str, &str); 18] = [
     (
         "/v1/user/sendLoginMessage",
         "{PHONE}_REQUIRED",
@@ -105,6 +105,13 @@ const PATHS: [(&str, &str, &str); 15] = [
         "{PHONE_INFO}_NOT_VALID",
     ),
     ("/v1/user/login", "{VALUE}_REQUIRED", "USER_LOGIN_FAILED"),
+    (
+        "/v1/user/changePassword",
+        "{OLD_PASSWORD}_REQUIRED",
+        "{OLD_PASSWORD}_NOT_VALID",
+    ),
+    ("/v1/user/changeName", "{NAME}_REQUIRED", "OK"),
+    ("/v1/user/changeNameAndGet", "{NAME}_REQUIRED", "OK"),
     ("/v1/user/info", "OK", "OK"),
     ("/v1/user/sendChangePasswordMessage", "OK", "OK"),
     (SEND_VERIFICATION_CODE, "3003", "8011"),
@@ -114,11 +121,11 @@ const PATHS: [(&str, &str, &str); 15] = [
     (MOBILE, "400104", "400107"),
 ];
 
-/// All fields of all endpoints, none of them good.
+/// All fields of all endpoints, none of them good but the name.
 fn garbage() -> Value {
     json!({
         "phone": "1", "phoneInfo": "x", "code": "1", "name": "Anna", "value": "nobody",
-        "password": "no-password", "newPassword": "no-password", "username": "nobody",
+        "password": "no-password", "newPassword": "no-password", "oldPassword": "no-password", "username": "nobody",
         "mobile_phone": "1", "verification_code": "1", "Verification_char": "x",
         "new_password": "abc123", "mcode": "+86", "mobile": "1", "verify_code": "1",
     })
