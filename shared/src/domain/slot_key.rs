@@ -39,7 +39,7 @@ impl SlotKey {
 
     /// For replacing the forgotten password of the account with this name, whatever its case.
     pub fn recover(name: &Name) -> Self {
-        Self::of(Purpose::Recover, name.folded())
+        Self::of(Purpose::Recover, &name.folded())
     }
 
     /// For changing the phone of this account to this phone.

@@ -148,10 +148,9 @@ impl UserItem {
             (Some(country), Some(national)) => Some(parse_phone(country, national)?),
             _ => None,
         };
-        let name = Name::parse(&self.name);
         Ok(User {
             uid: self.uid,
-            name: name.ok_or_else(|| Error::Internal("item: not a name".into()))?,
+            name: Name::from_stored(self.name),
             password: self.password.map(PasswordHash::from_stored),
             email: self.email,
             phone,
