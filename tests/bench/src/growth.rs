@@ -137,7 +137,7 @@ pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, E
     };
     let system = System::start(options).await?;
     let mut requests = Requests::new(&system);
-    let (user, code) = requests.sample().await?;
+    let sample = requests.sample().await?;
     // A request reads a random shard of the ledger. After so many sends every shard exists.
     for _ in 0..400 {
         let function = "send-register-message";
@@ -147,7 +147,14 @@ pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, E
     }
     let (users, codes) = tables(&system)?;
     thread::scope(|scope| {
-        let filling = scope.spawn(|| fill(&database, (&users, &codes), (&user, &code), size));
+        let filling = scope.spawn(|| {
+            fill(
+                &database,
+                (&users, &codes),
+                (&sample.user, &sample.code),
+                size,
+            )
+        });
         filling
             .join()
             .map_err(|_| Error::from("filling the tables panicked"))?

@@ -20,7 +20,7 @@ use crate::{
     Error,
     authority::Authority,
     binaries::Binaries,
-    requests::{Requests, hashes_a_password, succeeded},
+    requests::{Requests, Sample, hashes_a_password, succeeded},
     runtime_api::RuntimeApi,
     samples::{Cost, Measured, Samples},
     subject::Subject,
@@ -62,7 +62,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
     let directory = binaries.directory();
     let tls = handle.block_on(Transport::tls(&system.endpoints, &authority, &directory))?;
     let mut requests = Requests::new(&system);
-    let (read_user, read_code) = handle.block_on(requests.sample())?;
+    let read = handle.block_on(requests.sample())?;
     let bare = Bare {
         http: binaries.bare("bare-http")?,
         sdk: binaries.bare("bare-sdk")?,
@@ -71,8 +71,7 @@ pub fn run(root: &Path, extent: &Extent, handle: &Handle) -> Result<Vec<Measured
         } else {
             None
         },
-        read_user,
-        read_code,
+        read,
     };
     let mut candidates = candidates(&system, binaries, extent, (&plain, &tls))?;
     let mut run = Run {
@@ -169,9 +168,8 @@ struct Bare {
     http: PathBuf,
     sdk: PathBuf,
     as_it_comes: Option<PathBuf>,
-    /// The keys of an account and of a code for them to read.
-    read_user: String,
-    read_code: String,
+    /// What they read.
+    read: Sample,
 }
 
 impl Bare {
@@ -211,8 +209,9 @@ impl Bare {
         let rounds: Vec<String> = rounds.iter().map(|round| round.join("+")).collect();
         environment.extend([
             ("CALLS".to_owned(), rounds.join(",")),
-            ("READ_USER".to_owned(), self.read_user.clone()),
-            ("READ_CODE".to_owned(), self.read_code.clone()),
+            ("READ_USER".to_owned(), self.read.user.clone()),
+            ("READ_OWNER".to_owned(), self.read.owner.clone()),
+            ("READ_CODE".to_owned(), self.read.code.clone()),
         ]);
         Subject {
             name: "bare-sdk".to_owned(),

@@ -24,6 +24,8 @@ use crate::authority::HOST;
 pub struct Call {
     /// DynamoDB's operation, `Publish` for SNS, or `GET` for a request that only opens a connection.
     pub operation: String,
+    /// How many keys of items its body names.
+    pub keys: usize,
     /// When its first bytes arrived, and when the last bytes of its answer did.
     pub during: (Instant, Instant),
 }
@@ -128,7 +130,8 @@ pub fn sequential_depth(calls: &[Call]) -> usize {
     depth
 }
 
-/// Groups these calls into rounds: the calls of a round ran at the same time.
+/// Groups these calls into rounds: the calls of a round ran at the same time. A `BatchGetItem` of three
+/// keys is `BatchGetItem*3`.
 pub fn rounds(calls: &[Call]) -> Vec<Vec<String>> {
     let mut calls = calls.to_vec();
     calls.sort_by_key(|call| call.during.0);
@@ -136,13 +139,17 @@ pub fn rounds(calls: &[Call]) -> Vec<Vec<String>> {
     let mut first_end: Option<Instant> = None;
     for call in calls {
         let (start, end) = call.during;
+        let name = match call.operation.as_str() {
+            "BatchGetItem" => format!("BatchGetItem*{}", call.keys),
+            _ => call.operation,
+        };
         match (rounds.last_mut(), first_end) {
             (Some(round), Some(first)) if start < first => {
-                round.push(call.operation);
+                round.push(name);
                 first_end = Some(first.min(end));
             }
             _ => {
-                rounds.push(vec![call.operation]);
+                rounds.push(vec![name]);
                 first_end = Some(end);
             }
         }
@@ -175,8 +182,11 @@ async fn pass(
                     let now = Instant::now();
                     let operation = operation(&asked[..read]);
                     let calls = &mut lock(passed).calls;
-                    calls.push(Call { operation, during: (now, now) });
+                    calls.push(Call { operation, keys: 0, during: (now, now) });
                     call = Some(calls.len() - 1);
+                }
+                if let Some(call) = call {
+                    lock(passed).calls[call].keys += keys(&asked[..read]);
                 }
                 service.write_all(&asked[..read]).await?;
             }
@@ -209,4 +219,37 @@ fn operation(head: &[u8]) -> String {
     });
     let operation = target.and_then(|target| target.rsplit('.').next());
     operation.unwrap_or("Publish").trim().to_owned()
+}
+
+/// How many keys of items these bytes name. DynamoDB's only key attribute here is `pk`.
+fn keys(body: &[u8]) -> usize {
+    let name = br#""pk":"#;
+    let windows = body.windows(name.len());
+    windows.filter(|window| window == name).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_named_with_the_number_of_its_keys() {
+        let body = br#"{"RequestItems":{"u":{"Keys":[{"pk":{"S":"a"}},{"pk":{"S":"b"}}]}}}"#;
+        let now = Instant::now();
+        let call = |operation: &str, start: u64, end: u64| Call {
+            operation: operation.to_owned(),
+            keys: keys(body),
+            during: (
+                now + Duration::from_millis(start),
+                now + Duration::from_millis(end),
+            ),
+        };
+        let calls = [
+            call("PutItem", 3, 4),
+            call("BatchGetItem", 0, 2),
+            call("UpdateItem", 1, 2),
+        ];
+        let expected = [vec!["BatchGetItem*2", "UpdateItem"], vec!["PutItem"]];
+        assert_eq!(rounds(&calls), expected);
+    }
 }

@@ -41,6 +41,16 @@ pub struct Requests<'a> {
     made: u32,
 }
 
+/// The keys of items like those that requests read.
+pub struct Sample {
+    /// An account.
+    pub user: String,
+    /// The owner item of its phone.
+    pub owner: String,
+    /// A code that was sent to it.
+    pub code: String,
+}
+
 /// A request's content.
 struct Content {
     body: Value,
@@ -82,17 +92,20 @@ impl<'a> Requests<'a> {
         Ok(event)
     }
 
-    /// Creates an account and a code like those that requests read. Returns their keys.
+    /// Creates an account and a code like those that requests read.
     ///
     /// # Errors
     /// If the creation fails.
-    pub async fn sample(&mut self) -> Result<(String, String), Error> {
+    pub async fn sample(&mut self) -> Result<Sample, Error> {
         self.made += 1;
         let phone = self.number("138");
         self.create(&format!("bench{}", self.made), &phone).await?;
         self.login(&phone).await?;
-        let user = format!("user#{}", 1_000_000 + self.made);
-        Ok((user, format!("login#+86{phone}")))
+        Ok(Sample {
+            user: format!("user#{}", 1_000_000 + self.made),
+            owner: format!("phone#+86{phone}"),
+            code: format!("login#+86{phone}"),
+        })
     }
 
     async fn content(&mut self, function: &str) -> Result<Content, Error> {

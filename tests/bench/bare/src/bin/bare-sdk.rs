@@ -1,6 +1,8 @@
 //! A function that makes the SDK calls named in `CALLS` and answers a constant. `CALLS` is a list of
-//! rounds: `BatchGetItem+UpdateItem,PutItem` is two calls at the same time, then a third one. It reads
-//! the account `READ_USER` and the code `READ_CODE`, and writes codes like the one it has read.
+//! rounds: `BatchGetItem*3+UpdateItem,PutItem` is two calls at the same time, then a third one. A
+//! `BatchGetItem` of three keys reads the code `READ_CODE`, the account `READ_USER` and the owner item
+//! `READ_OWNER`; of two, the first two; of more, items that do not exist besides. It writes codes like the
+//! one it has read.
 //!
 //! It runs in the environment of the function beside it and has the same clients: SNS's only if
 //! `SMS_BRAND` is set. With the feature `remedies` its start opens the same connections, too.
@@ -31,6 +33,7 @@ struct Calls {
     users: String,
     codes: String,
     read_user: String,
+    read_owner: String,
     read_code: String,
     code: Mutex<Item>,
     marks: usize,
@@ -86,6 +89,7 @@ async fn main() -> Result<(), Error> {
         users: env::var("USERS_TABLE")?,
         codes: env::var("CODES_TABLE")?,
         read_user: env::var("READ_USER")?,
+        read_owner: env::var("READ_OWNER")?,
         read_code: env::var("READ_CODE")?,
         code: Mutex::default(),
         marks: env::var("SENDS_PER_ADDRESS_DAY")?.parse()?,
@@ -124,27 +128,34 @@ impl Calls {
         item
     }
 
+    /// Reads a code and so many items in all.
+    async fn read(&self, keys: usize) -> Result<(), Error> {
+        let pk = |pk: &String| HashMap::from([("pk".to_owned(), text(pk))]);
+        let of_users = [&self.read_user, &self.read_owner].map(pk);
+        let of_users: Vec<Item> = of_users.into_iter().take(keys - 1).collect();
+        let mut of_codes = vec![pk(&self.read_code)];
+        of_codes.resize_with(keys - of_users.len(), || self.key());
+        let mut read = self.dynamodb.batch_get_item();
+        for (table, keys) in [(&self.users, of_users), (&self.codes, of_codes)] {
+            if keys.is_empty() {
+                continue;
+            }
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys));
+            read = read.request_items(table, keys.consistent_read(true).build()?);
+        }
+        let mut items = read.send().await?.responses.unwrap_or_default();
+        let code = items.remove(&self.codes).and_then(|mut codes| codes.pop());
+        let code = code.ok_or("no code to read")?;
+        *self.code.lock().unwrap_or_else(PoisonError::into_inner) = code;
+        Ok(())
+    }
+
     /// Makes a call, at the same time as another one.
     async fn make(&self, call: &str, beside: &str) -> Result<(), Error> {
+        if let Some(keys) = call.strip_prefix("BatchGetItem*") {
+            return self.read(keys.parse()?).await;
+        }
         match call {
-            "BatchGetItem" => {
-                let keys = |pk: &str| {
-                    KeysAndAttributes::builder()
-                        .keys(HashMap::from([("pk".to_owned(), text(pk))]))
-                        .consistent_read(true)
-                        .build()
-                };
-                let read = self.dynamodb.batch_get_item();
-                let read = read
-                    .request_items(&self.users, keys(&self.read_user)?)
-                    .request_items(&self.codes, keys(&self.read_code)?)
-                    .send()
-                    .await?;
-                let mut items = read.responses.unwrap_or_default();
-                let code = items.remove(&self.codes).and_then(|mut codes| codes.pop());
-                let code = code.ok_or("no code to read")?;
-                *self.code.lock().unwrap_or_else(PoisonError::into_inner) = code;
-            }
             "GetItem" => {
                 let read = self
                     .dynamodb
@@ -165,7 +176,7 @@ impl Calls {
             }
             // A send counts its source while it reads: it shifts a rolling window of as many marks as a day
             // admits sends.
-            "UpdateItem" if beside == "BatchGetItem" => {
+            "UpdateItem" if beside.starts_with("BatchGetItem") => {
                 let mut shifts = "SET s0 = :now".to_owned();
                 for n in 1..self.marks {
                     write!(shifts, ", s{n} = if_not_exists(s{}, :never)", n - 1)?;
