@@ -1,7 +1,7 @@
 //! Phone numbers as people write them, for all dialects.
 
 use crate::domain::{
-    digits::digit,
+    digits::{digit, is_separator},
     error::Error,
     phone::{Phone, ServedRegions},
 };
@@ -36,10 +36,4 @@ pub(super) fn compact(number: &str) -> String {
 pub(super) fn is_number(text: &str) -> bool {
     text.chars()
         .all(|c| digit(c).is_some() || is_separator(c) || "+()".contains(c))
-}
-
-/// White space, and the dashes of Unicode that telephones and input methods write.
-fn is_separator(c: char) -> bool {
-    let is_dash = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FF0D}');
-    is_dash || c.is_whitespace()
 }

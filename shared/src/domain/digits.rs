@@ -1,4 +1,4 @@
-//! The digits of a text.
+//! The digits of a text, and what people write between them.
 
 /// The ASCII digits of a text, with everything else dropped. A full-width digit (U+FF10 to U+FF19), as
 /// Chinese input methods type it, is the same digit.
@@ -13,6 +13,13 @@ pub fn digit(c: char) -> Option<char> {
         '\u{FF10}'..='\u{FF19}' => char::from_digit(u32::from(c) - 0xFF10, 10),
         _ => None,
     }
+}
+
+/// Whether a character may stand between the digits of a number: white space, and the dashes of Unicode
+/// that telephones and input methods write.
+pub fn is_separator(c: char) -> bool {
+    let is_dash = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FF0D}');
+    is_dash || c.is_whitespace()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_script::{Script, UnicodeScript};
 
-use crate::domain::error::Error;
+use crate::domain::{digits::is_separator, error::Error};
 
 /// The most characters of a name.
 const MOST_CHARACTERS: usize = 64;
@@ -132,7 +132,10 @@ fn mixes_alphabets(text: &str) -> bool {
 /// Whether there are digits alone, and what phones are written with.
 fn is_like_a_phone(text: &str) -> bool {
     let is_digit = |c: char| c.general_category() == GeneralCategory::DecimalNumber;
-    text.contains(is_digit) && text.chars().all(|c| is_digit(c) || " +-()".contains(c))
+    text.contains(is_digit)
+        && text
+            .chars()
+            .all(|c| is_digit(c) || is_separator(c) || "+()".contains(c))
 }
 
 /// Whether a text is in the form `local@domain.tld`.
@@ -242,6 +245,8 @@ mod tests {
             "１３８００１３８００１",
             "٠١٢",
             "+86 138-0013-8001",
+            "138–0013–8001",
+            "138\u{2212}0013\u{2212}8001",
             "eric@example.com",
             "eric＠example.com",
         ] {
