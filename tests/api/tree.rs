@@ -234,6 +234,30 @@ fn each_wing_imports_the_wings_of_its_row_and_those_stand_above_it() {
 }
 
 #[test]
+fn each_file_of_the_core_imports_from_lines_above_its_own() {
+    let shared = root().join("shared/src");
+    let text = std::fs::read_to_string(shared.join("domain/mod.rs")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("//! "));
+    let lines = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    let lines: Vec<Vec<&str>> = lines
+        .map(|line| line.split('`').skip(1).step_by(2).collect())
+        .collect();
+    let line_of = |file: &String| lines.iter().position(|line| line.contains(&file.as_str()));
+    for (module, targets) in Crate::read(&shared.join("lib.rs")).imports() {
+        let [wing, file] = module.as_slice() else {
+            continue;
+        };
+        if wing != "domain" {
+            continue;
+        }
+        assert!(line_of(file).is_some(), "{file} is in no line");
+        for target in targets.iter().filter_map(|target| target.get(1)) {
+            assert!(line_of(target) < line_of(file), "{file} imports {target}");
+        }
+    }
+}
+
+#[test]
 fn a_circle_is_found() {
     let import =
         |from: &str, to: &str| (vec![from.to_owned()], BTreeSet::from([vec![to.to_owned()]]));

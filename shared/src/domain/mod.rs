@@ -2,13 +2,14 @@
 //!
 //! The imports form no circle. Each file imports only from lines above its own:
 //!
-//! 1. [`time`], [`error`], [`hex`], [`digits`], [`client_address`], [`origin_secret`], `numbering`
-//! 2. [`window`], [`region`], [`password`], [`keys`]
-//! 3. [`phone`], [`budget`], [`stop`], [`client`]
-//! 4. [`user`], [`slot`], [`fraud`]
-//! 5. [`purpose`], [`code`]
-//! 6. [`slot_key`], [`token`], [`test_numbers`]
-//! 7. [`requester`]
+//! 1. [`time`], [`error`], [`hex`], [`digits`], [`origin_secret`], [`web_origin`], `numbering`
+//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`]
+//! 3. [`client_address`], [`phone`], [`budget`], [`stop`]
+//! 4. [`client`], [`user`], [`fraud`]
+//! 5. [`slot`]
+//! 6. [`purpose`], [`code`]
+//! 7. [`slot_key`], [`token`], [`test_numbers`]
+//! 8. [`requester`]
 
 pub mod budget;
 pub mod client;
