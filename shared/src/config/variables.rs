@@ -66,9 +66,9 @@ variables! {
     ALLOWED_COUNTRY_CODES = Text("86");
     /// Whether codes are sent.
     LOGIN_ENABLED = Text("true");
-    /// Messages per phone in any 60 minutes, over all purposes.
+    /// Messages per phone and client in any 60 minutes, over all purposes.
     SENDS_PER_PHONE_HOUR = Text("5");
-    /// Messages per phone in any 24 hours, over all purposes: at most 40.
+    /// Messages per phone and client in any 24 hours, over all purposes: at most 40.
     SENDS_PER_PHONE_DAY = Text("10");
     /// Wrong codes per phone and purpose in any 24 hours: 1 to 50.
     WRONG_CODES_PER_DAY = Text("10");

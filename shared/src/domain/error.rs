@@ -67,9 +67,9 @@ pub enum Fault {
 pub enum SmsFailure {
     /// SMS is not configured: there is no brand name to sign the text with.
     NotConfigured,
-    /// The country requires a sender id, and none is configured.
+    /// The region requires a sender id, and none is configured.
     NoSenderId,
-    /// There is no text for this purpose and country.
+    /// There is no text for this purpose and region.
     NoText,
     /// The provider rejected our credentials.
     NoCredentials,
@@ -103,7 +103,7 @@ pub enum Error {
     BadRequest(Fault),
     /// The number is not a mobile number of its country.
     PhoneInvalid,
-    /// The country is not in `ALLOWED_COUNTRY_CODES`.
+    /// The region is not in `ALLOWED_COUNTRY_CODES`.
     CountryNotServed,
     /// No account has this phone number.
     PhoneUnknown,

@@ -1,10 +1,10 @@
 //! The toll-fraud guard.
 //!
 //! In toll fraud (SMS pumping) an attacker requests codes for numbers that earn money with every
-//! message, and never uses a code. So codes that were sent and not used are counted per country, in
+//! message, and never uses a code. So codes that were sent and not used are counted per region, in
 //! the ledger ([`crate::domain::budget`]), and per source.
 //!
-//! While a country has as many unused codes as is usual there, the guard admits every message. Above
+//! While a region has as many unused codes as is usual there, the guard admits every message. Above
 //! that, a source may have two more unused codes than it has used lately; far above, one more. So a
 //! user whose source has used codes before is not affected, and the first code of a new source is
 //! always sent. An attacker gets one message per address.
@@ -40,12 +40,12 @@ impl std::str::FromStr for Mode {
 pub struct Guard {
     /// `FRAUD_GUARD`, default `enforce`.
     pub mode: Mode,
-    /// `FRAUD_UNVERIFIED_A_DAY`, default 64: how many unused codes per day are usual in a country
+    /// `FRAUD_UNVERIFIED_A_DAY`, default 64: how many unused codes per day are usual in a region
     /// of which nothing else is known.
     pub usual: u64,
 }
 
-/// A country with this many times the usual number of unused codes is far above the usual.
+/// A region with this many times the usual number of unused codes is far above the usual.
 const FAR: u64 = 3;
 
 /// The codes that a source has requested lately.
@@ -53,7 +53,7 @@ const FAR: u64 = 3;
 pub struct SourceHistory {
     /// Codes requested in the last 24 hours and not used, the present request included.
     pub unused: u64,
-    /// Codes used in the last days.
+    /// Codes used lately, half of them forgotten each week.
     pub used: u64,
 }
 
@@ -72,9 +72,9 @@ impl SourceHistory {
 /// Why a message looks like fraud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
-    /// The country has more unused codes than usual, and the source more than two above its used ones.
+    /// The region has more unused codes than usual, and the source more than two above its used ones.
     Unusual,
-    /// The country has far more unused codes than usual, and the source more than one above its used
+    /// The region has far more unused codes than usual, and the source more than one above its used
     /// ones.
     FarBeyond,
 }
@@ -92,11 +92,11 @@ impl Suspicion {
 }
 
 impl Guard {
-    /// Assesses a message by the tallies of its country, today and yesterday, and by the history of
+    /// Assesses a message by the tallies of its region, today and yesterday, and by the history of
     /// its source. `None`: it is not suspicious.
     ///
     /// One unused code for each used one is usual: people who use their codes leave a third of them
-    /// unused. For a country with few used codes a constant is usual ([`Guard::usual`]).
+    /// unused. For a region with few used codes a constant is usual ([`Guard::usual`]).
     pub fn assess(
         &self,
         today: &Tally,
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_without_usual_codes_is_above_the_usual_at_the_first_unused_code() {
+    fn a_region_without_usual_codes_is_above_the_usual_at_the_first_unused_code() {
         let guard = Guard { usual: 0, ..GUARD };
         let none = Tally::default();
         assert_eq!(guard.assess(&none, &none, &source(9, 0)), None);

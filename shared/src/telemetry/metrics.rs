@@ -3,7 +3,7 @@
 //! It stands here and nowhere else: a test holds the template's alarms and dashboard to it. CloudWatch
 //! charges for every metric and every value of a dimension that it saw in a month. So no metric has
 //! more than one dimension, and no dimension has more values than the code or the list of served
-//! countries.
+//! regions.
 
 /// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
