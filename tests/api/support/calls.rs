@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use local::template::kebab_case;
 use serde_json::Value;
 
 /// One request that passed.
@@ -34,14 +35,14 @@ pub fn kind(key: &str) -> &str {
     key.split('#').next().unwrap_or_default()
 }
 
-/// The access key of a request: `AWS4-HMAC-SHA256 Credential=KEY/20261120/…`.
+/// The function that signed a request, by its access key: `AWS4-HMAC-SHA256 Credential=KEY/20261120/…`.
 pub fn signer(headers: &hyper::HeaderMap) -> String {
     let signature = headers
         .get("authorization")
         .and_then(|value| value.to_str().ok());
     let credential = signature.and_then(|signature| signature.split("Credential=").nth(1));
     let key = credential.and_then(|credential| credential.split('/').next());
-    key.unwrap_or_default().to_owned()
+    kebab_case(key.unwrap_or_default())
 }
 
 /// The keys of what a `PutItem`, an `UpdateItem`, a `DeleteItem` or a transaction of them writes.

@@ -41,8 +41,9 @@ pub fn of(
     let local = [
         ("KEY_RING", KEY_RING),
         ("AWS_REGION", REGION),
-        // The endpoints check no signature. A relay recognises the function by this id.
-        ("AWS_ACCESS_KEY_ID", &function.name),
+        // The endpoints check no signature. A relay recognises the function by this id. AWS's DynamoDB Local takes
+        // letters and digits alone.
+        ("AWS_ACCESS_KEY_ID", &function.resource),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_SNS", &endpoints.sns),
