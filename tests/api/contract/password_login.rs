@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use bench::timing::{ROUND, share_of_longer};
 use serde_json::{Value, json};
 
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, eric, md5,
     message::{LOGIN_FAILED, PASSWORD_NOT_VALID, PASSWORD_REQUIRED},
     scenario, scenario_with,
-    timing::{ROUND, by_turns, share_of_longer},
+    timing::by_turns,
 };
 
 const LOGIN: &str = "/v1/user/login";

@@ -7,14 +7,12 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bench::timing::share_of_longer;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp,
-    fault::Fault,
-    scenario_with,
-    timing::{by_turns, share_of_longer},
-    wrong,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, fault::Fault, scenario_with,
+    timing::by_turns, wrong,
 };
 
 const HIDDEN: &[(&str, &str)] = &[("HIDE_UNKNOWN_USERS", "true")];

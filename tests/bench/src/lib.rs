@@ -25,6 +25,7 @@
 //! - [`measure`]: a run; [`samples`]: its figures; [`report`]: the table, the JSON, the budgets
 //! - [`lambda`]: requests under Lambda's CPU share; [`share`]: the share, its price, its report;
 //!   [`cgroup`]: the kernel's side of it
+//! - [`hidden`]: whether time tells known phones from unknown ones; [`timing`]: which of two takes longer
 //! - [`growth`]: what requests consume when the tables have grown
 
 #![allow(
@@ -38,6 +39,7 @@ pub mod authority;
 pub mod binaries;
 pub mod cgroup;
 pub mod growth;
+pub mod hidden;
 pub mod lambda;
 pub mod measure;
 pub mod relay;
@@ -47,6 +49,7 @@ pub mod runtime_api;
 pub mod samples;
 pub mod share;
 pub mod subject;
+pub mod timing;
 pub mod transport;
 
 /// An error, as one line.

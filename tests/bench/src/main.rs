@@ -17,7 +17,7 @@ use bench::{
     Error,
     binaries::Binaries,
     cgroup::Groups,
-    growth, lambda,
+    growth, hidden, lambda,
     measure::{self, Extent},
     report,
     samples::Measured,
@@ -31,6 +31,7 @@ Measures the release binaries in target/lambda against bare functions, on the lo
 
 Usage: cargo run -p bench -- [OPTIONS] [FUNCTION...]
        cargo run -p bench -- --lambda [--requests N] [--json] [--check] [FUNCTION...]
+       cargo run -p bench -- --hidden [--check]
        cargo run -p bench -- --growth N
 
       --starts N      starts of every binary [default: 15]
@@ -42,6 +43,8 @@ Usage: cargo run -p bench -- [OPTIONS] [FUNCTION...]
       --lambda        measure requests under Lambda's CPU share, by memory size; needs control groups that
                       it can write (root)
       --requests N    requests with each memory size [default: 50]
+      --hidden        where users are hidden, time requests for known and unknown phones; with --check, fail
+                      if the times tell them apart
       --growth N      compare what requests consume with 10 and with N accounts and codes in the tables
 ";
 
@@ -52,6 +55,7 @@ struct Arguments {
     check: bool,
     lambda: bool,
     requests: u32,
+    hidden: bool,
     growth: Option<u32>,
 }
 
@@ -68,6 +72,7 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
         check: false,
         lambda: false,
         requests: 50,
+        hidden: false,
         growth: None,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -83,6 +88,7 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Arg::Long("requests") => {
                 arguments.requests = parser.value()?.parse::<NonZeroU32>()?.get();
             }
+            Arg::Long("hidden") => arguments.hidden = true,
             Arg::Long("growth") => arguments.growth = Some(parser.value()?.parse()?),
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
             Arg::Value(function) => arguments.extent.functions.push(function.string()?),
@@ -100,6 +106,9 @@ fn main() -> Result<ExitCode, Error> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize()?;
     if let Some(size) = arguments.growth {
         return Runtime::new()?.block_on(grow(&root, size));
+    }
+    if arguments.hidden {
+        return tell_apart(&root, arguments.check);
     }
     if arguments.lambda {
         return under_share(&root, &arguments);
@@ -176,6 +185,15 @@ fn under_share(root: &Path, arguments: &Arguments) -> Result<ExitCode, Error> {
         }
     }
     Ok(code)
+}
+
+/// Times requests for known and unknown phones where users are hidden.
+fn tell_apart(root: &Path, check: bool) -> Result<ExitCode, Error> {
+    let runtime = Runtime::new()?;
+    let told = hidden::run(root, runtime.handle())?;
+    print!("{}", hidden::table(&told));
+    let tells = check && told.iter().any(hidden::Told::tells);
+    Ok(ExitCode::from(u8::from(tells)))
 }
 
 /// Compares what requests consume with few and with many accounts; fails on a difference.

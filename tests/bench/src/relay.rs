@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::sleep,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -30,6 +31,12 @@ pub struct Call {
     pub during: (Instant, Instant),
 }
 
+/// How long the answer to the `n`-th request of a connection is kept back.
+pub type Delay = fn(n: u32) -> Duration;
+
+/// No answer is kept back.
+pub const AT_ONCE: Delay = |_| Duration::ZERO;
+
 /// A running relay.
 #[derive(Debug)]
 pub struct Relay {
@@ -45,11 +52,16 @@ struct Passed {
 }
 
 impl Relay {
-    /// Relays to the service at this `http` URL. With a `server`, the relay itself listens with TLS.
+    /// Relays to the service at this `http` URL, with this delay. With a `server`, the relay itself listens
+    /// with TLS.
     ///
     /// # Errors
     /// When no port can be listened on.
-    pub async fn start(upstream: &str, server: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+    pub async fn start(
+        upstream: &str,
+        server: Option<Arc<ServerConfig>>,
+        delay: Delay,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let relay = Self {
             address: listener.local_addr()?,
@@ -69,9 +81,9 @@ impl Relay {
                     service.set_nodelay(true)?;
                     match acceptor {
                         Some(acceptor) => {
-                            pass(acceptor.accept(client).await?, service, &passed).await
+                            pass(acceptor.accept(client).await?, service, &passed, delay).await
                         }
-                        None => pass(client, service, &passed).await,
+                        None => pass(client, service, &passed, delay).await,
                     }
                 });
             }
@@ -166,7 +178,9 @@ async fn pass(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     mut service: TcpStream,
     passed: &Mutex<Passed>,
+    delay: Delay,
 ) -> io::Result<()> {
+    let mut requests = 0;
     let (mut asked, mut answered) = (vec![0; 32 * 1024], vec![0; 32 * 1024]);
     let mut call = None;
     let mut asking = false;
@@ -194,6 +208,10 @@ async fn pass(
                 let read = read?;
                 if read == 0 {
                     return Ok(());
+                }
+                if asking {
+                    sleep(delay(requests)).await;
+                    requests += 1;
                 }
                 asking = false;
                 // Before it is forwarded: afterwards the client may read the time at once.

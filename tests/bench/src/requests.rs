@@ -80,6 +80,59 @@ impl<'a> Requests<'a> {
             );
         }
         let content = self.content(function).await?;
+        self.with_content(events, function, content)
+    }
+
+    /// An event by which this function sends a code to a phone with an account, or to one without.
+    ///
+    /// # Errors
+    /// If the preparation fails.
+    pub async fn send(
+        &mut self,
+        events: &Path,
+        function: &str,
+        known: bool,
+        session: &str,
+    ) -> Result<Value, Error> {
+        self.made += 1;
+        let (phone, name) = (self.number("138"), format!("bench{}", self.made));
+        if known {
+            self.create(&name, &phone).await?;
+        }
+        let (body, token) = match function {
+            "send-verification-code" => (json!({"username": name, "mobile_phone": phone}), None),
+            "verify-code" => (
+                json!({"mcode": "+86", "mobile": phone}),
+                Some(session.to_owned()),
+            ),
+            _ => (json!({"phone": phone}), None),
+        };
+        self.with_content(events, function, Content { body, token })
+    }
+
+    /// A session token of a new account.
+    ///
+    /// # Errors
+    /// If the preparation fails.
+    pub async fn session(&mut self) -> Result<String, Error> {
+        self.made += 1;
+        let phone = self.number("138");
+        self.create(&format!("bench{}", self.made), &phone).await?;
+        self.session_of(&phone).await
+    }
+
+    async fn session_of(&self, phone: &str) -> Result<String, Error> {
+        let login = self.login(phone).await?;
+        let session = self.post("/v1/user/loginByMessage", &login, None).await?;
+        Ok(session["token"].as_str().ok_or("no token")?.to_owned())
+    }
+
+    fn with_content(
+        &self,
+        events: &Path,
+        function: &str,
+        content: Content,
+    ) -> Result<Value, Error> {
         let file = events.join(format!("{function}.json"));
         let mut event: Value = serde_json::from_slice(&fs::read(file)?)?;
         event["requestContext"]["http"]["sourceIp"] = json!(self.address());
@@ -174,9 +227,7 @@ impl<'a> Requests<'a> {
                     "new_password": "Wachtwoord42"}))
             }
             _ => {
-                let login = self.login(&phone).await?;
-                let session = self.post("/v1/user/loginByMessage", &login, None).await?;
-                let token = session["token"].as_str().ok_or("no token")?.to_owned();
+                let token = self.session_of(&phone).await?;
                 let body = match function {
                     "change-password-by-message" => {
                         let path = "/v1/user/sendChangePasswordMessage";

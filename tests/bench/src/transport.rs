@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     Error,
     authority::Authority,
-    relay::{Call, Relay, rounds, sequential_depth, waited},
+    relay::{AT_ONCE, Call, Delay, Relay, rounds, sequential_depth, waited},
     runtime_api::{Answered, RuntimeApi},
     samples::Cost,
 };
@@ -34,9 +34,20 @@ impl Transport {
     /// If no port can be listened on.
     pub async fn plain(services: &Endpoints) -> Result<Self, Error> {
         Ok(Self {
-            dynamodb: Relay::start(&services.dynamodb, None).await?,
-            sns: Relay::start(&services.sns, None).await?,
+            dynamodb: Relay::start(&services.dynamodb, None, AT_ONCE).await?,
+            sns: Relay::start(&services.sns, None, AT_ONCE).await?,
             trust: BTreeMap::new(),
+        })
+    }
+
+    /// Plain HTTP to these services, with this delay in SNS.
+    ///
+    /// # Errors
+    /// If no port can be listened on.
+    pub async fn with_slow_sns(services: &Endpoints, delay: Delay) -> Result<Self, Error> {
+        Ok(Self {
+            sns: Relay::start(&services.sns, None, delay).await?,
+            ..Self::plain(services).await?
         })
     }
 
@@ -52,8 +63,8 @@ impl Transport {
     ) -> Result<Self, Error> {
         let server = || Some(authority.server.clone());
         Ok(Self {
-            dynamodb: Relay::start(&services.dynamodb, server()).await?,
-            sns: Relay::start(&services.sns, server()).await?,
+            dynamodb: Relay::start(&services.dynamodb, server(), AT_ONCE).await?,
+            sns: Relay::start(&services.sns, server(), AT_ONCE).await?,
             trust: trust(directory, authority)?,
         })
     }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench::relay::Relay;
+use bench::relay::{AT_ONCE, Relay};
 use local::{Clock, Inbox};
 use shared::{
     aws::AwsConfig,
@@ -44,8 +44,8 @@ async fn the_first_request_opens_no_connection() {
         let sns = local::sns::start(any, inbox, Clock::default())
             .await
             .unwrap();
-        let dynamodb = Relay::start(&dynamodb.url(), None).await.unwrap();
-        let sns = Relay::start(&sns.url(), None).await.unwrap();
+        let dynamodb = Relay::start(&dynamodb.url(), None, AT_ONCE).await.unwrap();
+        let sns = Relay::start(&sns.url(), None, AT_ONCE).await.unwrap();
 
         let (connections, clients) = clients(&dynamodb.url(), &sns.url(), sends);
         connections.open().await;

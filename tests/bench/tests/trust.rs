@@ -5,7 +5,10 @@
 use std::{fs, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
-use bench::{authority::Authority, relay::Relay};
+use bench::{
+    authority::Authority,
+    relay::{AT_ONCE, Relay},
+};
 use shared::{
     aws::AwsConfig,
     aws::{Clients, Connections},
@@ -16,7 +19,9 @@ async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<()
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let dynamodb = local::dynamodb::start(address, None).await.unwrap();
     let server = Some(endpoint_of.server.clone());
-    let relay = Relay::start(&dynamodb.url(), server).await.unwrap();
+    let relay = Relay::start(&dynamodb.url(), server, AT_ONCE)
+        .await
+        .unwrap();
     let config = AwsConfig {
         region: "us-east-1".to_owned(),
         sms_region: "us-east-1".to_owned(),
