@@ -5,17 +5,14 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::{
     Store,
-    failure::{failed, is_condition},
     item::primary_key,
     op::Op,
     recent_events::RecentEvents,
-    repeat,
+    repeat::{self, Updated},
 };
 use crate::domain::{
     client::Client, client_address::Source, error::Error, hex::Hex, keys::Pseudonym,
@@ -99,19 +96,12 @@ impl Store {
             .expression_attribute_names("#ttl", "ttl")
             .set_expression_attribute_values(Some(count.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = repeat::update(update).await else {
-            return Ok(AttemptOutcome::Done);
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                if op.made(refused.item()) {
-                    return Ok(AttemptOutcome::Done);
-                }
-                let retry_after = attempts.wait(refused.item(), now);
-                Ok(AttemptOutcome::TooMany { retry_after })
-            }
-            _ => Err(failed("UpdateItem", &error)),
-        }
+        Ok(match repeat::update(update).await? {
+            Updated::Refused(item) if !op.made(item.as_ref()) => AttemptOutcome::TooMany {
+                retry_after: attempts.wait(item.as_ref(), now),
+            },
+            Updated::Done(_) | Updated::Refused(_) => AttemptOutcome::Done,
+        })
     }
 
     /// Removes the attempt at `counted_at`: the password was right.
@@ -141,10 +131,6 @@ impl Store {
             .set_key(Some(primary_key(attempts.0.clone())))
             .update_expression(format!("REMOVE {}", marks.join(", ")))
             .condition_expression("attribute_exists(pk)");
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        repeat::update(update).await.map(drop)
     }
 }

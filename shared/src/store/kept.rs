@@ -1,11 +1,14 @@
 //! Kept money: `kept#<uid>` holds the recent messages to an account that were paid from the part of the
 //! day's money that is kept for accounts that know who asks.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::{
-    Store, failure::failed, item::primary_key, op::Op, recent_events::RecentEvents, repeat,
+    Store,
+    item::primary_key,
+    op::Op,
+    recent_events::RecentEvents,
+    repeat::{self, Updated},
 };
 use crate::domain::{error::Error, time::UnixMs, user::Uid, window::Limit};
 
@@ -33,14 +36,9 @@ impl Store {
             .expression_attribute_names("#ttl", "ttl")
             .set_expression_attribute_values(Some(count.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = repeat::update(update).await else {
-            return Ok(true);
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(op.made(refused.item()))
-            }
-            _ => Err(failed("UpdateItem", &error)),
-        }
+        Ok(match repeat::update(update).await? {
+            Updated::Done(_) => true,
+            Updated::Refused(item) => op.made(item.as_ref()),
+        })
     }
 }

@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Up
 
 use super::{
     Key, Seen, Store,
-    failure::{failed, is_condition, unbuildable},
+    failure::unbuildable,
     item::{Item, count, number, primary_key},
     op::Op,
-    repeat,
+    repeat::{self, Updated},
     transaction::Transaction,
 };
 use crate::domain::{
@@ -80,14 +80,10 @@ impl Store {
             .expression_attribute_values(":region_room", number(region_room.0))
             .expression_attribute_values(":ttl", number(expires))
             .return_values(ReturnValue::AllNew);
-        match repeat::update(update).await {
-            Ok(updated) => {
-                let item = updated.attributes.unwrap_or_default();
-                Ok(ReserveOutcome::Done(tally(&item, charge.region)))
-            }
-            Err(error) if is_condition(&error) => Ok(ReserveOutcome::Full),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        Ok(match repeat::update(update).await? {
+            Updated::Done(item) => ReserveOutcome::Done(tally(&item, charge.region)),
+            Updated::Refused(_) => ReserveOutcome::Full,
+        })
     }
 
     /// Releases the price of a message that was not sent. It is a transaction of one write, for its
@@ -134,11 +130,7 @@ impl Store {
             .expression_attribute_values(Op::VALUE, Op::draw()?.value())
             .expression_attribute_names("#verified", format!("v{region}"))
             .expression_attribute_values(":codes", number(codes));
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        repeat::update(update).await.map(drop)
     }
 }
 

@@ -11,17 +11,13 @@
 
 use std::{collections::HashMap, fmt::Write, time::Duration};
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::{
     Store, TTL_MARGIN,
-    failure::failed,
     item::{Item, number, primary_key},
     op::Op,
-    repeat,
+    repeat::{self, Updated},
 };
 use crate::domain::{
     error::Error,
@@ -170,18 +166,11 @@ impl Store {
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
-            let Err(error) = repeat::update(update).await else {
-                return Ok(());
-            };
-            place = match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let item = refused.item();
-                    if op.made(item) {
-                        return Ok(());
-                    }
-                    marks(item).position(|at| at == counted_at.0)
+            place = match repeat::update(update).await? {
+                Updated::Refused(item) if !op.made(item.as_ref()) => {
+                    marks(item.as_ref()).position(|at| at == counted_at.0)
                 }
-                _ => return Err(failed("UpdateItem", &error)),
+                Updated::Done(_) | Updated::Refused(_) => None,
             };
         }
         Ok(())

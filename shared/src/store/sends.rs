@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWrite
 
 use super::{
     Store,
-    failure::{failed, is_condition, unbuildable},
+    failure::unbuildable,
     item::primary_key,
     recent_events::RecentEvents,
     repeat,
@@ -124,11 +124,7 @@ impl Store {
             .update_expression(change.update)
             .condition_expression(change.condition)
             .set_expression_attribute_values(Some(change.values));
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        repeat::update(update).await.map(drop)
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Seen, Store,
-    failure::{failed, is_condition, unbuildable},
+    failure::unbuildable,
     item::{Item, number, parse, parse_phone, primary_key, serialize, text},
     repeat,
     slots::SlotMove,
@@ -470,11 +470,7 @@ impl Store {
             .condition_expression("password = :from")
             .expression_attribute_values(":to", text(to.as_str()))
             .expression_attribute_values(":from", text(from.as_str()));
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        repeat::update(update).await.map(drop)
     }
 
     /// Writes down the addresses that an account knows, in the items of its phone and of its name, as far
@@ -502,11 +498,7 @@ impl Store {
                 .condition_expression("uid = :uid")
                 .expression_attribute_values(":known", known.clone())
                 .expression_attribute_values(":uid", number(uid.0));
-            match repeat::update(update).await {
-                Ok(_) => Ok(()),
-                Err(error) if is_condition(&error) => Ok(()),
-                Err(error) => Err(failed("UpdateItem", &error)),
-            }
+            repeat::update(update).await.map(drop)
         };
         let by_phone = async {
             match phone {
