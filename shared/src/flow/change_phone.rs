@@ -51,7 +51,7 @@ pub async fn send(
     };
     let target = |seen: &Seen| {
         session.user(seen)?;
-        match seen.phone_owner(to)? {
+        match seen.owner_by_phone(to)? {
             Some(_) => Err(Error::PhoneTaken),
             None => Ok(Target {
                 phone: to.clone(),
@@ -97,11 +97,13 @@ pub async fn redeem(
         now,
         allow,
         |right, user| async move {
-            match right.seen.phone_owner(to)? {
+            match right.seen.owner_by_phone(to)? {
                 None => {}
                 // Items are read one by one, so this account's own move, which spent the code, can lie
                 // between the slot and the phone. The next read shows the code as spent.
-                Some(owner) if owner == uid && !has_looked_again.swap(true, Ordering::Relaxed) => {
+                Some(owner)
+                    if owner.uid == uid && !has_looked_again.swap(true, Ordering::Relaxed) =>
+                {
                     return Ok(Round::Lost);
                 }
                 Some(_) => return Err(Error::PhoneTaken),

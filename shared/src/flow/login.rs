@@ -13,7 +13,7 @@ use crate::{
     app::App,
     config::limits::{WRONG_PASSWORDS, WRONG_PASSWORDS_OF_SOURCE},
     domain::{
-        client::{Client, KnownAddresses},
+        client::Client,
         code::Guess,
         error::Error,
         password::Password,
@@ -29,6 +29,7 @@ use crate::{
     store::{
         Key,
         attempts::{AttemptOutcome, Attempts},
+        owners::Owner,
     },
 };
 
@@ -44,7 +45,7 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<Token, Error> {
     let key = SlotKey::login(phone);
-    let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::PhoneUnknown);
+    let target = |owner: Option<Owner>| owner.map(Some).ok_or(Error::PhoneUnknown);
     send::to_named(app, Purpose::Login, &key, phone, requester, target, now).await
 }
 
@@ -123,8 +124,8 @@ pub async fn by_password(
     if !found.client.is_known() {
         must_be_admitted(of_source)?;
     }
-    let at = match found.uid {
-        Some(uid) => Attempts::at(uid, found.client),
+    let at = match &found.owner {
+        Some(owner) => Attempts::at(owner.uid, found.client),
         None => Attempts::at_nobody(app.config.keys.pseudonym(&handle.text())),
     };
     // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
@@ -144,7 +145,8 @@ pub async fn by_password(
         }
     };
     // No account has the uid 0.
-    let user = app.store.user(found.uid.unwrap_or(Uid(0)));
+    let uid = found.owner.as_ref().map_or(Uid(0), |owner| owner.uid);
+    let user = app.store.user(uid);
     let (counted, of_handle, user) = join3(count, count_handle, user).await;
     let (counted, of_handle) = (counted?, of_handle?);
     must_be_admitted(of_handle.unwrap_or(counted))?;
@@ -171,7 +173,8 @@ pub async fn by_password(
     at.and(from).and(by_handle)?;
     upgrade_hash(app, &user, password).await;
     let account = (user.uid, user.phone.as_ref(), &user.name);
-    client::was_right(app, requester, account, &found.known, now);
+    let known = found.owner.map(|owner| owner.known).unwrap_or_default();
+    client::was_right(app, requester, account, &known, now);
     session::start(app, user, now)
 }
 
@@ -184,10 +187,9 @@ fn must_be_admitted(counted: AttemptOutcome) -> Result<(), Error> {
     }
 }
 
-/// The account that a handle names, as far as its owner items tell.
+/// The account that a handle names, and who asks for it.
 struct Found {
-    uid: Option<Uid>,
-    known: KnownAddresses,
+    owner: Option<Owner>,
     client: Client,
 }
 
@@ -200,24 +202,12 @@ impl Handle<'_> {
             .flatten()
             .collect();
         let seen = &app.store.read(&keys).await?;
-        let by_phone = match self.phone {
-            Some(phone) => (seen.phone_owner(phone)?, seen.known_by_phone(phone)?),
-            None => Default::default(),
-        };
-        let by_name = match self.name {
-            Some(name) => (seen.name_owner(name)?, seen.known_by_name(name)?),
-            None => Default::default(),
-        };
-        let (uid, known) = if by_phone.0.is_some() {
-            by_phone
-        } else {
-            by_name
-        };
-        Ok(Found {
-            uid,
-            client: client::recognise(app, requester, seen, uid, &known, now)?,
-            known,
-        })
+        let by_phone = self.phone.map(|phone| seen.owner_by_phone(phone));
+        let by_name = self.name.map(|name| seen.owner_by_name(name));
+        let (by_phone, by_name) = (by_phone.transpose()?, by_name.transpose()?);
+        let owner = by_phone.flatten().or(by_name.flatten());
+        let client = client::recognise(app, requester, seen, owner.as_ref(), now)?;
+        Ok(Found { owner, client })
     }
 
     /// What attempts count under when no account matches.

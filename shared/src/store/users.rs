@@ -1,19 +1,16 @@
-//! Accounts: `user#<uid>`, and the items `phone#<e164>` and `name#<folded>` that name the owner of a
-//! phone and of a name and so make both unique.
+//! Accounts: `user#<uid>`. A new account, phone or name is written in one transaction with its owner items.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Seen, Store,
     failure::unbuildable,
-    item::{Item, number, parse, parse_phone, primary_key, serialize, text},
+    item::{Item, number, parse, parse_phone, primary_key, text},
     repeat,
     slots::SlotMove,
     transaction::{Outcome, Transaction, WriteResult},
@@ -106,21 +103,6 @@ struct UserItem {
     epoch: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct OwnerItem {
-    pk: String,
-    uid: Uid,
-    /// When the account was created.
-    created_ms: UnixMs,
-    /// The same in the items of the account's phone and of its name.
-    #[serde(default, skip_serializing_if = "is_empty")]
-    known: KnownAddresses,
-}
-
-fn is_empty(known: &KnownAddresses) -> bool {
-    known.0.is_empty()
-}
-
 impl UserItem {
     fn new(user: &User) -> Self {
         let phone = user.phone.as_ref();
@@ -171,16 +153,6 @@ impl Key {
     pub fn user(uid: Uid) -> Self {
         Self::of_users(user_pk(uid))
     }
-
-    /// The owner of a phone.
-    pub fn phone_owner(phone: &Phone) -> Self {
-        Self::of_users(phone_pk(phone))
-    }
-
-    /// The owner of a name.
-    pub fn name_owner(name: &Name) -> Self {
-        Self::of_users(name_pk(name))
-    }
 }
 
 impl Seen {
@@ -191,62 +163,6 @@ impl Seen {
     pub fn user(&self, uid: Uid) -> Result<Option<User>, Error> {
         let item = self.item(&Key::user(uid));
         item.map(|item| parse::<UserItem>(item.clone())?.into_user())
-            .transpose()
-    }
-
-    /// The account that has a phone.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn phone_owner(&self, phone: &Phone) -> Result<Option<Uid>, Error> {
-        self.owner(&Key::phone_owner(phone))
-    }
-
-    /// The account that has a name.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn name_owner(&self, name: &Name) -> Result<Option<Uid>, Error> {
-        self.owner(&Key::name_owner(name))
-    }
-
-    /// The addresses that the account with this phone knows; none without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn known_by_phone(&self, phone: &Phone) -> Result<KnownAddresses, Error> {
-        self.known(&Key::phone_owner(phone))
-    }
-
-    /// The addresses that the account with this name knows; none without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn known_by_name(&self, name: &Name) -> Result<KnownAddresses, Error> {
-        self.known(&Key::name_owner(name))
-    }
-
-    /// When the account with this phone was created; `None` without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn created_by_phone(&self, phone: &Phone) -> Result<Option<UnixMs>, Error> {
-        let item = self.owner_item(&Key::phone_owner(phone))?;
-        Ok(item.map(|item| item.created_ms))
-    }
-
-    fn owner(&self, key: &Key) -> Result<Option<Uid>, Error> {
-        Ok(self.owner_item(key)?.map(|item| item.uid))
-    }
-
-    fn known(&self, key: &Key) -> Result<KnownAddresses, Error> {
-        let item = self.owner_item(key)?;
-        Ok(item.map(|item| item.known).unwrap_or_default())
-    }
-
-    fn owner_item(&self, key: &Key) -> Result<Option<OwnerItem>, Error> {
-        let item = self.item(key);
-        item.map(|item| parse::<OwnerItem>(item.clone()))
             .transpose()
     }
 }
@@ -278,11 +194,11 @@ impl Store {
         let mut meanings = vec![CreateOutcome::UidTaken, CreateOutcome::NameTaken];
         let mut writes = vec![
             self.put_new(&UserItem::new(user))?,
-            self.put_owner(name_pk(&user.name), user, known)?,
+            self.put_owner(Key::name_owner(&user.name), user, known)?,
         ];
         if let Some(phone) = &user.phone {
             meanings.push(CreateOutcome::PhoneTaken);
-            writes.push(self.put_owner(phone_pk(phone), user, known)?);
+            writes.push(self.put_owner(Key::phone_owner(phone), user, known)?);
         }
         if let Some((spend, _)) = registered {
             meanings.push(CreateOutcome::Raced);
@@ -392,12 +308,12 @@ impl Store {
             .set_expression_attribute_values(Some(values));
         let update = update.build().map_err(unbuildable)?;
         let mut writes = vec![
-            self.put_owner(phone_pk(to), user, known)?,
+            self.put_owner(Key::phone_owner(to), user, known)?,
             self.put_slot(spend)?,
             TransactWriteItem::builder().update(update).build(),
         ];
         if let Some(from) = &user.phone {
-            writes.push(self.delete_owner(phone_pk(from), user.uid)?);
+            writes.push(self.delete_owner(Key::phone_owner(from), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => MoveOutcome::Done,
@@ -437,8 +353,8 @@ impl Store {
         let update = update.build().map_err(unbuildable)?;
         let mut writes = vec![TransactWriteItem::builder().update(update).build()];
         if to.folded() != user.name.folded() {
-            writes.push(self.put_owner(name_pk(to), user, known)?);
-            writes.push(self.delete_owner(name_pk(&user.name), user.uid)?);
+            writes.push(self.put_owner(Key::name_owner(to), user, known)?);
+            writes.push(self.delete_owner(Key::name_owner(&user.name), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => RenameOutcome::Done,
@@ -471,76 +387,6 @@ impl Store {
             .expression_attribute_values(":to", text(to.as_str()))
             .expression_attribute_values(":from", text(from.as_str()));
         repeat::update(update).await.map(drop)
-    }
-
-    /// Writes down the addresses that an account knows, in the items of its phone and of its name, as far
-    /// as they are still its own.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn know_addresses(
-        &self,
-        uid: Uid,
-        phone: Option<&Phone>,
-        name: &Name,
-        known: &KnownAddresses,
-    ) -> Result<(), Error> {
-        let known = serde_dynamo::to_attribute_value(known);
-        let known: AttributeValue =
-            known.map_err(|error| Error::Internal(format!("item: {error}")))?;
-        let note = async |pk: String| {
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.users)
-                .set_key(Some(primary_key(pk)))
-                .update_expression("SET known = :known")
-                .condition_expression("uid = :uid")
-                .expression_attribute_values(":known", known.clone())
-                .expression_attribute_values(":uid", number(uid.0));
-            repeat::update(update).await.map(drop)
-        };
-        let by_phone = async {
-            match phone {
-                Some(phone) => note(phone_pk(phone)).await,
-                None => Ok(()),
-            }
-        };
-        let (by_phone, by_name) = join(by_phone, note(name_pk(name))).await;
-        by_phone.and(by_name)
-    }
-
-    fn put_owner(
-        &self,
-        pk: String,
-        user: &User,
-        known: &KnownAddresses,
-    ) -> Result<TransactWriteItem, Error> {
-        self.put_new(&OwnerItem {
-            pk,
-            uid: user.uid,
-            created_ms: user.created_at,
-            known: known.clone(),
-        })
-    }
-
-    fn delete_owner(&self, pk: String, uid: Uid) -> Result<TransactWriteItem, Error> {
-        let delete = Delete::builder()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(pk)))
-            .condition_expression("uid = :uid")
-            .expression_attribute_values(":uid", number(uid.0));
-        let delete = delete.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
-    }
-
-    fn put_new(&self, item: &impl Serialize) -> Result<TransactWriteItem, Error> {
-        let put = Put::builder()
-            .table_name(&self.users)
-            .set_item(Some(serialize(item)?))
-            .condition_expression("attribute_not_exists(pk)");
-        let put = put.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// Checks an account, as a part of a transaction.
@@ -621,12 +467,4 @@ fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
 
 fn user_pk(uid: Uid) -> String {
     format!("user#{}", uid.0)
-}
-
-fn phone_pk(phone: &Phone) -> String {
-    format!("phone#{}", phone.e164())
-}
-
-fn name_pk(name: &Name) -> String {
-    format!("name#{}", name.folded())
 }

@@ -30,12 +30,11 @@ use crate::{
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::{self, PhoneInfo, Token},
-        user::Uid,
         window::Limit,
     },
     random,
     sms::Plan,
-    store::{Key, Seen, sends::SendOutcome, sources::SourceOutcome},
+    store::{Key, Seen, owners::Owner, sends::SendOutcome, sources::SourceOutcome},
     telemetry::context,
 };
 pub(super) use decide::Target;
@@ -82,7 +81,7 @@ pub(super) async fn to_named(
     key: &SlotKey,
     phone: &Phone,
     requester: &Requester,
-    target: impl Fn(Option<Uid>) -> Result<Option<Uid>, Error>,
+    target: impl Fn(Option<Owner>) -> Result<Option<Owner>, Error>,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let keys: Vec<Key> = [Key::phone_owner(phone)]
@@ -98,19 +97,36 @@ pub(super) async fn to_named(
         plan: Some(plan(app, purpose, phone)?),
     };
     let target = |seen: &Seen| {
-        let uid = target(seen.phone_owner(phone)?)?;
-        let known = seen.known_by_phone(phone)?;
-        let client = client::recognise(app, requester, seen, uid, &known, now)?;
-        let created_at = seen.created_by_phone(phone)?;
-        Ok(Target {
+        let owner = target(seen.owner_by_phone(phone)?)?;
+        Target::of_owner(app, requester, seen, phone, owner.as_ref(), now)
+    };
+    let sent = send(app, &sending, target, now).await?;
+    token::phone_info(&app.config.keys, &sent, now)
+}
+
+impl Target {
+    /// An account at its own phone; a phone alone, where no account has it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when an item is not one of ours.
+    pub(super) fn of_owner(
+        app: &App,
+        requester: &Requester,
+        seen: &Seen,
+        phone: &Phone,
+        owner: Option<&Owner>,
+        now: UnixMs,
+    ) -> Result<Self, Error> {
+        let uid = owner.map(|owner| owner.uid);
+        let client = client::recognise(app, requester, seen, owner, now)?;
+        let created_at = owner.map(|owner| owner.created_at);
+        Ok(Self {
             phone: phone.clone(),
             uid,
             client,
             kept_for: client::kept_for(uid, client, created_at, now),
         })
-    };
-    let sent = send(app, &sending, target, now).await?;
-    token::phone_info(&app.config.keys, &sent, now)
+    }
 }
 
 /// Sends a code: counts the source and reads, decides, records and reserves the money, delivers.
