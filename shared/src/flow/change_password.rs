@@ -14,11 +14,11 @@ use crate::{
     config::limits::WRONG_PASSWORDS,
     domain::{
         client::Client,
+        client_address::Source,
         code::Guess,
         error::{Error, Field},
         password::Password,
         purpose::Purpose,
-        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -38,7 +38,7 @@ use crate::{
 pub async fn send(
     app: &Arc<App>,
     session: &Presented,
-    requester: &Requester,
+    source: &Source,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let uid = session.uid()?;
@@ -46,7 +46,7 @@ pub async fn send(
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         keys: &[Key::user(uid)],
-        requester,
+        source,
         named: None,
         plan: None,
     };

@@ -16,11 +16,11 @@ use crate::{
     domain::{
         budget::Purse,
         client::{Client, KnownAddresses},
+        client_address::Source,
         code::Guess,
         error::Error,
         phone::Phone,
         purpose::Purpose,
-        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
     },
@@ -37,7 +37,7 @@ pub async fn send(
     app: &Arc<App>,
     session: &Presented,
     to: &Phone,
-    requester: &Requester,
+    source: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -45,7 +45,7 @@ pub async fn send(
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         keys: &[Key::user(uid), Key::phone_owner(to)],
-        requester,
+        source,
         named: Some(to),
         plan: None,
     };
@@ -76,7 +76,7 @@ pub async fn redeem(
     session: &Presented,
     to: &Phone,
     guess: &Guess,
-    requester: &Requester,
+    source: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -109,7 +109,7 @@ pub async fn redeem(
                 Some(_) => return Err(Error::PhoneTaken),
             }
             let stop = right.seen.stop();
-            let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
+            let known = KnownAddresses::from_here(source, &app.config.keys, now);
             match app.store.move_user(&user, to, &known, &right.spend).await? {
                 MoveOutcome::Done => Ok(Round::Won((user.phone, stop))),
                 MoveOutcome::Raced => Ok(Round::Lost),

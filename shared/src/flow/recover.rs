@@ -51,7 +51,7 @@ pub async fn send(
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         keys: &keys,
-        requester,
+        source: &requester.source,
         named: Some(phone),
         plan: Some(send::plan(app, Purpose::Recover, phone)?),
     };

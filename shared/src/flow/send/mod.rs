@@ -21,6 +21,7 @@ use crate::{
     app::App,
     domain::{
         budget::Charge,
+        client_address::Source,
         error::{Error, Limited},
         fraud::SourceHistory,
         phone::Phone,
@@ -49,8 +50,8 @@ pub(super) struct Sending<'a> {
     pub key: &'a SlotKey,
     /// What has to be read, beside the slot, to find its target.
     pub keys: &'a [Key],
-    /// Who asks.
-    pub requester: &'a Requester,
+    /// Where the request comes from.
+    pub source: &'a Source,
     /// The phone that the request names, if it names one. The code is sent there or nowhere.
     pub named: Option<&'a Phone>,
     /// The message, where it is planned before anything is read. Where a session comes first, it is
@@ -92,7 +93,7 @@ pub(super) async fn to_named(
         purpose,
         key,
         keys: &keys,
-        requester,
+        source: &requester.source,
         named: Some(phone),
         plan: Some(plan(app, purpose, phone)?),
     };
@@ -198,10 +199,7 @@ impl<'a> Sender<'a> {
     /// Counts the request against its source, whatever it will come to.
     async fn count(&self) -> Result<SourceOutcome, Error> {
         let config = &self.app.config;
-        let (source, limits) = (
-            &self.sending.requester.source,
-            &config.limits.sends_per_source,
-        );
+        let (source, limits) = (self.sending.source, &config.limits.sends_per_source);
         if limits.limits.is_empty() {
             return Ok(SourceOutcome::Done(SourceHistory::default()));
         }
@@ -213,7 +211,7 @@ impl<'a> Sender<'a> {
     /// Takes the request off its source's count, after the answer: who asks while sends are stopped does
     /// not wait longer when they go on.
     fn forget_source(&self, app: &Arc<App>) {
-        let (source, at) = (self.sending.requester.source.clone(), self.now);
+        let (source, at) = (self.sending.source.clone(), self.now);
         let tag = Tag::of(self.sending.key, &app.config.keys);
         app.defer(async move |app| {
             let limits = &app.config.limits.sends_per_source;
@@ -260,7 +258,7 @@ impl<'a> Sender<'a> {
         let fresh = FreshParts {
             id: random::bytes()?,
             nonce: random::bytes()?,
-            source: sending.requester.source.clone(),
+            source: sending.source.clone(),
             shard: self.reservation.shard(),
         };
         let plan = |phone: &Phone| match &sending.plan {
@@ -273,7 +271,7 @@ impl<'a> Sender<'a> {
         };
         if !app.is_test_number(&draft.target.phone, self.now) {
             let region = draft.target.phone.region();
-            let (source, history) = (&sending.requester.source, &draft.history);
+            let (source, history) = (sending.source, &draft.history);
             let target = &draft.target;
             let who = (target.client, target.kept_for);
             let admitted = self
@@ -353,7 +351,7 @@ impl<'a> Sender<'a> {
             policy: self.policy,
             limits: self.limits.clone(),
             key: step.key.clone(),
-            source: self.sending.requester.source.clone(),
+            source: self.sending.source.clone(),
             phone,
             uid,
             client,
