@@ -146,12 +146,14 @@ async fn send_notice(app: &Arc<App>, from: &Phone, now: UnixMs) -> Result<(), St
     if app.is_test_number(from, now) {
         return Err("test number".to_owned());
     }
-    if !app.config.served.contains(from.region()) {
+    let region = from.region();
+    if !app.config.served.contains(region) {
         return Err("its region is not served".to_owned());
     }
     let in_words = |error: Error| format!("{error:?}");
-    let plan = app.config.sms.plan_moved(from).map_err(in_words)?;
-    let charge = app.config.budget.charge(from.region(), 0, Purse::Common);
+    let plan = app.config.sms.plan_moved(from.country(), region);
+    let plan = plan.map_err(in_words)?;
+    let charge = app.config.budget.charge(region, 0, Purse::Common);
     let mut reservation = Reservation::new(app, now);
     reservation.reserve(app, charge).await.map_err(in_words)?;
     let not_sent = match app.sms.send_notice(&plan, from).await {

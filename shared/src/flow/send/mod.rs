@@ -65,13 +65,14 @@ pub(super) struct Sending<'a> {
 /// # Errors
 /// [`Error::CountryNotServed`], [`Error::LoginOff`], [`Error::Sms`].
 pub(super) fn plan(app: &App, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
-    if !app.config.served.contains(phone.region()) {
+    let region = phone.region();
+    if !app.config.served.contains(region) {
         return Err(Error::CountryNotServed);
     }
     if !app.config.login_enabled {
         return Err(Error::LoginOff);
     }
-    app.config.sms.plan(purpose, phone)
+    app.config.sms.plan(purpose, phone.country(), region)
 }
 
 /// Sends a code to the phone that a request names. Returns the ticket that goes with the code. `target`
@@ -270,7 +271,7 @@ impl<'a> Sender<'a> {
             Err(refusal) => return Err(self.error_of(refusal).await),
         };
         if !app.is_test_number(&draft.target.phone, self.now) {
-            let region = draft.target.phone.region();
+            let region = draft.plan.region;
             let (source, history) = (sending.source, &draft.history);
             let target = &draft.target;
             let who = (target.client, target.kept_for);
@@ -298,7 +299,7 @@ impl<'a> Sender<'a> {
     /// What a send costs: nothing for a test number. A decoy is charged zero, so that it writes what
     /// any other send writes.
     fn charge(&self, draft: &Draft<'_>) -> Option<Charge> {
-        let region = draft.target.phone.region();
+        let region = draft.plan.region;
         if self.app.is_test_number(&draft.target.phone, self.now) {
             None
         } else if draft.is_decoy {
