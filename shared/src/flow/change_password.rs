@@ -121,9 +121,8 @@ pub async fn redeem(
                 check_old(app, &user, old, now).await?;
             }
             let (epoch, hash) = (user.epoch, redemption.hash.of(app, change.new)?);
-            let changed = app
-                .store
-                .change_password(uid, epoch, hash, &right.spend, now);
+            let spend = Some(&right.spend);
+            let changed = app.store.change_password(uid, epoch, hash, spend, now);
             Ok(changed.await?.round(|| {
                 session.renew(&user);
                 new_password::was_set(app, uid);
@@ -154,7 +153,7 @@ pub async fn by_old(
             check_old(app, &user, old, now).await?;
         }
         let (epoch, hash) = (user.epoch, hash.of(app, new)?);
-        let changed = app.store.replace_password(uid, epoch, hash, now);
+        let changed = app.store.change_password(uid, epoch, hash, None, now);
         Ok(changed.await?.round(|| {
             session.renew(&user);
             new_password::was_set(app, uid);

@@ -216,8 +216,8 @@ impl Store {
         }
     }
 
-    /// Changes the password of an account that is still at this epoch and raises the epoch, in one
-    /// transaction that spends the code.
+    /// Changes the password of an account that is still at this epoch and raises the epoch. Where a code
+    /// permits it, the same transaction spends the code.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -226,31 +226,13 @@ impl Store {
         uid: Uid,
         epoch: u64,
         hash: &PasswordHash,
-        spend: &SlotMove<'_>,
+        spend: Option<&SlotMove<'_>>,
         now: UnixMs,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtEpoch { epoch };
-        let writes = vec![
-            self.put_slot(spend)?,
-            self.set_password(uid, hash, condition, now)?,
-        ];
-        self.transact(writes).await.map(Transaction::outcome)
-    }
-
-    /// Changes the password of an account that is still at this epoch, with which its old one was read, and
-    /// raises the epoch.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
-    pub async fn replace_password(
-        &self,
-        uid: Uid,
-        epoch: u64,
-        hash: &PasswordHash,
-        now: UnixMs,
-    ) -> Result<Outcome, Error> {
-        let condition = AccountCondition::ActiveAtEpoch { epoch };
-        let writes = vec![self.set_password(uid, hash, condition, now)?];
+        let spend = spend.map(|spend| self.put_slot(spend)).transpose()?;
+        let change = self.set_password(uid, hash, condition, now)?;
+        let writes = spend.into_iter().chain([change]).collect();
         self.transact(writes).await.map(Transaction::outcome)
     }
 
