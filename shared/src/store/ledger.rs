@@ -6,15 +6,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Update};
 
 use super::{
     Key, Seen, Store,
-    failure::unbuildable,
     item::{Item, count, number, primary_key},
     op::Op,
     repeat::{self, Updated},
-    transaction::Transaction,
+    transaction::{Transaction, update_part},
 };
 use crate::domain::{
     budget::{Budget, Charge, MicroUsd, Shard, Tally},
@@ -101,9 +100,7 @@ impl Store {
             .set_expression_attribute_names(Some(names(charge.region)))
             .expression_attribute_values(":price", minus(charge.price.0))
             .expression_attribute_values(":codes", minus(charge.codes));
-        let update = update.build().map_err(unbuildable)?;
-        let write = TransactWriteItem::builder().update(update).build();
-        match self.transact(vec![write]).await? {
+        match self.transact(vec![update_part(update)?]).await? {
             // Cancelled, the shard has expired, and with it the price.
             Transaction::Done | Transaction::Cancelled(_) => Ok(()),
         }

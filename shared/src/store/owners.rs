@@ -10,6 +10,7 @@ use super::{
     failure::unbuildable,
     item::{number, parse, primary_key, serialize},
     repeat,
+    transaction::put_part,
 };
 use crate::domain::{
     client::KnownAddresses,
@@ -172,7 +173,6 @@ impl Store {
             .table_name(&self.users)
             .set_item(Some(serialize(item)?))
             .condition_expression("attribute_not_exists(pk)");
-        let put = put.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        put_part(put)
     }
 }

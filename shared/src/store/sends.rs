@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Update};
 
 use super::{
     Store,
-    failure::unbuildable,
     item::primary_key,
     recent_events::RecentEvents,
     repeat,
     slots::SlotMove,
-    transaction::{Transaction, WriteResult},
+    transaction::{Transaction, WriteResult, update_part},
     users::AccountCondition,
 };
 use crate::domain::{
@@ -62,11 +61,7 @@ impl Store {
             .expression_attribute_names("#ttl", "ttl")
             .set_expression_attribute_values(Some(count.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let count = count.build().map_err(unbuildable)?;
-        let mut writes = vec![
-            self.put_slot(step)?,
-            TransactWriteItem::builder().update(count).build(),
-        ];
+        let mut writes = vec![self.put_slot(step)?, update_part(count)?];
         if let Some(uid) = uid {
             writes.push(self.check_account(uid, AccountCondition::Active)?);
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    builders::UpdateBuilder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use super::{
     item::{Item, number, parse, parse_phone, primary_key, text},
     repeat,
     slots::SlotMove,
-    transaction::{Outcome, Transaction, WriteResult},
+    transaction::{Outcome, Transaction, WriteResult, update_part},
 };
 use crate::domain::{
     client::KnownAddresses,
@@ -281,18 +282,13 @@ impl Store {
             None => "attribute_not_exists(phone)",
         };
         values.extend(phone_values(to));
-        let update = Update::builder()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(user.uid))))
-            .update_expression("SET country = :country, phone = :phone")
-            .condition_expression(format!("{condition} AND {at_phone}"))
-            .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values));
-        let update = update.build().map_err(unbuildable)?;
+        let set = "SET country = :country, phone = :phone";
+        let condition = format!("{condition} AND {at_phone}");
+        let update = self.update_user(user.uid, set, condition, values);
         let mut writes = vec![
             self.put_owner(Key::phone_owner(to), user, known)?,
             self.put_slot(spend)?,
-            TransactWriteItem::builder().update(update).build(),
+            update_part(update)?,
         ];
         if let Some(from) = &user.phone {
             writes.push(self.delete_owner(Key::phone_owner(from), user.uid)?);
@@ -324,16 +320,11 @@ impl Store {
         let (condition, mut values) = unchanged.expression();
         values.insert(":from".to_owned(), text(user.name.as_str()));
         values.insert(":to".to_owned(), text(to.as_str()));
-        let update = Update::builder()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(user.uid))))
-            .update_expression("SET #name = :to")
-            .condition_expression(format!("{condition} AND #name = :from"))
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#name", "name")
-            .set_expression_attribute_values(Some(values));
-        let update = update.build().map_err(unbuildable)?;
-        let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+        let condition = format!("{condition} AND #name = :from");
+        let update = self
+            .update_user(user.uid, "SET #name = :to", condition, values)
+            .expression_attribute_names("#name", "name");
+        let mut writes = vec![update_part(update)?];
         if to.folded() != user.name.folded() {
             writes.push(self.put_owner(Key::name_owner(to), user, known)?);
             writes.push(self.delete_owner(Key::name_owner(&user.name), user.uid)?);
@@ -401,15 +392,19 @@ impl Store {
         values.insert(":now".to_owned(), number(now.0));
         values.insert(":password".to_owned(), text(hash.as_str()));
         values.insert(":one".to_owned(), number(1));
-        let update = Update::builder()
+        let set = "SET password = :password, password_ms = :now, epoch = epoch + :one";
+        update_part(self.update_user(uid, set, condition.to_owned(), values))
+    }
+
+    /// An update of an account, on a condition that [`AccountCondition::expression`] begins.
+    fn update_user(&self, uid: Uid, set: &str, condition: String, values: Item) -> UpdateBuilder {
+        Update::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(uid))))
-            .update_expression("SET password = :password, password_ms = :now, epoch = epoch + :one")
+            .update_expression(set)
             .condition_expression(condition)
             .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values));
-        let update = update.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .set_expression_attribute_values(Some(values))
     }
 }
 
