@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join_all};
 
 use super::{
     client,
@@ -124,53 +124,46 @@ pub async fn by_password(
     if !found.client.is_known() {
         must_be_admitted(of_source)?;
     }
-    let at = match &found.owner {
+    let pseudonym = app.config.keys.pseudonym(&handle.text());
+    let mut counts = vec![match &found.owner {
         Some(owner) => Attempts::at(owner.uid, found.client),
-        None => Attempts::at_nobody(app.config.keys.pseudonym(&handle.text())),
-    };
-    // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
-    // that both are one account's. So where users are hidden only the handle's own count shows.
-    let by_handle = app.config.hide_unknown_users.then(|| {
-        let handle = app.config.keys.pseudonym(&handle.text());
-        Attempts::by_handle(handle, found.client)
+        None => Attempts::at_nobody(pseudonym),
+    }];
+    if app.config.hide_unknown_users {
+        counts.push(Attempts::by_handle(pseudonym, found.client));
+    }
+    let counted = counts.iter().map(|attempts| {
+        let limits = &[WRONG_PASSWORDS];
+        app.store.count_attempt(attempts, now, limits)
     });
-    let count = app.store.count_attempt(&at, now, &[WRONG_PASSWORDS]);
-    let count_handle = async {
-        match &by_handle {
-            Some(handle) => {
-                let counted = app.store.count_attempt(handle, now, &[WRONG_PASSWORDS]);
-                counted.await.map(Some)
-            }
-            None => Ok(None),
-        }
-    };
     // No account has the uid 0.
     let uid = found.owner.as_ref().map_or(Uid(0), |owner| owner.uid);
     let user = app.store.user(uid);
-    let (counted, of_handle, user) = join3(count, count_handle, user).await;
-    let (counted, of_handle) = (counted?, of_handle?);
-    must_be_admitted(of_handle.unwrap_or(counted))?;
+    let (counted, user) = join(join_all(counted), user).await;
+    let counted: Vec<AttemptOutcome> = counted.into_iter().collect::<Result<_, _>>()?;
+    // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
+    // that both are one account's. So where users are hidden only the handle's own count shows: the last.
+    if let Some(shown) = counted.last() {
+        must_be_admitted(*shown)?;
+    }
+    let is_admitted = counted.iter().all(|of| *of == AttemptOutcome::Done);
     let user = user?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let is_right =
-        app.config.password_hasher.verify(password, hash) && counted == AttemptOutcome::Done;
+    let is_right = app.config.password_hasher.verify(password, hash) && is_admitted;
     let user = user.filter(|user| is_right && user.is_active());
     let user = user.ok_or(Error::LoginRefused { retry_after: None })?;
-    let at = app.store.release_attempt(&at, now, &[WRONG_PASSWORDS]);
+    let released = counts.iter().map(|attempts| {
+        let limits = &[WRONG_PASSWORDS];
+        app.store.release_attempt(attempts, now, limits)
+    });
     let from = app
         .store
         .release_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
-    let by_handle = async {
-        match &by_handle {
-            Some(handle) => {
-                let released = app.store.release_attempt(handle, now, &[WRONG_PASSWORDS]);
-                released.await
-            }
-            None => Ok(()),
-        }
-    };
-    let (at, from, by_handle) = join3(at, from, by_handle).await;
-    at.and(from).and(by_handle)?;
+    let (released, from) = join(join_all(released), from).await;
+    released
+        .into_iter()
+        .chain([from])
+        .collect::<Result<(), _>>()?;
     upgrade_hash(app, &user, password).await;
     let account = (user.uid, user.phone.as_ref(), &user.name);
     let known = found.owner.map(|owner| owner.known).unwrap_or_default();
