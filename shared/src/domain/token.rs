@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::domain::{
     error::Error,
     hex::Hex,
-    keys::{KeyRing, Use},
+    keys::{KeyRing, Use, first_64_bits},
     phone::Phone,
     purpose::Purpose,
     slot::ChallengeId,
@@ -250,9 +250,7 @@ pub fn read_phone_info(
 /// ticket tells nobody whether there is an account, nor which. `None` when the ring has no such key.
 fn masked(ring: &KeyRing, kid: &str, challenge: ChallengeId, account: u64) -> Option<u64> {
     let mac = ring.mac(kid, Use::Account, &challenge.0)?;
-    let mut first_eight = [0; 8];
-    first_eight.copy_from_slice(&mac.as_ref()[..8]);
-    Some(account ^ u64::from_be_bytes(first_eight))
+    Some(account ^ first_64_bits(&mac))
 }
 
 fn sixteen_bytes(encoded: &str) -> Option<[u8; 16]> {
