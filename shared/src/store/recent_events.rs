@@ -44,14 +44,6 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// The same, whatever the limits say.
-    pub(super) fn unconditional(mut self) -> Self {
-        self.condition.clear();
-        // DynamoDB refuses a value that no expression uses.
-        self.values.retain(|name, _| !name.starts_with(":horizon"));
-        self
-    }
-
     /// The same, done once although it may be repeated.
     pub(super) fn once(mut self, op: &Op) -> Self {
         self.update = format!("{}, {}", self.update, Op::SET);
@@ -73,11 +65,12 @@ impl RecentEvents<'_> {
 
     /// Counts an event at `now`, if the limits admit it.
     pub(super) fn count(&self, now: UnixMs) -> Change {
-        self.count_tagged(now, 0)
+        self.count_tagged(now, 0, true)
     }
 
-    /// Counts an event with a tag below [`Self::marks_per_ms`].
-    pub(super) fn count_tagged(&self, now: UnixMs, tag: u64) -> Change {
+    /// Counts an event with a tag below [`Self::marks_per_ms`]. The limits can refuse it only if `refuse` is
+    /// set.
+    pub(super) fn count_tagged(&self, now: UnixMs, tag: u64, refuse: bool) -> Change {
         let kept = self.kept();
         let spans = self.limits.iter().map(|limit| limit.span);
         let longest = spans.max().unwrap_or_default();
@@ -96,7 +89,8 @@ impl RecentEvents<'_> {
             values.insert(":never".to_owned(), number(0));
         }
         let mut conditions = Vec::new();
-        for (n, limit) in self.limits.iter().enumerate() {
+        let asked = if refuse { self.limits } else { &[] };
+        for (n, limit) in asked.iter().enumerate() {
             let (s, horizon) = (format!("s{}", limit.events - 1), format!(":horizon{n}"));
             conditions.push(format!("(attribute_not_exists({s}) OR {s} <= {horizon})"));
             values.insert(horizon, number(limit.horizon(now).0 * self.marks_per_ms));

@@ -84,11 +84,7 @@ impl Store {
         let SourceLimits { limits, refuse } = limits;
         let sends = sends(item, limits);
         let op = Op::draw()?;
-        let mut counted = sends.count_tagged(now, tag.number());
-        if !refuse {
-            counted = counted.unconditional();
-        }
-        let counted = counted.once(&op);
+        let counted = sends.count_tagged(now, tag.number(), *refuse).once(&op);
         let ttl = now.plus(REMEMBERED).plus(TTL_MARGIN).as_secs();
         let update = self
             .client
