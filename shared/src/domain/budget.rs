@@ -159,7 +159,7 @@ pub enum Purse {
 impl Purse {
     fn of(self, cap: MicroUsd) -> MicroUsd {
         match self {
-            Self::Common => MicroUsd(cap.0 / 5 * 4 + cap.0 % 5 * 4 / 5),
+            Self::Common => MicroUsd(cap.0 - cap.0.div_ceil(5)),
             Self::Whole => cap,
         }
     }

@@ -182,7 +182,7 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
         let forgotten = sources.into_iter();
         let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
         let (region, counted) = (phone.region(), sends.iter());
-        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region, 1));
+        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region));
         let (forgotten, counted) = join(join_all(forgotten), join_all(counted)).await;
         for failure in forgotten.into_iter().chain(counted).filter_map(Result::err) {
             tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");

@@ -106,27 +106,22 @@ impl Store {
         }
     }
 
-    /// Counts codes of a shard as redeemed.
+    /// Counts a code of a shard as redeemed.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn count_redeemed(
-        &self,
-        shard: Shard,
-        region: Region,
-        codes: u64,
-    ) -> Result<(), Error> {
+    pub async fn count_redeemed(&self, shard: Shard, region: Region) -> Result<(), Error> {
         let update = self
             .client
             .update_item()
             .table_name(&self.codes)
             .set_key(Some(primary_key(pk(shard))))
-            .update_expression(format!("ADD #verified :codes SET {}", Op::SET))
+            .update_expression(format!("ADD #verified :one SET {}", Op::SET))
             // A shard that has expired is not created again.
             .condition_expression(format!("attribute_exists(pk) AND {}", Op::IS_NEW))
             .expression_attribute_values(Op::VALUE, Op::draw()?.value())
             .expression_attribute_names("#verified", format!("v{region}"))
-            .expression_attribute_values(":codes", number(codes));
+            .expression_attribute_values(":one", number(1));
         repeat::update(update).await.map(drop)
     }
 }

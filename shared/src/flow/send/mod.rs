@@ -156,7 +156,7 @@ pub(super) async fn send(
                 // An earlier round may have reserved a price.
                 sender.reservation.release(app).await;
                 if refused == Error::SendsStopped {
-                    sender.forget_source(app);
+                    sender.forget_source();
                 }
                 return Err(refused);
             }
@@ -211,10 +211,10 @@ impl<'a> Sender<'a> {
 
     /// Takes the request off its source's count, after the answer: who asks while sends are stopped does
     /// not wait longer when they go on.
-    fn forget_source(&self, app: &Arc<App>) {
+    fn forget_source(&self) {
         let (source, at) = (self.sending.source.clone(), self.now);
-        let tag = Tag::of(self.sending.key, &app.config.keys);
-        app.defer(async move |app| {
+        let tag = Tag::of(self.sending.key, &self.app.config.keys);
+        self.app.defer(async move |app| {
             let limits = &app.config.limits.sends_per_source;
             let released = app.store.release_source(&source, tag, at, limits).await;
             if let Err(failure) = released {
@@ -271,13 +271,11 @@ impl<'a> Sender<'a> {
             Err(refusal) => return Err(self.error_of(refusal).await),
         };
         if !app.is_test_number(&draft.target.phone, self.now) {
-            let region = draft.plan.region;
+            let (region, target) = (draft.plan.region, &draft.target);
             let (source, history) = (sending.source, &draft.history);
-            let target = &draft.target;
-            let who = (target.client, target.kept_for);
             let admitted = self
                 .reservation
-                .admit(app, seen, region, who, source, history);
+                .admit(app, seen, region, target, source, history);
             admitted.await?;
             draft.attribute_to(self.reservation.shard());
         }
