@@ -124,6 +124,18 @@ pub fn optional_password(
         .transpose()
 }
 
+/// The `oldPassword`, which published clients also write with a capital.
+///
+/// # Errors
+/// [`Fault::Missing`], [`Error::PasswordRefused`].
+pub fn old_password(fields: &Fields) -> Result<Password, Error> {
+    let field = Field::OldPassword;
+    match optional_password(fields, "oldPassword", field)? {
+        Some(old) => Ok(old),
+        None => password(fields, "OldPassword", field),
+    }
+}
+
 /// The `name` that an account is to have.
 ///
 /// # Errors
