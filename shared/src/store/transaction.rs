@@ -121,6 +121,8 @@ impl Refusal {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
             Some(
                 TransactWriteItemsError::TransactionInProgressException(_)
+                // All repeats are equal, but AWS's DynamoDB Local now and then takes an equal one for another
+                // (<https://github.com/aws/aws-sdk/issues/413>).
                 | TransactWriteItemsError::IdempotentParameterMismatchException(_),
             ) => return Self::ForNow,
             _ => return Self::ForGood,
