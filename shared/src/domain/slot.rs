@@ -214,7 +214,7 @@ impl Slot {
         if let (None, Some(kept)) = (&reusable, kept) {
             return Err(Refused {
                 retry_after: kept.valid_until.after(now),
-                limit: Limited::CoolDown,
+                limit: Limited::Kept,
             });
         }
         let mut challenge = reusable.unwrap_or(Challenge {
