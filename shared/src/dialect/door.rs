@@ -46,7 +46,7 @@ fn refusal(app: &App, request: &Request) -> Option<Forbidden> {
     let secret = secret.as_ref();
     if secret.is_some_and(|secret| !secret.admits(header(ORIGIN_SECRET_HEADER))) {
         Some(Forbidden::OriginSecret)
-    } else if !origins.admit(header("origin"), header("sec-fetch-site")) {
+    } else if !origins.admits(header("origin"), header("sec-fetch-site")) {
         Some(Forbidden::ForeignOrigin)
     } else {
         None

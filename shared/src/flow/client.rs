@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
-    config::limits::KEPT_FOR_ACCOUNTS_SINCE,
+    config::limits::KEPT_FOR_ACCOUNTS_OLDER_THAN,
     domain::{
         client::{Client, KnownAddresses},
         error::Error,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What has to be read to recognise a session, beside what the flow reads.
-pub(super) fn keys(requester: &Requester) -> Option<Key> {
+pub(super) fn session_key(requester: &Requester) -> Option<Key> {
     requester.session.map(|session| Key::user(session.uid))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn kept_for(
     created_at: Option<UnixMs>,
     now: UnixMs,
 ) -> Option<Uid> {
-    let is_old = created_at.is_some_and(|at| at.plus(KEPT_FOR_ACCOUNTS_SINCE) <= now);
+    let is_old = created_at.is_some_and(|at| at.plus(KEPT_FOR_ACCOUNTS_OLDER_THAN) <= now);
     uid.filter(|_| client.is_known() && is_old)
 }
 

@@ -190,7 +190,7 @@ impl Handle<'_> {
     async fn find(&self, app: &App, requester: &Requester, now: UnixMs) -> Result<Found, Error> {
         let phone = self.phone.map(Key::phone_owner);
         let name = self.name.map(Key::name_owner);
-        let keys: Vec<Key> = [phone, name, client::keys(requester)]
+        let keys: Vec<Key> = [phone, name, client::session_key(requester)]
             .into_iter()
             .flatten()
             .collect();

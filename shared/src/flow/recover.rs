@@ -46,7 +46,10 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<(), Error> {
     let owners = [Key::name_owner(name), Key::phone_owner(phone)];
-    let keys: Vec<Key> = owners.into_iter().chain(client::keys(requester)).collect();
+    let keys: Vec<Key> = owners
+        .into_iter()
+        .chain(client::session_key(requester))
+        .collect();
     let sending = Sending {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
@@ -106,7 +109,7 @@ pub async fn verify(
     let expired = &Error::CodeExpired { retry_after: None };
     let keys: Vec<Key> = [Key::name_owner(name)]
         .into_iter()
-        .chain(client::keys(requester))
+        .chain(client::session_key(requester))
         .collect();
     let allow = |seen: &Seen| {
         let owner = owner(app, seen, name, expired)?;

@@ -88,7 +88,7 @@ pub(super) async fn to_named(
 ) -> Result<Token, Error> {
     let keys: Vec<Key> = [Key::phone_owner(phone)]
         .into_iter()
-        .chain(client::keys(requester))
+        .chain(client::session_key(requester))
         .collect();
     let sending = Sending {
         purpose,
