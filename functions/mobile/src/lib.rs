@@ -1,4 +1,5 @@
-//! `POST /v1/user/mobile`: redeems a code and moves the account that is logged in to another phone (dialect C, "mobile").
+//! `POST /v1/user/mobile`: redeems a code and moves the account that is logged in to another phone
+//! (dialect C, "mobile").
 
 use std::sync::Arc;
 

@@ -52,10 +52,9 @@ pub(super) struct Right<'a> {
 /// Redeems a code, in one write with what it stands for.
 ///
 /// Each round reads the slot and `keys`, asks `allow`, which also says who presents the code, and
-/// evaluates the code. A wrong code is counted
-/// by the write that refuses it. A right one stays usable until `spend` has written
-/// [`Right::spend`] together with its own change; it gets what `allow` found. A lost race begins the
-/// next round.
+/// evaluates the code. A wrong code is counted by the write that refuses it. A right one stays usable
+/// until `spend` has written [`Right::spend`] together with its own change; it gets what `allow` found. A
+/// lost race begins the next round.
 ///
 /// # Errors
 /// Those of `allow` and `spend`; [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].

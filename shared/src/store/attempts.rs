@@ -1,7 +1,10 @@
-//! Password attempts: `attempts#<uid>` holds the recent wrong passwords of an account, or of a name
-//! that has none, by one client; `attempts-from#<address>` those of a source, at any account. Where users are
-//! hidden, `attempts#handle-<hash>` holds those by one phone or name. `attempts#names-<challenge>` holds
-//! the taken names that a code asked for.
+//! Attempts: wrong passwords, and taken names.
+//!
+//! - `attempts#<uid>`: the recent wrong passwords of an account, by one client
+//! - `attempts#nobody-<hash>`: those by a phone or a name that no account has
+//! - `attempts#handle-<hash>`: where users are hidden, those by one phone or name
+//! - `attempts-from#<address>`: those of a source, at any account
+//! - `attempts#names-<challenge>`: the taken names that a code has asked for
 
 use std::time::Duration;
 
@@ -58,11 +61,11 @@ impl Attempts {
     }
 }
 
-/// How counting a password attempt went.
+/// How counting an attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum AttemptOutcome {
-    /// Counted: the password may be verified.
+    /// Counted: the attempt may go on.
     Done,
     /// There were too many.
     TooMany {
@@ -72,8 +75,7 @@ pub enum AttemptOutcome {
 }
 
 impl Store {
-    /// Counts an attempt, before the password is verified. Of many attempts at once no more than the limits
-    /// admit are verified.
+    /// Counts an attempt, before it goes on. Of many attempts at once no more than the limits admit go on.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the attempt may be counted all the same.
@@ -104,7 +106,7 @@ impl Store {
         })
     }
 
-    /// Removes the attempt at `counted_at`: the password was right.
+    /// Removes the attempt at `counted_at`, whose password was right.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.

@@ -38,8 +38,8 @@ pub enum SendOutcome {
 }
 
 impl Store {
-    /// Records a send in one transaction: the slot moves, the message counts against its phone and its client, and the
-    /// account, where there is one, exists and is active.
+    /// Records a send in one transaction: the slot moves, the message counts against its phone and its
+    /// client, and the account, where there is one, exists and is active.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
