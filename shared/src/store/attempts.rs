@@ -8,15 +8,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-
-use super::{
-    Store,
-    item::primary_key,
-    op::Op,
-    recent_events::RecentEvents,
-    repeat::{self, Updated},
-};
+use super::{Store, item::primary_key, recent_events::RecentEvents, repeat};
 use crate::domain::{
     client::Client, client_address::Source, error::Error, hex::Hex, keys::Pseudonym,
     slot::ChallengeId, time::UnixMs, user::Uid, window::Limit,
@@ -85,24 +77,10 @@ impl Store {
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<AttemptOutcome, Error> {
-        let attempts = attempts.events(limits);
-        let op = Op::draw()?;
-        let count = attempts.count(now).once(&op);
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.codes)
-            .set_key(Some(primary_key(attempts.pk.clone())))
-            .update_expression(count.update)
-            .condition_expression(count.condition)
-            .expression_attribute_names("#ttl", "ttl")
-            .set_expression_attribute_values(Some(count.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        Ok(match repeat::update(update).await? {
-            Updated::Refused(item) if !op.made(item.as_ref()) => AttemptOutcome::TooMany {
-                retry_after: attempts.wait(item.as_ref(), now),
-            },
-            Updated::Done(_) | Updated::Refused(_) => AttemptOutcome::Done,
+        let refused = self.count_event(&attempts.events(limits), now).await?;
+        Ok(match refused {
+            None => AttemptOutcome::Done,
+            Some(retry_after) => AttemptOutcome::TooMany { retry_after },
         })
     }
 

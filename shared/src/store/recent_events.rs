@@ -138,6 +138,32 @@ impl RecentEvents<'_> {
 }
 
 impl Store {
+    /// Counts an event at `now`, if the limits admit it. Otherwise, how long they refuse it.
+    pub(super) async fn count_event(
+        &self,
+        events: &RecentEvents<'_>,
+        now: UnixMs,
+    ) -> Result<Option<Duration>, Error> {
+        let op = Op::draw()?;
+        let count = events.count(now).once(&op);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.codes)
+            .set_key(Some(primary_key(events.pk.clone())))
+            .update_expression(count.update)
+            .condition_expression(count.condition)
+            .expression_attribute_names("#ttl", "ttl")
+            .set_expression_attribute_values(Some(count.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(match repeat::update(update).await? {
+            Updated::Refused(item) if !op.made(item.as_ref()) => {
+                Some(events.wait(item.as_ref(), now))
+            }
+            Updated::Done(_) | Updated::Refused(_) => None,
+        })
+    }
+
     /// Removes the event at `counted_at`, wherever later events have shifted it to. The events have no
     /// tags.
     pub(super) async fn remove_event(
