@@ -72,7 +72,7 @@ impl Env<'_> {
         parsed.map_err(|_| variable.error(format!("must be {form}")))
     }
 
-    /// A value that `parse` reads, and says what is wrong with; `None` without a text.
+    /// A value that `parse` reads; its complaint becomes the error. `None` without a text.
     pub(super) fn read<T, Complaint: Into<String>>(
         &self,
         variable: Variable,

@@ -20,7 +20,8 @@ use crate::{
 /// The header that the front door adds.
 pub const ORIGIN_SECRET_HEADER: &str = "x-origin-secret";
 
-/// Answers a request by `handle`, if the door admits it. Otherwise the answer is API Gateway's: 403 and `{"message":"Forbidden"}`, in every dialect.
+/// Answers a request by `handle`, if the door admits it. Otherwise the answer is API Gateway's: 403 and
+/// `{"message":"Forbidden"}`, in every dialect.
 pub async fn through<Answer>(
     app: Arc<App>,
     request: Request,
