@@ -55,8 +55,8 @@ impl Background {
         }
     }
 
-    /// Starts the deferred work, and waits until all of it is done, what it deferred included. If the wait is abandoned, the work that
-    /// is under way ends with it.
+    /// Starts the deferred work, and waits until all of it is done, what it deferred included. If the wait is
+    /// abandoned, the work that is under way ends with it.
     pub async fn settle(&self) {
         loop {
             self.start();

@@ -2,8 +2,8 @@
 //!
 //! # The way of a request
 //! 1. Lambda starts a function: [`runtime`] reads its [`Config`], builds its [`App`], opens connections.
-//! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time, if it
-//!    has passed the front door, where there is one.
+//! 2. API Gateway sends an event; [`runtime`] gives it to the function's `handle`, with the time, if
+//!    [`dialect::door`] admits it.
 //! 3. `handle` has its [`dialect`] parse the body and the token into domain types.
 //! 4. It calls its [`flow`], which reads everything that the decision needs from the [`store`], at once.
 //! 5. Pure functions of state, time, policy and input decide: the [`domain`]'s, and `flow/send/decide.rs`.
@@ -50,6 +50,9 @@
 //! - *client*: who asks, to one account: a *stranger*, a *known address* (where a code or a password of it was
 //!   right lately), or a *known session* (a token of it, expired or not)
 //! - *kept money*: the fifth of each cap that is for accounts that know who asks
+//! - *purse*: what a message is paid from: the *common* one is each cap without the kept money, the *whole* one
+//!   each cap with it
+//! - *handle*: what a login with a password names its account by: a phone or a name
 //! - *tag*: twelve bits that stand for a slot in the list of its source
 //! - *region*: a country or territory; several can share a calling code
 //! - *front door*: what an operator puts in front of the API; it adds the *origin secret* to each request

@@ -1,4 +1,5 @@
-//! `POST /v1/user/changePasswordByMessage2`: redeems a code and changes a forgotten password (dialect A, "message").
+//! `POST /v1/user/changePasswordByMessage2`: redeems a code and changes a forgotten password
+//! (dialect A, "message").
 
 use std::sync::Arc;
 

@@ -6,13 +6,9 @@ use std::sync::Arc;
 use lambda_http::{Body, Request, Response};
 use shared::{
     App,
-    dialect::{
-        body::Fields,
-        message::{self, InSession, Success},
-    },
+    dialect::message::{self, InSession, Success},
     domain::{
         error::{Error, Field},
-        password::Password,
         time::UnixMs,
     },
     flow::change_password,
@@ -27,17 +23,8 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 
 async fn change(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Success, Error> {
     let fields = request.fields()?;
-    let old = old_password(fields)?;
+    let old = message::old_password(fields)?;
     let new = message::password(fields, "newPassword", Field::NewPassword)?;
     change_password::by_old(app, &request.session, &old, &new, now).await?;
     Ok(Success::done())
-}
-
-/// `oldPassword`, which published clients also write with a capital.
-fn old_password(fields: &Fields) -> Result<Password, Error> {
-    let field = Field::OldPassword;
-    match message::optional_password(fields, "oldPassword", field)? {
-        Some(old) => Ok(old),
-        None => message::password(fields, "OldPassword", field),
-    }
 }

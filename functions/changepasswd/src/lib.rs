@@ -1,4 +1,5 @@
-//! `POST /Systems/changepasswd`: redeems a reset token and changes a forgotten password (dialect B, "systems").
+//! `POST /Systems/changepasswd`: redeems a reset token and changes a forgotten password (dialect B,
+//! "systems").
 
 use std::sync::Arc;
 

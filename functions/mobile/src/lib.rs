@@ -1,4 +1,5 @@
-//! `POST /v1/user/mobile`: redeems a code and moves the account that is logged in to another phone (dialect C, "mobile").
+//! `POST /v1/user/mobile`: redeems a code and moves the account that is logged in to another phone
+//! (dialect C, "mobile").
 
 use std::sync::Arc;
 
@@ -20,6 +21,6 @@ async fn redeem(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Er
     let session = mobile::session(app, request, now);
     let parameters = mobile::phone_and_code(&fields, app);
     let (to, code) = mobile::in_session(app, &session, parameters).await?;
-    let requester = dialect::requester(request, None, app, now);
-    change_phone::redeem(app, &session, &to, &code, &requester, now).await
+    let source = dialect::source(request, app);
+    change_phone::redeem(app, &session, &to, &code, &source, now).await
 }

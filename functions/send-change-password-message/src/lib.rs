@@ -19,6 +19,6 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 }
 
 async fn send(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Success, Error> {
-    let ticket = change_password::send(app, &request.session, &request.requester, now).await?;
+    let ticket = change_password::send(app, &request.session, &request.source, now).await?;
     Ok(Success::phone_info(ticket))
 }

@@ -1,4 +1,5 @@
-//! `POST /v1/user/sendRegisterMessage`: sends a code to a phone that has no account yet (dialect A, "message").
+//! `POST /v1/user/sendRegisterMessage`: sends a code to a phone that has no account yet (dialect A,
+//! "message").
 
 use std::sync::Arc;
 

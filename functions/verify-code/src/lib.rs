@@ -20,6 +20,6 @@ async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(), Erro
     let fields = Fields::of(request)?;
     let session = mobile::session(app, request, now);
     let to = mobile::in_session(app, &session, mobile::phone(&fields, app)).await?;
-    let requester = dialect::requester(request, None, app, now);
-    change_phone::send(app, &session, &to, &requester, now).await
+    let source = dialect::source(request, app);
+    change_phone::send(app, &session, &to, &source, now).await
 }

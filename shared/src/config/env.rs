@@ -72,6 +72,16 @@ impl Env<'_> {
         parsed.map_err(|_| variable.error(format!("must be {form}")))
     }
 
+    /// A value that `parse` reads; its complaint becomes the error. `None` without a text.
+    pub(super) fn read<T, Complaint: Into<String>>(
+        &self,
+        variable: Variable,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Result<Option<T>, ConfigError> {
+        let read = self.text(variable).map(|text| parse(&text)).transpose();
+        read.map_err(|complaint| variable.error(complaint))
+    }
+
     /// A whole number within a range.
     pub(super) fn number<T: FromStr + PartialOrd>(
         &self,

@@ -34,8 +34,8 @@ pub const WRONG_PASSWORDS_OF_SOURCE: [Limit; 2] = [limit(30, HOUR), limit(100, D
 /// Messages to one account that are paid from the money kept for accounts that know who asks.
 pub const KEPT_MESSAGES: Limit = limit(2, DAY);
 
-/// How old such an account has to be: nobody makes accounts to get at the money.
-pub const KEPT_FOR_ACCOUNTS_SINCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The age from which an account gets them: nobody makes accounts to get at the money.
+pub const KEPT_FOR_ACCOUNTS_OLDER_THAN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Taken names that a code asks for and stays usable. One more is answered too, and spends the code.
 pub const TAKEN_NAMES: Limit = limit(9, DAY);

@@ -101,17 +101,16 @@ impl Config {
         if sms.is_configured() {
             money::check_prices(&budget, sms.max_price, &served)?;
         }
-        let origin_secret = env.text(ORIGIN_SECRET);
-        let origin_secret = origin_secret.map(|json| OriginSecret::parse(&json));
-        let origin_secret = origin_secret.transpose();
-        let origin_secret = origin_secret.map_err(|complaint| ORIGIN_SECRET.error(complaint))?;
+        let origin_secret = env.read(ORIGIN_SECRET, OriginSecret::parse)?;
         let guard = money::guard(&env)?;
         let limits = Limits::read(&env, guard.mode)?;
         if limits.trusted_proxies > 0 && origin_secret.is_none() {
             let forged = "needs ORIGIN_SECRET: without it anybody can forge X-Forwarded-For";
             return Err(TRUSTED_PROXIES.error(forged));
         }
-        let test_numbers = env.text(TEST_NUMBERS).unwrap_or_default();
+        let web_origins = env.read(CORS_ORIGINS, WebOrigins::parse)?;
+        let test_numbers = |list: &str| TestNumbers::parse(list, &served);
+        let test_numbers = env.read(TEST_NUMBERS, test_numbers)?;
         Ok(Self {
             aws: aws::read(&env)?,
             users_table: env.required(USERS_TABLE)?,
@@ -122,12 +121,10 @@ impl Config {
             login_enabled: env.flag(LOGIN_ENABLED)?,
             limits,
             origin_secret,
-            web_origins: WebOrigins::parse(&env.text(CORS_ORIGINS).unwrap_or_default())
-                .map_err(|complaint| CORS_ORIGINS.error(complaint))?,
+            web_origins: web_origins.unwrap_or_default(),
             budget,
             guard,
-            test_numbers: TestNumbers::parse(&test_numbers, &served)
-                .map_err(|complaint| TEST_NUMBERS.error(complaint))?,
+            test_numbers: test_numbers.unwrap_or_default(),
             session_life: session_life(&env)?,
             hide_unknown_users: env.flag(HIDE_UNKNOWN_USERS)?,
             sms,

@@ -1,8 +1,8 @@
-//! The front door: a request that a web page of a foreign origin makes, and, where an origin secret is
-//! configured, a request without it, is refused before anything of it is read.
+//! The door: a request is refused before anything of it is read if a web page of a foreign origin makes it,
+//! or if it lacks the origin secret, where one is configured.
 //!
-//! HTTP APIs know no resource policy and no web application firewall. An operator who puts one in front
-//! of the API, in a CloudFront distribution, closes the API to everybody else in this way
+//! HTTP APIs know no resource policy and no web application firewall. An operator who has a front door with
+//! one, such as a CloudFront distribution, closes the API to everybody else by the secret
 //! (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html>).
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::{
 /// The header that the front door adds.
 pub const ORIGIN_SECRET_HEADER: &str = "x-origin-secret";
 
-/// Answers a request by `handle`, if it has passed the front door. Otherwise the answer is API Gateway's:
-/// 403 and `{"message":"Forbidden"}`, in every dialect.
+/// Answers a request by `handle`, if the door admits it. Otherwise the answer is API Gateway's: 403 and
+/// `{"message":"Forbidden"}`, in every dialect.
 pub async fn through<Answer>(
     app: Arc<App>,
     request: Request,
@@ -46,7 +46,7 @@ fn refusal(app: &App, request: &Request) -> Option<Forbidden> {
     let secret = secret.as_ref();
     if secret.is_some_and(|secret| !secret.admits(header(ORIGIN_SECRET_HEADER))) {
         Some(Forbidden::OriginSecret)
-    } else if !origins.admit(header("origin"), header("sec-fetch-site")) {
+    } else if !origins.admits(header("origin"), header("sec-fetch-site")) {
         Some(Forbidden::ForeignOrigin)
     } else {
         None

@@ -80,12 +80,10 @@ pub async fn answer(
 pub fn session(app: &App, request: &Request, now: UnixMs) -> Presented {
     let header = request.headers().get("authorization");
     let header = header.and_then(|value| value.to_str().ok()).map(str::trim);
-    let token = header.map(|header| match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        None if header.eq_ignore_ascii_case("bearer") => "",
-        _ => header,
-    });
-    Presented::read(app, token.filter(|token| !token.is_empty()), now)
+    let header =
+        header.filter(|header| !header.is_empty() && !header.eq_ignore_ascii_case("bearer"));
+    let token = header.map(|header| super::bearer(header).unwrap_or(header));
+    Presented::read(app, token, now)
 }
 
 /// The parameters of a request, or their error. The token comes first: only a session that the account

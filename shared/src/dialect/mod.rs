@@ -35,13 +35,18 @@ pub fn client_ip(request: &Request, app: &App) -> String {
     address.map_or_else(String::new, |address| address.to_string())
 }
 
+/// Where a request comes from.
+pub fn source(request: &Request, app: &App) -> Source {
+    Source::of_client(address(request, app))
+}
+
 /// Who asks, by a request's source and by the session token that it shows: in `Authorization`, else in the
 /// header `Token`, else `in_body`.
 pub fn requester(request: &Request, in_body: Option<&str>, app: &App, now: UnixMs) -> Requester {
     let token = token_in_headers(request).or(in_body);
     let (keys, life) = (&app.config.keys, &app.config.session_life);
     Requester {
-        source: Source::of_client(address(request, app)),
+        source: source(request, app),
         session: token.and_then(|token| token::read_known_session(keys, token, life, now)),
     }
 }

@@ -6,9 +6,8 @@
 //! The ledger of a day is split into shards. Each shard has an equal share of every cap, and a send
 //! writes one shard, picked at random. So no item is written by every send, and a shard can be
 //! checked without reading the others: the shares add up to the cap. Of each share a fifth is kept for
-//! accounts that know who asks ([`Purse`]). The rest of a share that is too
-//! small for one more message stays unused. The number of shards is limited so that this rest is
-//! less than a twentieth of any cap.
+//! accounts that know who asks ([`Purse`]). The rest of a share that is too small for one more message
+//! stays unused. The number of shards is limited so that this rest is less than a twentieth of any cap.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -159,7 +158,7 @@ pub enum Purse {
 impl Purse {
     fn of(self, cap: MicroUsd) -> MicroUsd {
         match self {
-            Self::Common => MicroUsd(cap.0 / 5 * 4 + cap.0 % 5 * 4 / 5),
+            Self::Common => MicroUsd(cap.0 - cap.0.div_ceil(5)),
             Self::Whole => cap,
         }
     }

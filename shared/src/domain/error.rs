@@ -84,6 +84,8 @@ pub enum SmsFailure {
 pub enum Limited {
     /// The cool-down since the last message.
     CoolDown,
+    /// The code that would be replaced is kept for the client that asked for it.
+    Kept,
     /// Too many wrong codes for the slot.
     Failures,
     /// Too many messages to the phone.

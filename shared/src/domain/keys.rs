@@ -154,12 +154,17 @@ fn sign(subkey: &[u8; 32], message: &[u8]) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, subkey), message)
 }
 
+/// The first 64 bits of an HMAC-SHA256.
+pub(super) fn first_64_bits(mac: &hmac::Tag) -> u64 {
+    let mut first_eight = [0; 8];
+    first_eight.copy_from_slice(&mac.as_ref()[..8]);
+    u64::from_be_bytes(first_eight)
+}
+
 impl Root {
     fn pseudonym(&self, text: &str) -> Pseudonym {
         let mac = sign(&self.subkey(Use::Pseudonym), text.as_bytes());
-        let mut first_eight = [0; 8];
-        first_eight.copy_from_slice(&mac.as_ref()[..8]);
-        Pseudonym(u64::from_be_bytes(first_eight))
+        Pseudonym(first_64_bits(&mac))
     }
 
     fn subkey(&self, usage: Use) -> [u8; 32] {

@@ -1,11 +1,11 @@
 //! The state machine of one-time codes.
 //!
 //! A [`Slot`] is the state of one purpose and one phone (and user, where the purpose needs one): the
-//! current challenge, and for each [`Client`] the cool-down and the wrong tries of the last 24 hours. Each transition is a
-//! pure function of (slot, now, policy, input) that returns the next slot. The store writes the next
-//! slot on condition that the slot has not changed since it was read; otherwise the transition is
-//! decided again with the new slot. So a wrong try is counted by the write that refuses it, and a
-//! challenge is accepted at most once.
+//! current challenge, and for each [`Client`] the cool-down and the wrong tries of the last 24 hours. Each
+//! transition is a pure function of (slot, now, policy, input) that returns the next slot. The store
+//! writes the next slot on condition that the slot has not changed since it was read; otherwise the
+//! transition is decided again with the new slot. So a wrong try is counted by the write that refuses it,
+//! and a challenge is accepted at most once.
 //!
 //! Every expiry is decided here, by comparison with `now`. DynamoDB's TTL deletes items days later and
 //! decides nothing.
@@ -214,7 +214,7 @@ impl Slot {
         if let (None, Some(kept)) = (&reusable, kept) {
             return Err(Refused {
                 retry_after: kept.valid_until.after(now),
-                limit: Limited::CoolDown,
+                limit: Limited::Kept,
             });
         }
         let mut challenge = reusable.unwrap_or(Challenge {

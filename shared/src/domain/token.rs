@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::domain::{
     error::Error,
     hex::Hex,
-    keys::{KeyRing, Use},
+    keys::{KeyRing, Use, first_64_bits},
     phone::Phone,
     purpose::Purpose,
     slot::ChallengeId,
@@ -186,18 +186,11 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
 /// # Errors
 /// [`Error::TokenInvalid`] without a valid signature of ours; [`Error::TokenExpired`].
 pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, Error> {
-    let (claims, _) = verify::<SessionClaims>(ring, Use::Session, SESSION_AUDIENCE, text)
-        .ok_or(Error::TokenInvalid)?;
-    if claims.exp <= now.as_secs() {
+    let (session, expires) = verified_session(ring, text).ok_or(Error::TokenInvalid)?;
+    if expires <= now.as_secs() {
         return Err(Error::TokenExpired);
     }
-    let id = sixteen_bytes(&claims.sid).ok_or(Error::TokenInvalid)?;
-    Ok(Session {
-        id: SessionId(id),
-        began: UnixMs(claims.began * 1000),
-        uid: Uid(claims.uuid),
-        epoch: claims.epoch,
-    })
+    Ok(session)
 }
 
 /// Reads a session token that only has to show who asks: an expired one counts, as long as its session
@@ -208,9 +201,21 @@ pub fn read_known_session(
     life: &SessionLife,
     now: UnixMs,
 ) -> Option<Session> {
-    let issued = UnixMs(0);
-    let session = read_session(ring, text, issued).ok()?;
+    let (session, _) = verified_session(ring, text)?;
     (session.began.plus(life.total) > now).then_some(session)
+}
+
+/// The session of a token, expired or not, and when the token expires, in seconds since 1970. `None` without
+/// a valid signature of ours.
+fn verified_session(ring: &KeyRing, text: &str) -> Option<(Session, u64)> {
+    let (claims, _) = verify::<SessionClaims>(ring, Use::Session, SESSION_AUDIENCE, text)?;
+    let session = Session {
+        id: SessionId(sixteen_bytes(&claims.sid)?),
+        began: UnixMs(claims.began * 1000),
+        uid: Uid(claims.uuid),
+        epoch: claims.epoch,
+    };
+    Some((session, claims.exp))
 }
 
 /// Reads a phoneInfo ticket for `purpose`.
@@ -250,9 +255,7 @@ pub fn read_phone_info(
 /// ticket tells nobody whether there is an account, nor which. `None` when the ring has no such key.
 fn masked(ring: &KeyRing, kid: &str, challenge: ChallengeId, account: u64) -> Option<u64> {
     let mac = ring.mac(kid, Use::Account, &challenge.0)?;
-    let mut first_eight = [0; 8];
-    first_eight.copy_from_slice(&mac.as_ref()[..8]);
-    Some(account ^ u64::from_be_bytes(first_eight))
+    Some(account ^ first_64_bits(&mac))
 }
 
 fn sixteen_bytes(encoded: &str) -> Option<[u8; 16]> {

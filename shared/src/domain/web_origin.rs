@@ -34,7 +34,7 @@ impl WebOrigins {
 
     /// Whether a request with these headers `Origin` and `Sec-Fetch-Site` comes from no foreign page. A
     /// header that is no text is foreign. `null` is the origin of a page that hides its own.
-    pub fn admit(&self, origin: Option<&[u8]>, fetch_site: Option<&[u8]>) -> bool {
+    pub fn admits(&self, origin: Option<&[u8]>, fetch_site: Option<&[u8]>) -> bool {
         let is_listed = |origin: &[u8]| {
             let listed = self.0.iter();
             let mut listed = listed.map(String::as_bytes);
@@ -72,7 +72,7 @@ mod tests {
     fn a_foreign_page_is_one_of_another_site_that_is_not_listed() {
         let origins = WebOrigins::parse("https://App.example.com").unwrap();
         let admits = |origin: Option<&str>, site: Option<&str>| {
-            origins.admit(origin.map(str::as_bytes), site.map(str::as_bytes))
+            origins.admits(origin.map(str::as_bytes), site.map(str::as_bytes))
         };
         let (ours, evil) = (
             Some("https://app.example.com"),
@@ -94,7 +94,7 @@ mod tests {
         ] {
             assert_eq!(admits(origin, site), admitted, "{origin:?} {site:?}");
         }
-        assert!(!origins.admit(Some(b"\xff"), None));
-        assert!(!origins.admit(None, Some(b"\xff")));
+        assert!(!origins.admits(Some(b"\xff"), None));
+        assert!(!origins.admits(None, Some(b"\xff")));
     }
 }

@@ -14,11 +14,11 @@ use crate::{
     config::limits::WRONG_PASSWORDS,
     domain::{
         client::Client,
+        client_address::Source,
         code::Guess,
         error::{Error, Field},
         password::Password,
         purpose::Purpose,
-        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -38,7 +38,7 @@ use crate::{
 pub async fn send(
     app: &Arc<App>,
     session: &Presented,
-    requester: &Requester,
+    source: &Source,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let uid = session.uid()?;
@@ -46,7 +46,7 @@ pub async fn send(
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         keys: &[Key::user(uid)],
-        requester,
+        source,
         named: None,
         plan: None,
     };
@@ -121,9 +121,8 @@ pub async fn redeem(
                 check_old(app, &user, old, now).await?;
             }
             let (epoch, hash) = (user.epoch, redemption.hash.of(app, change.new)?);
-            let changed = app
-                .store
-                .change_password(uid, epoch, hash, &right.spend, now);
+            let spend = Some(&right.spend);
+            let changed = app.store.change_password(uid, epoch, hash, spend, now);
             Ok(changed.await?.round(|| {
                 session.renew(&user);
                 new_password::was_set(app, uid);
@@ -154,7 +153,7 @@ pub async fn by_old(
             check_old(app, &user, old, now).await?;
         }
         let (epoch, hash) = (user.epoch, hash.of(app, new)?);
-        let changed = app.store.replace_password(uid, epoch, hash, now);
+        let changed = app.store.change_password(uid, epoch, hash, None, now);
         Ok(changed.await?.round(|| {
             session.renew(&user);
             new_password::was_set(app, uid);

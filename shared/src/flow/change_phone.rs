@@ -16,11 +16,11 @@ use crate::{
     domain::{
         budget::Purse,
         client::{Client, KnownAddresses},
+        client_address::Source,
         code::Guess,
         error::Error,
         phone::Phone,
         purpose::Purpose,
-        requester::Requester,
         slot_key::SlotKey,
         time::UnixMs,
     },
@@ -37,7 +37,7 @@ pub async fn send(
     app: &Arc<App>,
     session: &Presented,
     to: &Phone,
-    requester: &Requester,
+    source: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -45,13 +45,13 @@ pub async fn send(
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         keys: &[Key::user(uid), Key::phone_owner(to)],
-        requester,
+        source,
         named: Some(to),
         plan: None,
     };
     let target = |seen: &Seen| {
         session.user(seen)?;
-        match seen.phone_owner(to)? {
+        match seen.owner_by_phone(to)? {
             Some(_) => Err(Error::PhoneTaken),
             None => Ok(Target {
                 phone: to.clone(),
@@ -76,7 +76,7 @@ pub async fn redeem(
     session: &Presented,
     to: &Phone,
     guess: &Guess,
-    requester: &Requester,
+    source: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -97,17 +97,19 @@ pub async fn redeem(
         now,
         allow,
         |right, user| async move {
-            match right.seen.phone_owner(to)? {
+            match right.seen.owner_by_phone(to)? {
                 None => {}
                 // Items are read one by one, so this account's own move, which spent the code, can lie
                 // between the slot and the phone. The next read shows the code as spent.
-                Some(owner) if owner == uid && !has_looked_again.swap(true, Ordering::Relaxed) => {
+                Some(owner)
+                    if owner.uid == uid && !has_looked_again.swap(true, Ordering::Relaxed) =>
+                {
                     return Ok(Round::Lost);
                 }
                 Some(_) => return Err(Error::PhoneTaken),
             }
             let stop = right.seen.stop();
-            let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
+            let known = KnownAddresses::from_here(source, &app.config.keys, now);
             match app.store.move_user(&user, to, &known, &right.spend).await? {
                 MoveOutcome::Done => Ok(Round::Won((user.phone, stop))),
                 MoveOutcome::Raced => Ok(Round::Lost),
@@ -144,12 +146,14 @@ async fn send_notice(app: &Arc<App>, from: &Phone, now: UnixMs) -> Result<(), St
     if app.is_test_number(from, now) {
         return Err("test number".to_owned());
     }
-    if !app.config.served.contains(from.region()) {
+    let region = from.region();
+    if !app.config.served.contains(region) {
         return Err("its region is not served".to_owned());
     }
     let in_words = |error: Error| format!("{error:?}");
-    let plan = app.config.sms.plan_moved(from).map_err(in_words)?;
-    let charge = app.config.budget.charge(from.region(), 0, Purse::Common);
+    let plan = app.config.sms.plan_moved(from.country(), region);
+    let plan = plan.map_err(in_words)?;
+    let charge = app.config.budget.charge(region, 0, Purse::Common);
     let mut reservation = Reservation::new(app, now);
     reservation.reserve(app, charge).await.map_err(in_words)?;
     let not_sent = match app.sms.send_notice(&plan, from).await {

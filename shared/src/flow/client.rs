@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     app::App,
-    config::limits::KEPT_FOR_ACCOUNTS_SINCE,
+    config::limits::KEPT_FOR_ACCOUNTS_OLDER_THAN,
     domain::{
         client::{Client, KnownAddresses},
         error::Error,
@@ -13,16 +13,16 @@ use crate::{
         time::UnixMs,
         user::{Name, Uid},
     },
-    store::{Key, Seen},
+    store::{Key, Seen, owners::Owner},
 };
 
 /// What has to be read to recognise a session, beside what the flow reads.
-pub(super) fn keys(requester: &Requester) -> Option<Key> {
+pub(super) fn session_key(requester: &Requester) -> Option<Key> {
     requester.session.map(|session| Key::user(session.uid))
 }
 
-/// The strongest client that a request proves to be, to the account `uid`, which knows these addresses.
-/// A session counts unless a new password has ended it.
+/// The strongest client that a request proves to be, to this account. A session counts unless a new
+/// password has ended it.
 ///
 /// # Errors
 /// [`Error::Internal`] when an item is not one of ours.
@@ -30,20 +30,20 @@ pub(super) fn recognise(
     app: &App,
     requester: &Requester,
     seen: &Seen,
-    uid: Option<Uid>,
-    known: &KnownAddresses,
+    owner: Option<&Owner>,
     now: UnixMs,
 ) -> Result<Client, Error> {
-    if let Some(session) = requester.session.filter(|it| Some(it.uid) == uid) {
+    let Some(owner) = owner else {
+        return Ok(Client::Stranger);
+    };
+    if let Some(session) = requester.session.filter(|it| it.uid == owner.uid) {
         let user = seen.user(session.uid)?;
         if user.is_some_and(|user| user.epoch == session.epoch) {
             return Ok(Client::KnownSession);
         }
     }
-    Ok(match uid {
-        Some(_) => known.client(&requester.source, &app.config.keys, now),
-        None => Client::Stranger,
-    })
+    let (source, keys) = (&requester.source, &app.config.keys);
+    Ok(owner.known.client(source, keys, now))
 }
 
 /// What has to be read to recognise a client of the account `uid`, which has this phone: the account among
@@ -70,10 +70,10 @@ pub(super) fn at_phone(
     phone: &Phone,
     now: UnixMs,
 ) -> Result<(Client, KnownAddresses), Error> {
-    let known = seen.known_by_phone(phone)?;
-    let owner = seen.phone_owner(phone)?.filter(|owner| *owner == uid);
-    let client = recognise(app, requester, seen, owner, &known, now)?;
-    Ok((client, known))
+    let owner = seen.owner_by_phone(phone)?;
+    let owner = owner.filter(|owner| owner.uid == uid);
+    let client = recognise(app, requester, seen, owner.as_ref(), now)?;
+    Ok((client, owner.map(|owner| owner.known).unwrap_or_default()))
 }
 
 /// The account that money is kept for, to get its code although strangers have spent the rest: the account
@@ -84,7 +84,7 @@ pub(super) fn kept_for(
     created_at: Option<UnixMs>,
     now: UnixMs,
 ) -> Option<Uid> {
-    let is_old = created_at.is_some_and(|at| at.plus(KEPT_FOR_ACCOUNTS_SINCE) <= now);
+    let is_old = created_at.is_some_and(|at| at.plus(KEPT_FOR_ACCOUNTS_OLDER_THAN) <= now);
     uid.filter(|_| client.is_known() && is_old)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join_all};
 
 use super::{
     client,
@@ -13,7 +13,7 @@ use crate::{
     app::App,
     config::limits::{WRONG_PASSWORDS, WRONG_PASSWORDS_OF_SOURCE},
     domain::{
-        client::{Client, KnownAddresses},
+        client::Client,
         code::Guess,
         error::Error,
         password::Password,
@@ -29,6 +29,7 @@ use crate::{
     store::{
         Key,
         attempts::{AttemptOutcome, Attempts},
+        owners::Owner,
     },
 };
 
@@ -44,7 +45,7 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<Token, Error> {
     let key = SlotKey::login(phone);
-    let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::PhoneUnknown);
+    let target = |owner: Option<Owner>| owner.map(Some).ok_or(Error::PhoneUnknown);
     send::to_named(app, Purpose::Login, &key, phone, requester, target, now).await
 }
 
@@ -123,55 +124,50 @@ pub async fn by_password(
     if !found.client.is_known() {
         must_be_admitted(of_source)?;
     }
-    let at = match found.uid {
-        Some(uid) => Attempts::at(uid, found.client),
-        None => Attempts::at_nobody(app.config.keys.pseudonym(&handle.text())),
-    };
-    // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
-    // that both are one account's. So where users are hidden only the handle's own count shows.
-    let by_handle = app.config.hide_unknown_users.then(|| {
-        let handle = app.config.keys.pseudonym(&handle.text());
-        Attempts::by_handle(handle, found.client)
+    let pseudonym = app.config.keys.pseudonym(&handle.text());
+    let mut counts = vec![match &found.owner {
+        Some(owner) => Attempts::at(owner.uid, found.client),
+        None => Attempts::at_nobody(pseudonym),
+    }];
+    if app.config.hide_unknown_users {
+        counts.push(Attempts::by_handle(pseudonym, found.client));
+    }
+    let counted = counts.iter().map(|attempts| {
+        let limits = &[WRONG_PASSWORDS];
+        app.store.count_attempt(attempts, now, limits)
     });
-    let count = app.store.count_attempt(&at, now, &[WRONG_PASSWORDS]);
-    let count_handle = async {
-        match &by_handle {
-            Some(handle) => {
-                let counted = app.store.count_attempt(handle, now, &[WRONG_PASSWORDS]);
-                counted.await.map(Some)
-            }
-            None => Ok(None),
-        }
-    };
     // No account has the uid 0.
-    let user = app.store.user(found.uid.unwrap_or(Uid(0)));
-    let (counted, of_handle, user) = join3(count, count_handle, user).await;
-    let (counted, of_handle) = (counted?, of_handle?);
-    must_be_admitted(of_handle.unwrap_or(counted))?;
+    let uid = found.owner.as_ref().map_or(Uid(0), |owner| owner.uid);
+    let user = app.store.user(uid);
+    let (counted, user) = join(join_all(counted), user).await;
+    let counted: Vec<AttemptOutcome> = counted.into_iter().collect::<Result<_, _>>()?;
+    // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
+    // that both are one account's. So where users are hidden only the handle's own count shows: the last.
+    if let Some(shown) = counted.last() {
+        must_be_admitted(*shown)?;
+    }
+    let is_admitted = counted.iter().all(|of| *of == AttemptOutcome::Done);
     let user = user?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let is_right =
-        app.config.password_hasher.verify(password, hash) && counted == AttemptOutcome::Done;
+    let is_right = app.config.password_hasher.verify(password, hash) && is_admitted;
     let user = user.filter(|user| is_right && user.is_active());
     let user = user.ok_or(Error::LoginRefused { retry_after: None })?;
-    let at = app.store.release_attempt(&at, now, &[WRONG_PASSWORDS]);
+    let released = counts.iter().map(|attempts| {
+        let limits = &[WRONG_PASSWORDS];
+        app.store.release_attempt(attempts, now, limits)
+    });
     let from = app
         .store
         .release_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
-    let by_handle = async {
-        match &by_handle {
-            Some(handle) => {
-                let released = app.store.release_attempt(handle, now, &[WRONG_PASSWORDS]);
-                released.await
-            }
-            None => Ok(()),
-        }
-    };
-    let (at, from, by_handle) = join3(at, from, by_handle).await;
-    at.and(from).and(by_handle)?;
+    let (released, from) = join(join_all(released), from).await;
+    released
+        .into_iter()
+        .chain([from])
+        .collect::<Result<(), _>>()?;
     upgrade_hash(app, &user, password).await;
     let account = (user.uid, user.phone.as_ref(), &user.name);
-    client::was_right(app, requester, account, &found.known, now);
+    let known = found.owner.map(|owner| owner.known).unwrap_or_default();
+    client::was_right(app, requester, account, &known, now);
     session::start(app, user, now)
 }
 
@@ -184,10 +180,9 @@ fn must_be_admitted(counted: AttemptOutcome) -> Result<(), Error> {
     }
 }
 
-/// The account that a handle names, as far as its owner items tell.
+/// The account that a handle names, and who asks for it.
 struct Found {
-    uid: Option<Uid>,
-    known: KnownAddresses,
+    owner: Option<Owner>,
     client: Client,
 }
 
@@ -195,29 +190,17 @@ impl Handle<'_> {
     async fn find(&self, app: &App, requester: &Requester, now: UnixMs) -> Result<Found, Error> {
         let phone = self.phone.map(Key::phone_owner);
         let name = self.name.map(Key::name_owner);
-        let keys: Vec<Key> = [phone, name, client::keys(requester)]
+        let keys: Vec<Key> = [phone, name, client::session_key(requester)]
             .into_iter()
             .flatten()
             .collect();
         let seen = &app.store.read(&keys).await?;
-        let by_phone = match self.phone {
-            Some(phone) => (seen.phone_owner(phone)?, seen.known_by_phone(phone)?),
-            None => Default::default(),
-        };
-        let by_name = match self.name {
-            Some(name) => (seen.name_owner(name)?, seen.known_by_name(name)?),
-            None => Default::default(),
-        };
-        let (uid, known) = if by_phone.0.is_some() {
-            by_phone
-        } else {
-            by_name
-        };
-        Ok(Found {
-            uid,
-            client: client::recognise(app, requester, seen, uid, &known, now)?,
-            known,
-        })
+        let by_phone = self.phone.map(|phone| seen.owner_by_phone(phone));
+        let by_name = self.name.map(|name| seen.owner_by_name(name));
+        let (by_phone, by_name) = (by_phone.transpose()?, by_name.transpose()?);
+        let owner = by_phone.flatten().or(by_name.flatten());
+        let client = client::recognise(app, requester, seen, owner.as_ref(), now)?;
+        Ok(Found { owner, client })
     }
 
     /// What attempts count under when no account matches.

@@ -1,4 +1,4 @@
-//! What follows when a code has set an account's password.
+//! What follows a new password of an account, whatever permitted it.
 
 use std::sync::Arc;
 

@@ -23,11 +23,12 @@ use crate::{
         slot_key::SlotKey,
         time::UnixMs,
         token::{RESET_LIFE, ResetHash, Token},
-        user::{Name, Uid},
+        user::Name,
     },
     random,
     store::{
         Key, Seen,
+        owners::Owner,
         resets::{Reset, ResetOutcome},
     },
 };
@@ -45,29 +46,24 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<(), Error> {
     let owners = [Key::name_owner(name), Key::phone_owner(phone)];
-    let keys: Vec<Key> = owners.into_iter().chain(client::keys(requester)).collect();
+    let keys: Vec<Key> = owners
+        .into_iter()
+        .chain(client::session_key(requester))
+        .collect();
     let sending = Sending {
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         keys: &keys,
-        requester,
+        source: &requester.source,
         named: Some(phone),
         plan: Some(send::plan(app, Purpose::Recover, phone)?),
     };
     let target = |seen: &Seen| {
-        let uid = seen.name_owner(name)?.ok_or(Error::UserNotFound)?;
-        if seen.phone_owner(phone)? != Some(uid) {
-            return Err(Error::PhoneMismatch);
-        }
-        let known = seen.known_by_phone(phone)?;
-        let client = client::recognise(app, requester, seen, Some(uid), &known, now)?;
-        let created_at = seen.created_by_phone(phone)?;
-        Ok(Target {
-            phone: phone.clone(),
-            uid: Some(uid),
-            client,
-            kept_for: client::kept_for(Some(uid), client, created_at, now),
-        })
+        let by_name = seen.owner_by_name(name)?.ok_or(Error::UserNotFound)?;
+        let owner = seen.owner_by_phone(phone)?;
+        let owner = owner.filter(|owner| owner.uid == by_name.uid);
+        let owner = owner.ok_or(Error::PhoneMismatch)?;
+        Target::of_owner(app, requester, seen, phone, Some(&owner), now)
     };
     match send::send(app, &sending, target, now).await {
         Ok(_) => Ok(()),
@@ -79,8 +75,8 @@ pub async fn send(
 /// The error for an account whose phone is not the given one.
 async fn why_mismatch(app: &App, name: &Name) -> Result<Error, Error> {
     let seen = app.store.read(&[Key::name_owner(name)]).await?;
-    let user = match seen.name_owner(name)? {
-        Some(uid) => app.store.user(uid).await?,
+    let user = match seen.owner_by_name(name)? {
+        Some(owner) => app.store.user(owner.uid).await?,
         None => None,
     };
     Ok(match user {
@@ -113,13 +109,12 @@ pub async fn verify(
     let expired = &Error::CodeExpired { retry_after: None };
     let keys: Vec<Key> = [Key::name_owner(name)]
         .into_iter()
-        .chain(client::keys(requester))
+        .chain(client::session_key(requester))
         .collect();
     let allow = |seen: &Seen| {
-        let uid = owner(app, seen, name, expired)?;
-        let known = seen.known_by_name(name)?;
-        let client = client::recognise(app, requester, seen, uid, &known, now)?;
-        Ok((client, uid))
+        let owner = owner(app, seen, name, expired)?;
+        let client = client::recognise(app, requester, seen, owner.as_ref(), now)?;
+        Ok((client, owner))
     };
     redeem::redeem(
         app,
@@ -127,21 +122,21 @@ pub async fn verify(
         &keys,
         now,
         allow,
-        |right, uid| async move {
+        |right, owner| async move {
+            let owner = owner.ok_or(expired.clone())?;
             let token = Token::reset(random::bytes()?);
             let reset = Reset {
-                uid: uid.ok_or(expired.clone())?,
+                uid: owner.uid,
                 phone: right.phone.clone(),
                 issued_at: now,
                 expires_at: now.plus(RESET_LIFE),
                 spent: false,
             };
             let hash = ResetHash::of(token.as_str());
-            let known = right.seen.known_by_name(name)?;
             match app.store.issue_reset(&hash, &reset, &right.spend).await? {
                 ResetOutcome::Done => {
                     let account = (reset.uid, Some(&reset.phone), name);
-                    client::was_right(app, requester, account, &known, now);
+                    client::was_right(app, requester, account, &owner.known, now);
                     Ok(Round::Won(token))
                 }
                 ResetOutcome::Raced => Ok(Round::Lost),
@@ -171,7 +166,7 @@ pub async fn change(
     let keys = [Key::name_owner(name), Key::reset(token)];
     let hash = &HashOnce::default();
     until_won(&app.store, &keys, |seen| async move {
-        let uid = owner(app, &seen, name, expired)?;
+        let uid = owner(app, &seen, name, expired)?.map(|owner| owner.uid);
         let reset = seen.reset(token)?.filter(|reset| Some(reset.uid) == uid);
         let reset = reset.ok_or(Error::ResetTokenInvalid)?;
         if reset.spent || reset.expires_at <= now {
@@ -192,13 +187,13 @@ pub async fn change(
 
 /// The account with this name. A name without one is refused with `unknown`, or, where users are
 /// hidden, evaluated to the end like any other.
-fn owner(app: &App, seen: &Seen, name: &Name, unknown: &Error) -> Result<Option<Uid>, Error> {
-    let uid = seen.name_owner(name)?;
+fn owner(app: &App, seen: &Seen, name: &Name, unknown: &Error) -> Result<Option<Owner>, Error> {
+    let owner = seen.owner_by_name(name)?;
     let hiding = Hiding::new(app.config.hide_unknown_users, Purpose::Recover);
-    if uid.is_none() && !hiding.is_on() {
+    if owner.is_none() && !hiding.is_on() {
         return Err(unknown.clone());
     }
-    Ok(uid)
+    Ok(owner)
 }
 
 /// The error for an account that is disabled, or else no longer at the phone the code was sent to.

@@ -52,10 +52,9 @@ pub(super) struct Right<'a> {
 /// Redeems a code, in one write with what it stands for.
 ///
 /// Each round reads the slot and `keys`, asks `allow`, which also says who presents the code, and
-/// evaluates the code. A wrong code is counted
-/// by the write that refuses it. A right one stays usable until `spend` has written
-/// [`Right::spend`] together with its own change; it gets what `allow` found. A lost race begins the
-/// next round.
+/// evaluates the code. A wrong code is counted by the write that refuses it. A right one stays usable
+/// until `spend` has written [`Right::spend`] together with its own change; it gets what `allow` found. A
+/// lost race begins the next round.
 ///
 /// # Errors
 /// Those of `allow` and `spend`; [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].
@@ -182,7 +181,7 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
         let forgotten = sources.into_iter();
         let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
         let (region, counted) = (phone.region(), sends.iter());
-        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region, 1));
+        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region));
         let (forgotten, counted) = join(join_all(forgotten), join_all(counted)).await;
         for failure in forgotten.into_iter().chain(counted).filter_map(Result::err) {
             tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");

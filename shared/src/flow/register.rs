@@ -110,10 +110,10 @@ pub async fn redeem(
         // No account knows anybody yet.
         |_| Ok((Client::Stranger, ())),
         |right, ()| async move {
-            if right.seen.phone_owner(phone)?.is_some() {
+            if right.seen.owner_by_phone(phone)?.is_some() {
                 return Err(Error::PhoneTaken);
             }
-            let owner = name.map(|name| right.seen.name_owner(name));
+            let owner = name.map(|name| right.seen.owner_by_name(name));
             if owner.transpose()?.flatten().is_some() {
                 return name_taken(app, info.challenge, &right.spend, now).await;
             }
@@ -182,7 +182,7 @@ async fn name_taken(
 /// exists by the time its code is seen spent: then the phone is taken.
 async fn why_expired(app: &App, phone: &Phone, expired: Error) -> Result<Error, Error> {
     let seen = app.store.read(&[Key::phone_owner(phone)]).await?;
-    Ok(match seen.phone_owner(phone)? {
+    Ok(match seen.owner_by_phone(phone)? {
         Some(_) => Error::PhoneTaken,
         None => expired,
     })

@@ -19,8 +19,8 @@ use crate::{
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
-        user::Uid,
     },
+    store::owners::Owner,
 };
 
 /// Sends a code to the account with this phone. Returns the ticket that goes with the code.
@@ -35,7 +35,7 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<Token, Error> {
     let key = SlotKey::reset_password(phone);
-    let target = |owner: Option<Uid>| owner.map(Some).ok_or(Error::UserNotFound);
+    let target = |owner: Option<Owner>| owner.map(Some).ok_or(Error::UserNotFound);
     send::to_named(
         app,
         Purpose::ResetPassword,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::domain::{
     budget::MicroUsd,
     error::{Error, SmsFailure},
-    phone::Phone,
+    phone::CountryCode,
     purpose::Purpose,
     region::Region,
 };
@@ -83,8 +83,8 @@ impl SmsConfig {
     ///
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required.
-    pub fn plan_moved(&self, phone: &Phone) -> Result<Plan, Error> {
-        self.plan_text(phone, About::Moved, Some(text::moved(phone.country())))
+    pub fn plan_moved(&self, country: CountryCode, region: Region) -> Result<Plan, Error> {
+        self.plan_text(region, About::Moved, Some(text::moved(country)))
     }
 
     /// Plans a message with a code. It is called before anything is stored, so that a gap in the
@@ -92,23 +92,28 @@ impl SmsConfig {
     ///
     /// # Errors
     /// [`Error::Sms`]: not configured, no sender ID where one is required, no text.
-    pub fn plan(&self, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
-        let text = match self.texts.get(&phone.region()) {
+    pub fn plan(
+        &self,
+        purpose: Purpose,
+        country: CountryCode,
+        region: Region,
+    ) -> Result<Plan, Error> {
+        let text = match self.texts.get(&region) {
             Some(texts) => texts.get(&purpose),
-            None => Some(text::built_in_for(purpose, phone.country())),
+            None => Some(text::built_in_for(purpose, country)),
         };
-        self.plan_text(phone, About::Code(purpose), text)
+        self.plan_text(region, About::Code(purpose), text)
     }
 
-    fn plan_text(&self, phone: &Phone, about: About, text: Option<&Text>) -> Result<Plan, Error> {
+    fn plan_text(&self, region: Region, about: About, text: Option<&Text>) -> Result<Plan, Error> {
         let brand = self.brand.clone();
         let brand = brand.ok_or(Error::Sms(SmsFailure::NotConfigured))?;
-        let region = phone.region();
         let sender_id = self.sender_ids.get(&region).cloned();
         if sender_id.is_none() && self.sender_id_required.contains(&region) {
             return Err(Error::Sms(SmsFailure::NoSenderId));
         }
         Ok(Plan {
+            region,
             brand,
             sender_id,
             text: text.ok_or(Error::Sms(SmsFailure::NoText))?.clone(),
@@ -122,6 +127,8 @@ impl SmsConfig {
 /// A message without its code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// The region that it goes to.
+    pub region: Region,
     brand: String,
     sender_id: Option<String>,
     text: Text,

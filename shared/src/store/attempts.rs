@@ -1,22 +1,14 @@
-//! Password attempts: `attempts#<uid>` holds the recent wrong passwords of an account, or of a name
-//! that has none, by one client; `attempts-from#<address>` those of a source, at any account. Where users are
-//! hidden, `attempts#handle-<hash>` holds those by one phone or name. `attempts#names-<challenge>` holds
-//! the taken names that a code asked for.
+//! Attempts: wrong passwords, and taken names.
+//!
+//! - `attempts#<uid>`: the recent wrong passwords of an account, by one client
+//! - `attempts#nobody-<hash>`: those by a phone or a name that no account has
+//! - `attempts#handle-<hash>`: where users are hidden, those by one phone or name
+//! - `attempts-from#<address>`: those of a source, at any account
+//! - `attempts#names-<challenge>`: the taken names that a code has asked for
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure,
-};
-
-use super::{
-    Store,
-    failure::{failed, is_condition},
-    item::primary_key,
-    op::Op,
-    recent_events::RecentEvents,
-    repeat,
-};
+use super::{Store, item::primary_key, recent_events::RecentEvents, repeat};
 use crate::domain::{
     client::Client, client_address::Source, error::Error, hex::Hex, keys::Pseudonym,
     slot::ChallengeId, time::UnixMs, user::Uid, window::Limit,
@@ -61,11 +53,11 @@ impl Attempts {
     }
 }
 
-/// How counting a password attempt went.
+/// How counting an attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum AttemptOutcome {
-    /// Counted: the password may be verified.
+    /// Counted: the attempt may go on.
     Done,
     /// There were too many.
     TooMany {
@@ -75,8 +67,7 @@ pub enum AttemptOutcome {
 }
 
 impl Store {
-    /// Counts an attempt, before the password is verified. Of many attempts at once no more than the limits
-    /// admit are verified.
+    /// Counts an attempt, before it goes on. Of many attempts at once no more than the limits admit go on.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the attempt may be counted all the same.
@@ -86,35 +77,14 @@ impl Store {
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<AttemptOutcome, Error> {
-        let attempts = attempts.events(limits);
-        let op = Op::draw()?;
-        let count = attempts.count(now).once(&op);
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.codes)
-            .set_key(Some(primary_key(attempts.pk.clone())))
-            .update_expression(count.update)
-            .condition_expression(count.condition)
-            .expression_attribute_names("#ttl", "ttl")
-            .set_expression_attribute_values(Some(count.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = repeat::update(update).await else {
-            return Ok(AttemptOutcome::Done);
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                if op.made(refused.item()) {
-                    return Ok(AttemptOutcome::Done);
-                }
-                let retry_after = attempts.wait(refused.item(), now);
-                Ok(AttemptOutcome::TooMany { retry_after })
-            }
-            _ => Err(failed("UpdateItem", &error)),
-        }
+        let refused = self.count_event(&attempts.events(limits), now).await?;
+        Ok(match refused {
+            None => AttemptOutcome::Done,
+            Some(retry_after) => AttemptOutcome::TooMany { retry_after },
+        })
     }
 
-    /// Removes the attempt at `counted_at`: the password was right.
+    /// Removes the attempt at `counted_at`, whose password was right.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
@@ -141,10 +111,6 @@ impl Store {
             .set_key(Some(primary_key(attempts.0.clone())))
             .update_expression(format!("REMOVE {}", marks.join(", ")))
             .condition_expression("attribute_exists(pk)");
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        repeat::update(update).await.map(drop)
     }
 }

@@ -1,12 +1,7 @@
 //! Kept money: `kept#<uid>` holds the recent messages to an account that were paid from the part of the
 //! day's money that is kept for accounts that know who asks.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-
-use super::{
-    Store, failure::failed, item::primary_key, op::Op, recent_events::RecentEvents, repeat,
-};
+use super::{Store, recent_events::RecentEvents};
 use crate::domain::{error::Error, time::UnixMs, user::Uid, window::Limit};
 
 impl Store {
@@ -21,26 +16,6 @@ impl Store {
             limits: &limits,
             marks_per_ms: 1,
         };
-        let op = Op::draw()?;
-        let count = kept.count(now).once(&op);
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.codes)
-            .set_key(Some(primary_key(kept.pk)))
-            .update_expression(count.update)
-            .condition_expression(count.condition)
-            .expression_attribute_names("#ttl", "ttl")
-            .set_expression_attribute_values(Some(count.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = repeat::update(update).await else {
-            return Ok(true);
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(op.made(refused.item()))
-            }
-            _ => Err(failed("UpdateItem", &error)),
-        }
+        Ok(self.count_event(&kept, now).await?.is_none())
     }
 }

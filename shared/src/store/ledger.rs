@@ -6,15 +6,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Update};
 
 use super::{
     Key, Seen, Store,
-    failure::{failed, is_condition, unbuildable},
     item::{Item, count, number, primary_key},
     op::Op,
-    repeat,
-    transaction::Transaction,
+    repeat::{self, Updated},
+    transaction::{Transaction, update_part},
 };
 use crate::domain::{
     budget::{Budget, Charge, MicroUsd, Shard, Tally},
@@ -80,14 +79,10 @@ impl Store {
             .expression_attribute_values(":region_room", number(region_room.0))
             .expression_attribute_values(":ttl", number(expires))
             .return_values(ReturnValue::AllNew);
-        match repeat::update(update).await {
-            Ok(updated) => {
-                let item = updated.attributes.unwrap_or_default();
-                Ok(ReserveOutcome::Done(tally(&item, charge.region)))
-            }
-            Err(error) if is_condition(&error) => Ok(ReserveOutcome::Full),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        Ok(match repeat::update(update).await? {
+            Updated::Done(item) => ReserveOutcome::Done(tally(&item, charge.region)),
+            Updated::Refused(_) => ReserveOutcome::Full,
+        })
     }
 
     /// Releases the price of a message that was not sent. It is a transaction of one write, for its
@@ -105,40 +100,29 @@ impl Store {
             .set_expression_attribute_names(Some(names(charge.region)))
             .expression_attribute_values(":price", minus(charge.price.0))
             .expression_attribute_values(":codes", minus(charge.codes));
-        let update = update.build().map_err(unbuildable)?;
-        let write = TransactWriteItem::builder().update(update).build();
-        match self.transact(vec![write]).await? {
+        match self.transact(vec![update_part(update)?]).await? {
             // Cancelled, the shard has expired, and with it the price.
             Transaction::Done | Transaction::Cancelled(_) => Ok(()),
         }
     }
 
-    /// Counts codes of a shard as redeemed.
+    /// Counts a code of a shard as redeemed.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn count_redeemed(
-        &self,
-        shard: Shard,
-        region: Region,
-        codes: u64,
-    ) -> Result<(), Error> {
+    pub async fn count_redeemed(&self, shard: Shard, region: Region) -> Result<(), Error> {
         let update = self
             .client
             .update_item()
             .table_name(&self.codes)
             .set_key(Some(primary_key(pk(shard))))
-            .update_expression(format!("ADD #verified :codes SET {}", Op::SET))
+            .update_expression(format!("ADD #verified :one SET {}", Op::SET))
             // A shard that has expired is not created again.
             .condition_expression(format!("attribute_exists(pk) AND {}", Op::IS_NEW))
             .expression_attribute_values(Op::VALUE, Op::draw()?.value())
             .expression_attribute_names("#verified", format!("v{region}"))
-            .expression_attribute_values(":codes", number(codes));
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+            .expression_attribute_values(":one", number(1));
+        repeat::update(update).await.map(drop)
     }
 }
 

@@ -23,10 +23,10 @@
 //! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
 //! | [`kept`] | `kept#<uid>`: the recent messages to an account from kept money | codes |
 //! | [`ledger`] | `spend#<day>#<shard>`: a shard of the ledger | codes |
-//! | [`users`] | `user#<uid>`: an account; `phone#+86…`, `name#<folded>`: its owner | users |
+//! | [`users`] | `user#<uid>`: an account | users |
+//! | [`owners`] | `phone#+86…`, `name#<folded>`: the account that has a phone or a name | users |
 //!
-//! All items of the codes table but the switch expire by their attribute `ttl`. The owner items make phones and names
-//! unique.
+//! All items of the codes table but the switch expire by their attribute `ttl`.
 
 pub mod attempts;
 pub mod control;
@@ -36,6 +36,7 @@ pub mod kept;
 pub mod ledger;
 pub mod ledger_cache;
 mod op;
+pub mod owners;
 mod recent_events;
 mod repeat;
 pub mod resets;

@@ -11,17 +11,13 @@
 
 use std::{collections::HashMap, fmt::Write, time::Duration};
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::{
     Store, TTL_MARGIN,
-    failure::failed,
     item::{Item, number, primary_key},
     op::Op,
-    repeat,
+    repeat::{self, Updated},
 };
 use crate::domain::{
     error::Error,
@@ -48,14 +44,6 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// The same, whatever the limits say.
-    pub(super) fn unconditional(mut self) -> Self {
-        self.condition.clear();
-        // DynamoDB refuses a value that no expression uses.
-        self.values.retain(|name, _| !name.starts_with(":horizon"));
-        self
-    }
-
     /// The same, done once although it may be repeated.
     pub(super) fn once(mut self, op: &Op) -> Self {
         self.update = format!("{}, {}", self.update, Op::SET);
@@ -77,11 +65,12 @@ impl RecentEvents<'_> {
 
     /// Counts an event at `now`, if the limits admit it.
     pub(super) fn count(&self, now: UnixMs) -> Change {
-        self.count_tagged(now, 0)
+        self.count_tagged(now, 0, true)
     }
 
-    /// Counts an event with a tag below [`Self::marks_per_ms`].
-    pub(super) fn count_tagged(&self, now: UnixMs, tag: u64) -> Change {
+    /// Counts an event with a tag below [`Self::marks_per_ms`]. The limits can refuse it only if `refuse` is
+    /// set.
+    pub(super) fn count_tagged(&self, now: UnixMs, tag: u64, refuse: bool) -> Change {
         let kept = self.kept();
         let spans = self.limits.iter().map(|limit| limit.span);
         let longest = spans.max().unwrap_or_default();
@@ -100,7 +89,8 @@ impl RecentEvents<'_> {
             values.insert(":never".to_owned(), number(0));
         }
         let mut conditions = Vec::new();
-        for (n, limit) in self.limits.iter().enumerate() {
+        let asked = if refuse { self.limits } else { &[] };
+        for (n, limit) in asked.iter().enumerate() {
             let (s, horizon) = (format!("s{}", limit.events - 1), format!(":horizon{n}"));
             conditions.push(format!("(attribute_not_exists({s}) OR {s} <= {horizon})"));
             values.insert(horizon, number(limit.horizon(now).0 * self.marks_per_ms));
@@ -148,6 +138,32 @@ impl RecentEvents<'_> {
 }
 
 impl Store {
+    /// Counts an event at `now`, if the limits admit it. Otherwise, how long they refuse it.
+    pub(super) async fn count_event(
+        &self,
+        events: &RecentEvents<'_>,
+        now: UnixMs,
+    ) -> Result<Option<Duration>, Error> {
+        let op = Op::draw()?;
+        let count = events.count(now).once(&op);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.codes)
+            .set_key(Some(primary_key(events.pk.clone())))
+            .update_expression(count.update)
+            .condition_expression(count.condition)
+            .expression_attribute_names("#ttl", "ttl")
+            .set_expression_attribute_values(Some(count.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(match repeat::update(update).await? {
+            Updated::Refused(item) if !op.made(item.as_ref()) => {
+                Some(events.wait(item.as_ref(), now))
+            }
+            Updated::Done(_) | Updated::Refused(_) => None,
+        })
+    }
+
     /// Removes the event at `counted_at`, wherever later events have shifted it to. The events have no
     /// tags.
     pub(super) async fn remove_event(
@@ -170,18 +186,11 @@ impl Store {
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
-            let Err(error) = repeat::update(update).await else {
-                return Ok(());
-            };
-            place = match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let item = refused.item();
-                    if op.made(item) {
-                        return Ok(());
-                    }
-                    marks(item).position(|at| at == counted_at.0)
+            place = match repeat::update(update).await? {
+                Updated::Refused(item) if !op.made(item.as_ref()) => {
+                    marks(item.as_ref()).position(|at| at == counted_at.0)
                 }
-                _ => return Err(failed("UpdateItem", &error)),
+                Updated::Done(_) | Updated::Refused(_) => None,
             };
         }
         Ok(())

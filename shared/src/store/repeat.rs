@@ -11,11 +11,12 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         put_item::{PutItemError, PutItemOutput, builders::PutItemFluentBuilder},
-        update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
 };
 
-use crate::random;
+use super::{failure::failed, item::Item};
+use crate::{domain::error::Error, random};
 
 /// How often a call is repeated at most. With their pauses the repeats take 0.7 s at most.
 pub(super) const REPEATS: u32 = 8;
@@ -52,11 +53,30 @@ impl Pauses {
     }
 }
 
-/// Updates an item. [`put`] says when again.
-pub(super) async fn update(
-    update: UpdateItemFluentBuilder,
-) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
-    until_free(|| update.clone().send()).await
+/// How a conditional update went.
+pub(super) enum Updated {
+    /// Written. The item as it is now, if the update asked for it.
+    Done(Item),
+    /// Its condition did not hold, and nothing is written. The item that is there, if the update asked for
+    /// it.
+    Refused(Option<Item>),
+}
+
+/// Updates an item, if the update's condition holds. [`put`] says when again.
+///
+/// # Errors
+/// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+pub(super) async fn update(update: UpdateItemFluentBuilder) -> Result<Updated, Error> {
+    let error = match until_free(|| update.clone().send()).await {
+        Ok(updated) => return Ok(Updated::Done(updated.attributes.unwrap_or_default())),
+        Err(error) => error,
+    };
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+            Ok(Updated::Refused(refused.item.clone()))
+        }
+        _ => Err(failed("UpdateItem", &error)),
+    }
 }
 
 /// Puts an item: again, as long as a transaction holds the item that is there. Such a call has written

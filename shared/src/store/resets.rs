@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Seen, Store, TTL_MARGIN,
-    failure::unbuildable,
     item::{parse, parse_phone, primary_key, serialize},
     slots::SlotMove,
-    transaction::{Transaction, WriteResult},
+    transaction::{Transaction, WriteResult, put_part, update_part},
     users::AccountCondition,
 };
 use crate::domain::{
@@ -119,13 +118,12 @@ impl Store {
         let put = Put::builder()
             .table_name(&self.codes)
             .set_item(Some(serialize(&ResetItem::new(token, reset))?));
-        let put = put.build().map_err(unbuildable)?;
         let reachable = AccountCondition::ActiveAtPhone {
             phone: &reset.phone,
         };
         let writes = vec![
             self.put_slot(spend)?,
-            TransactWriteItem::builder().put(put).build(),
+            put_part(put)?,
             self.check_account(reset.uid, reachable)?,
         ];
         Ok(match self.transact(writes).await? {
@@ -157,14 +155,13 @@ impl Store {
             .condition_expression("spent = :unspent")
             .expression_attribute_values(":spent", AttributeValue::Bool(true))
             .expression_attribute_values(":unspent", AttributeValue::Bool(false));
-        let spend = spend.build().map_err(unbuildable)?;
         let unchanged = AccountCondition::ActiveAtPhoneUnchanged {
             phone: &reset.phone,
             // Functions' clocks may differ a little.
             since: reset.issued_at.before(CLOCK_DIFFERENCE),
         };
         let writes = vec![
-            TransactWriteItem::builder().update(spend).build(),
+            update_part(spend)?,
             self.set_password(reset.uid, hash, unchanged, now)?,
         ];
         Ok(match self.transact(writes).await? {

@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Update};
 
 use super::{
     Store,
-    failure::{failed, is_condition, unbuildable},
     item::primary_key,
     recent_events::RecentEvents,
     repeat,
     slots::SlotMove,
-    transaction::{Transaction, WriteResult},
+    transaction::{Transaction, WriteResult, update_part},
     users::AccountCondition,
 };
 use crate::domain::{
@@ -39,8 +38,8 @@ pub enum SendOutcome {
 }
 
 impl Store {
-    /// Records a send in one transaction: the slot moves, the message counts against its phone and its client, and the
-    /// account, where there is one, exists and is active.
+    /// Records a send in one transaction: the slot moves, the message counts against its phone and its
+    /// client, and the account, where there is one, exists and is active.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -62,11 +61,7 @@ impl Store {
             .expression_attribute_names("#ttl", "ttl")
             .set_expression_attribute_values(Some(count.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let count = count.build().map_err(unbuildable)?;
-        let mut writes = vec![
-            self.put_slot(step)?,
-            TransactWriteItem::builder().update(count).build(),
-        ];
+        let mut writes = vec![self.put_slot(step)?, update_part(count)?];
         if let Some(uid) = uid {
             writes.push(self.check_account(uid, AccountCondition::Active)?);
         }
@@ -124,11 +119,7 @@ impl Store {
             .update_expression(change.update)
             .condition_expression(change.condition)
             .set_expression_attribute_values(Some(change.values));
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
+        repeat::update(update).await.map(drop)
     }
 }
 

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Seen, Store, TTL_MARGIN,
-    failure::{failed, is_condition, unbuildable},
+    failure::{failed, is_condition},
     item::{Item, number, parse, parse_phone, serialize},
     op::Op,
     repeat,
-    transaction::Outcome,
+    transaction::{Outcome, put_part},
 };
 use crate::domain::{
     budget::Shard,
@@ -150,8 +150,7 @@ impl Store {
             .set_item(Some(serialize(&step.item(&Op::draw()?)?)?))
             .condition_expression(condition)
             .set_expression_attribute_values(values);
-        let put = put.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        put_part(put)
     }
 }
 

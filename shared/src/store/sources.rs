@@ -9,20 +9,15 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
-
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::{join, try_join_all};
 
 use super::{
     Key, Store, TTL_MARGIN,
-    failure::{failed, is_condition},
     item::{Item, count, number, primary_key},
     op::Op,
     recent_events::{RecentEvents, marks},
-    repeat::{self, Pauses},
+    repeat::{self, Pauses, Updated},
 };
 use crate::domain::{
     client_address::{Source, SourceLimits},
@@ -89,11 +84,7 @@ impl Store {
         let SourceLimits { limits, refuse } = limits;
         let sends = sends(item, limits);
         let op = Op::draw()?;
-        let mut counted = sends.count_tagged(now, tag.number());
-        if !refuse {
-            counted = counted.unconditional();
-        }
-        let counted = counted.once(&op);
+        let counted = sends.count_tagged(now, tag.number(), *refuse).once(&op);
         let ttl = now.plus(REMEMBERED).plus(TTL_MARGIN).as_secs();
         let update = self
             .client
@@ -108,22 +99,13 @@ impl Store {
             .expression_attribute_values(":ttl", number(ttl))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match repeat::update(update).await {
-            Ok(updated) => {
-                let item = updated.attributes.unwrap_or_default();
-                return Ok(SourceOutcome::Done(history(&item, limits, now)));
+        Ok(match repeat::update(update).await? {
+            Updated::Done(item) => SourceOutcome::Done(history(&item, limits, now)),
+            Updated::Refused(Some(item)) if op.made(Some(&item)) => {
+                SourceOutcome::Done(history(&item, limits, now))
             }
-            Err(error) => error,
-        };
-        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
-            error.as_service_error()
-        else {
-            return Err(failed("UpdateItem", &error));
-        };
-        Ok(match refused.item() {
-            Some(item) if op.made(Some(item)) => SourceOutcome::Done(history(item, limits, now)),
-            item => SourceOutcome::TooMany {
-                retry_after: sends.wait(item, now),
+            Updated::Refused(item) => SourceOutcome::TooMany {
+                retry_after: sends.wait(item.as_ref(), now),
             },
         })
     }
@@ -225,11 +207,10 @@ impl Store {
                 .expression_attribute_values(":version", number(version))
                 .expression_attribute_values(":next", number(version + 1))
                 .expression_attribute_values(Op::VALUE, op.value());
-            match repeat::update(update).await {
-                Ok(_) => return Ok(()),
+            match repeat::update(update).await? {
+                Updated::Done(_) => return Ok(()),
                 // Another send or redemption came first, or this was done and its answer lost.
-                Err(error) if is_condition(&error) => pauses.pause().await,
-                Err(error) => return Err(failed("UpdateItem", &error)),
+                Updated::Refused(_) => pauses.pause().await,
             }
         }
     }

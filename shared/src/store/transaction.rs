@@ -3,10 +3,18 @@
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{CancellationReason, TransactWriteItem},
+    types::{
+        CancellationReason, TransactWriteItem,
+        builders::{PutBuilder, UpdateBuilder},
+    },
 };
 
-use super::{Store, failure::failed, item::Item, repeat::Pauses};
+use super::{
+    Store,
+    failure::{failed, unbuildable},
+    item::Item,
+    repeat::Pauses,
+};
 use crate::{
     domain::{error::Error, hex::Hex},
     random,
@@ -49,6 +57,18 @@ impl Transaction {
             Self::Cancelled(_) => Outcome::Raced,
         }
     }
+}
+
+/// A put, as a part of a transaction.
+pub(super) fn put_part(put: PutBuilder) -> Result<TransactWriteItem, Error> {
+    let put = put.build().map_err(unbuildable)?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// An update, as a part of a transaction.
+pub(super) fn update_part(update: UpdateBuilder) -> Result<TransactWriteItem, Error> {
+    let update = update.build().map_err(unbuildable)?;
+    Ok(TransactWriteItem::builder().update(update).build())
 }
 
 impl Store {
@@ -101,6 +121,8 @@ impl Refusal {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
             Some(
                 TransactWriteItemsError::TransactionInProgressException(_)
+                // All repeats are equal, but AWS's DynamoDB Local now and then takes an equal one for another
+                // (<https://github.com/aws/aws-sdk/issues/413>).
                 | TransactWriteItemsError::IdempotentParameterMismatchException(_),
             ) => return Self::ForNow,
             _ => return Self::ForGood,

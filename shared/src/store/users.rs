@@ -1,22 +1,20 @@
-//! Accounts: `user#<uid>`, and the items `phone#<e164>` and `name#<folded>` that name the owner of a
-//! phone and of a name and so make both unique.
+//! Accounts: `user#<uid>`. A new account, phone or name is written in one transaction with its owner items.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    builders::UpdateBuilder,
 };
-use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Seen, Store,
-    failure::{failed, is_condition, unbuildable},
-    item::{Item, number, parse, parse_phone, primary_key, serialize, text},
+    failure::unbuildable,
+    item::{Item, number, parse, parse_phone, primary_key, text},
     repeat,
     slots::SlotMove,
-    transaction::{Outcome, Transaction, WriteResult},
+    transaction::{Outcome, Transaction, WriteResult, update_part},
 };
 use crate::domain::{
     client::KnownAddresses,
@@ -106,21 +104,6 @@ struct UserItem {
     epoch: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct OwnerItem {
-    pk: String,
-    uid: Uid,
-    /// When the account was created.
-    created_ms: UnixMs,
-    /// The same in the items of the account's phone and of its name.
-    #[serde(default, skip_serializing_if = "is_empty")]
-    known: KnownAddresses,
-}
-
-fn is_empty(known: &KnownAddresses) -> bool {
-    known.0.is_empty()
-}
-
 impl UserItem {
     fn new(user: &User) -> Self {
         let phone = user.phone.as_ref();
@@ -171,16 +154,6 @@ impl Key {
     pub fn user(uid: Uid) -> Self {
         Self::of_users(user_pk(uid))
     }
-
-    /// The owner of a phone.
-    pub fn phone_owner(phone: &Phone) -> Self {
-        Self::of_users(phone_pk(phone))
-    }
-
-    /// The owner of a name.
-    pub fn name_owner(name: &Name) -> Self {
-        Self::of_users(name_pk(name))
-    }
 }
 
 impl Seen {
@@ -191,62 +164,6 @@ impl Seen {
     pub fn user(&self, uid: Uid) -> Result<Option<User>, Error> {
         let item = self.item(&Key::user(uid));
         item.map(|item| parse::<UserItem>(item.clone())?.into_user())
-            .transpose()
-    }
-
-    /// The account that has a phone.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn phone_owner(&self, phone: &Phone) -> Result<Option<Uid>, Error> {
-        self.owner(&Key::phone_owner(phone))
-    }
-
-    /// The account that has a name.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn name_owner(&self, name: &Name) -> Result<Option<Uid>, Error> {
-        self.owner(&Key::name_owner(name))
-    }
-
-    /// The addresses that the account with this phone knows; none without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn known_by_phone(&self, phone: &Phone) -> Result<KnownAddresses, Error> {
-        self.known(&Key::phone_owner(phone))
-    }
-
-    /// The addresses that the account with this name knows; none without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn known_by_name(&self, name: &Name) -> Result<KnownAddresses, Error> {
-        self.known(&Key::name_owner(name))
-    }
-
-    /// When the account with this phone was created; `None` without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn created_by_phone(&self, phone: &Phone) -> Result<Option<UnixMs>, Error> {
-        let item = self.owner_item(&Key::phone_owner(phone))?;
-        Ok(item.map(|item| item.created_ms))
-    }
-
-    fn owner(&self, key: &Key) -> Result<Option<Uid>, Error> {
-        Ok(self.owner_item(key)?.map(|item| item.uid))
-    }
-
-    fn known(&self, key: &Key) -> Result<KnownAddresses, Error> {
-        let item = self.owner_item(key)?;
-        Ok(item.map(|item| item.known).unwrap_or_default())
-    }
-
-    fn owner_item(&self, key: &Key) -> Result<Option<OwnerItem>, Error> {
-        let item = self.item(key);
-        item.map(|item| parse::<OwnerItem>(item.clone()))
             .transpose()
     }
 }
@@ -278,11 +195,11 @@ impl Store {
         let mut meanings = vec![CreateOutcome::UidTaken, CreateOutcome::NameTaken];
         let mut writes = vec![
             self.put_new(&UserItem::new(user))?,
-            self.put_owner(name_pk(&user.name), user, known)?,
+            self.put_owner(Key::name_owner(&user.name), user, known)?,
         ];
         if let Some(phone) = &user.phone {
             meanings.push(CreateOutcome::PhoneTaken);
-            writes.push(self.put_owner(phone_pk(phone), user, known)?);
+            writes.push(self.put_owner(Key::phone_owner(phone), user, known)?);
         }
         if let Some((spend, _)) = registered {
             meanings.push(CreateOutcome::Raced);
@@ -300,8 +217,8 @@ impl Store {
         }
     }
 
-    /// Changes the password of an account that is still at this epoch and raises the epoch, in one
-    /// transaction that spends the code.
+    /// Changes the password of an account that is still at this epoch and raises the epoch. Where a code
+    /// permits it, the same transaction spends the code.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -310,31 +227,13 @@ impl Store {
         uid: Uid,
         epoch: u64,
         hash: &PasswordHash,
-        spend: &SlotMove<'_>,
+        spend: Option<&SlotMove<'_>>,
         now: UnixMs,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtEpoch { epoch };
-        let writes = vec![
-            self.put_slot(spend)?,
-            self.set_password(uid, hash, condition, now)?,
-        ];
-        self.transact(writes).await.map(Transaction::outcome)
-    }
-
-    /// Changes the password of an account that is still at this epoch, with which its old one was read, and
-    /// raises the epoch.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
-    pub async fn replace_password(
-        &self,
-        uid: Uid,
-        epoch: u64,
-        hash: &PasswordHash,
-        now: UnixMs,
-    ) -> Result<Outcome, Error> {
-        let condition = AccountCondition::ActiveAtEpoch { epoch };
-        let writes = vec![self.set_password(uid, hash, condition, now)?];
+        let spend = spend.map(|spend| self.put_slot(spend)).transpose()?;
+        let change = self.set_password(uid, hash, condition, now)?;
+        let writes = spend.into_iter().chain([change]).collect();
         self.transact(writes).await.map(Transaction::outcome)
     }
 
@@ -383,21 +282,16 @@ impl Store {
             None => "attribute_not_exists(phone)",
         };
         values.extend(phone_values(to));
-        let update = Update::builder()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(user.uid))))
-            .update_expression("SET country = :country, phone = :phone")
-            .condition_expression(format!("{condition} AND {at_phone}"))
-            .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values));
-        let update = update.build().map_err(unbuildable)?;
+        let set = "SET country = :country, phone = :phone";
+        let condition = format!("{condition} AND {at_phone}");
+        let update = self.update_user(user.uid, set, condition, values);
         let mut writes = vec![
-            self.put_owner(phone_pk(to), user, known)?,
+            self.put_owner(Key::phone_owner(to), user, known)?,
             self.put_slot(spend)?,
-            TransactWriteItem::builder().update(update).build(),
+            update_part(update)?,
         ];
         if let Some(from) = &user.phone {
-            writes.push(self.delete_owner(phone_pk(from), user.uid)?);
+            writes.push(self.delete_owner(Key::phone_owner(from), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => MoveOutcome::Done,
@@ -426,19 +320,14 @@ impl Store {
         let (condition, mut values) = unchanged.expression();
         values.insert(":from".to_owned(), text(user.name.as_str()));
         values.insert(":to".to_owned(), text(to.as_str()));
-        let update = Update::builder()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(user.uid))))
-            .update_expression("SET #name = :to")
-            .condition_expression(format!("{condition} AND #name = :from"))
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#name", "name")
-            .set_expression_attribute_values(Some(values));
-        let update = update.build().map_err(unbuildable)?;
-        let mut writes = vec![TransactWriteItem::builder().update(update).build()];
+        let condition = format!("{condition} AND #name = :from");
+        let update = self
+            .update_user(user.uid, "SET #name = :to", condition, values)
+            .expression_attribute_names("#name", "name");
+        let mut writes = vec![update_part(update)?];
         if to.folded() != user.name.folded() {
-            writes.push(self.put_owner(name_pk(to), user, known)?);
-            writes.push(self.delete_owner(name_pk(&user.name), user.uid)?);
+            writes.push(self.put_owner(Key::name_owner(to), user, known)?);
+            writes.push(self.delete_owner(Key::name_owner(&user.name), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => RenameOutcome::Done,
@@ -470,85 +359,7 @@ impl Store {
             .condition_expression("password = :from")
             .expression_attribute_values(":to", text(to.as_str()))
             .expression_attribute_values(":from", text(from.as_str()));
-        match repeat::update(update).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("UpdateItem", &error)),
-        }
-    }
-
-    /// Writes down the addresses that an account knows, in the items of its phone and of its name, as far
-    /// as they are still its own.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn know_addresses(
-        &self,
-        uid: Uid,
-        phone: Option<&Phone>,
-        name: &Name,
-        known: &KnownAddresses,
-    ) -> Result<(), Error> {
-        let known = serde_dynamo::to_attribute_value(known);
-        let known: AttributeValue =
-            known.map_err(|error| Error::Internal(format!("item: {error}")))?;
-        let note = async |pk: String| {
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.users)
-                .set_key(Some(primary_key(pk)))
-                .update_expression("SET known = :known")
-                .condition_expression("uid = :uid")
-                .expression_attribute_values(":known", known.clone())
-                .expression_attribute_values(":uid", number(uid.0));
-            match repeat::update(update).await {
-                Ok(_) => Ok(()),
-                Err(error) if is_condition(&error) => Ok(()),
-                Err(error) => Err(failed("UpdateItem", &error)),
-            }
-        };
-        let by_phone = async {
-            match phone {
-                Some(phone) => note(phone_pk(phone)).await,
-                None => Ok(()),
-            }
-        };
-        let (by_phone, by_name) = join(by_phone, note(name_pk(name))).await;
-        by_phone.and(by_name)
-    }
-
-    fn put_owner(
-        &self,
-        pk: String,
-        user: &User,
-        known: &KnownAddresses,
-    ) -> Result<TransactWriteItem, Error> {
-        self.put_new(&OwnerItem {
-            pk,
-            uid: user.uid,
-            created_ms: user.created_at,
-            known: known.clone(),
-        })
-    }
-
-    fn delete_owner(&self, pk: String, uid: Uid) -> Result<TransactWriteItem, Error> {
-        let delete = Delete::builder()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(pk)))
-            .condition_expression("uid = :uid")
-            .expression_attribute_values(":uid", number(uid.0));
-        let delete = delete.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
-    }
-
-    fn put_new(&self, item: &impl Serialize) -> Result<TransactWriteItem, Error> {
-        let put = Put::builder()
-            .table_name(&self.users)
-            .set_item(Some(serialize(item)?))
-            .condition_expression("attribute_not_exists(pk)");
-        let put = put.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        repeat::update(update).await.map(drop)
     }
 
     /// Checks an account, as a part of a transaction.
@@ -581,15 +392,19 @@ impl Store {
         values.insert(":now".to_owned(), number(now.0));
         values.insert(":password".to_owned(), text(hash.as_str()));
         values.insert(":one".to_owned(), number(1));
-        let update = Update::builder()
+        let set = "SET password = :password, password_ms = :now, epoch = epoch + :one";
+        update_part(self.update_user(uid, set, condition.to_owned(), values))
+    }
+
+    /// An update of an account, on a condition that [`AccountCondition::expression`] begins.
+    fn update_user(&self, uid: Uid, set: &str, condition: String, values: Item) -> UpdateBuilder {
+        Update::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(uid))))
-            .update_expression("SET password = :password, password_ms = :now, epoch = epoch + :one")
+            .update_expression(set)
             .condition_expression(condition)
             .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values));
-        let update = update.build().map_err(unbuildable)?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .set_expression_attribute_values(Some(values))
     }
 }
 
@@ -629,12 +444,4 @@ fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
 
 fn user_pk(uid: Uid) -> String {
     format!("user#{}", uid.0)
-}
-
-fn phone_pk(phone: &Phone) -> String {
-    format!("phone#{}", phone.e164())
-}
-
-fn name_pk(name: &Name) -> String {
-    format!("name#{}", name.folded())
 }

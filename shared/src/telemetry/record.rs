@@ -175,7 +175,8 @@ fn failed(error: &Error) {
         Error::PhoneMismatch | Error::NoPhone => refused("PhoneMismatch"),
         Error::PhoneTaken | Error::NameTaken => refused("Taken"),
         Error::TooFrequent { limit, .. } => refused(match limit {
-            Limited::CoolDown => "CoolDown",
+            // To the metric, both are the time between two sends.
+            Limited::CoolDown | Limited::Kept => "CoolDown",
             Limited::Failures => "WrongCodes",
             Limited::Phone => "PhoneLimit",
             Limited::Source => "AddressLimit",

@@ -16,8 +16,8 @@ use crate::{
     telemetry::record,
 };
 pub use parse::{
-    InSession, code, name, optional_name, optional_password, password, phone, phone_info,
-    phone_or_name, requester_of,
+    InSession, code, name, old_password, optional_name, optional_password, password, phone,
+    phone_info, phone_or_name, requester_of,
 };
 pub use render::Success;
 use render::{render, wire};

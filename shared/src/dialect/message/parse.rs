@@ -6,9 +6,10 @@ use crate::{
     app::App,
     dialect::{
         body::{Fields, missing},
-        number, requester, token_in_headers,
+        number, requester, source, token_in_headers,
     },
     domain::{
+        client_address::Source,
         code::Guess,
         digits::digits,
         error::{Error, Field},
@@ -27,8 +28,8 @@ use crate::{
 pub struct InSession {
     /// The session, as far as it has been checked.
     pub session: Presented,
-    /// Who asks.
-    pub requester: Requester,
+    /// Where the request comes from.
+    pub source: Source,
     fields: Result<Fields, Error>,
 }
 
@@ -37,15 +38,11 @@ impl InSession {
     /// `token`. The query string is not read, because it ends up in logs.
     pub fn read(app: &App, request: &Request, now: UnixMs) -> Self {
         let fields = Fields::of(request);
-        let in_header = token_in_headers(request);
-        let in_body = match &fields {
-            Ok(fields) => token_in(fields),
-            Err(_) => None,
-        };
-        let in_body = in_body.as_deref();
+        let in_body = fields.as_ref().ok().and_then(token_in);
+        let token = token_in_headers(request).or(in_body.as_deref());
         Self {
-            session: Presented::read(app, in_header.or(in_body), now),
-            requester: requester(request, in_body, app, now),
+            session: Presented::read(app, token, now),
+            source: source(request, app),
             fields,
         }
     }
@@ -125,6 +122,18 @@ pub fn optional_password(
     let text = fields.exact_text(name, Error::PasswordRefused(field))?;
     text.map(|text| Password::parse(&text).ok_or(Error::PasswordRefused(field)))
         .transpose()
+}
+
+/// The `oldPassword`, which published clients also write with a capital.
+///
+/// # Errors
+/// [`Fault::Missing`], [`Error::PasswordRefused`].
+pub fn old_password(fields: &Fields) -> Result<Password, Error> {
+    let field = Field::OldPassword;
+    match optional_password(fields, "oldPassword", field)? {
+        Some(old) => Ok(old),
+        None => password(fields, "OldPassword", field),
+    }
 }
 
 /// The `name` that an account is to have.

@@ -114,7 +114,7 @@ pub(super) fn decide<'a>(
         (Err(error), None) => return Err(error.clone().into()),
     };
     let plan = plan(phone)?;
-    if facts.stop.holds(phone.region()) {
+    if facts.stop.holds(plan.region) {
         return Err(Error::SendsStopped.into());
     }
     let history = match facts.counted {

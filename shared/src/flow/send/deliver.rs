@@ -115,7 +115,7 @@ impl Sent {
         let not_sent = match sent.await {
             Ok(message_id) => {
                 context::message_id(&message_id.0);
-                record::sent(self.phone.region());
+                record::sent(self.plan.region);
                 return Ok(());
             }
             Err(not_sent) => not_sent,

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     domain::{
         budget::Charge,
+        client_address::Source,
         error::{Error, Limited},
         fraud::SourceHistory,
         phone::Phone,
@@ -30,12 +31,11 @@ use crate::{
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::{self, PhoneInfo, Token},
-        user::Uid,
         window::Limit,
     },
     random,
     sms::Plan,
-    store::{Key, Seen, sends::SendOutcome, sources::SourceOutcome},
+    store::{Key, Seen, owners::Owner, sends::SendOutcome, sources::SourceOutcome},
     telemetry::context,
 };
 pub(super) use decide::Target;
@@ -50,8 +50,8 @@ pub(super) struct Sending<'a> {
     pub key: &'a SlotKey,
     /// What has to be read, beside the slot, to find its target.
     pub keys: &'a [Key],
-    /// Who asks.
-    pub requester: &'a Requester,
+    /// Where the request comes from.
+    pub source: &'a Source,
     /// The phone that the request names, if it names one. The code is sent there or nowhere.
     pub named: Option<&'a Phone>,
     /// The message, where it is planned before anything is read. Where a session comes first, it is
@@ -65,13 +65,14 @@ pub(super) struct Sending<'a> {
 /// # Errors
 /// [`Error::CountryNotServed`], [`Error::LoginOff`], [`Error::Sms`].
 pub(super) fn plan(app: &App, purpose: Purpose, phone: &Phone) -> Result<Plan, Error> {
-    if !app.config.served.contains(phone.region()) {
+    let region = phone.region();
+    if !app.config.served.contains(region) {
         return Err(Error::CountryNotServed);
     }
     if !app.config.login_enabled {
         return Err(Error::LoginOff);
     }
-    app.config.sms.plan(purpose, phone)
+    app.config.sms.plan(purpose, phone.country(), region)
 }
 
 /// Sends a code to the phone that a request names. Returns the ticket that goes with the code. `target`
@@ -82,35 +83,52 @@ pub(super) async fn to_named(
     key: &SlotKey,
     phone: &Phone,
     requester: &Requester,
-    target: impl Fn(Option<Uid>) -> Result<Option<Uid>, Error>,
+    target: impl Fn(Option<Owner>) -> Result<Option<Owner>, Error>,
     now: UnixMs,
 ) -> Result<Token, Error> {
     let keys: Vec<Key> = [Key::phone_owner(phone)]
         .into_iter()
-        .chain(client::keys(requester))
+        .chain(client::session_key(requester))
         .collect();
     let sending = Sending {
         purpose,
         key,
         keys: &keys,
-        requester,
+        source: &requester.source,
         named: Some(phone),
         plan: Some(plan(app, purpose, phone)?),
     };
     let target = |seen: &Seen| {
-        let uid = target(seen.phone_owner(phone)?)?;
-        let known = seen.known_by_phone(phone)?;
-        let client = client::recognise(app, requester, seen, uid, &known, now)?;
-        let created_at = seen.created_by_phone(phone)?;
-        Ok(Target {
+        let owner = target(seen.owner_by_phone(phone)?)?;
+        Target::of_owner(app, requester, seen, phone, owner.as_ref(), now)
+    };
+    let sent = send(app, &sending, target, now).await?;
+    token::phone_info(&app.config.keys, &sent, now)
+}
+
+impl Target {
+    /// An account at its own phone; a phone alone, where no account has it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when an item is not one of ours.
+    pub(super) fn of_owner(
+        app: &App,
+        requester: &Requester,
+        seen: &Seen,
+        phone: &Phone,
+        owner: Option<&Owner>,
+        now: UnixMs,
+    ) -> Result<Self, Error> {
+        let uid = owner.map(|owner| owner.uid);
+        let client = client::recognise(app, requester, seen, owner, now)?;
+        let created_at = owner.map(|owner| owner.created_at);
+        Ok(Self {
             phone: phone.clone(),
             uid,
             client,
             kept_for: client::kept_for(uid, client, created_at, now),
         })
-    };
-    let sent = send(app, &sending, target, now).await?;
-    token::phone_info(&app.config.keys, &sent, now)
+    }
 }
 
 /// Sends a code: counts the source and reads, decides, records and reserves the money, delivers.
@@ -138,7 +156,7 @@ pub(super) async fn send(
                 // An earlier round may have reserved a price.
                 sender.reservation.release(app).await;
                 if refused == Error::SendsStopped {
-                    sender.forget_source(app);
+                    sender.forget_source();
                 }
                 return Err(refused);
             }
@@ -182,10 +200,7 @@ impl<'a> Sender<'a> {
     /// Counts the request against its source, whatever it will come to.
     async fn count(&self) -> Result<SourceOutcome, Error> {
         let config = &self.app.config;
-        let (source, limits) = (
-            &self.sending.requester.source,
-            &config.limits.sends_per_source,
-        );
+        let (source, limits) = (self.sending.source, &config.limits.sends_per_source);
         if limits.limits.is_empty() {
             return Ok(SourceOutcome::Done(SourceHistory::default()));
         }
@@ -196,10 +211,10 @@ impl<'a> Sender<'a> {
 
     /// Takes the request off its source's count, after the answer: who asks while sends are stopped does
     /// not wait longer when they go on.
-    fn forget_source(&self, app: &Arc<App>) {
-        let (source, at) = (self.sending.requester.source.clone(), self.now);
-        let tag = Tag::of(self.sending.key, &app.config.keys);
-        app.defer(async move |app| {
+    fn forget_source(&self) {
+        let (source, at) = (self.sending.source.clone(), self.now);
+        let tag = Tag::of(self.sending.key, &self.app.config.keys);
+        self.app.defer(async move |app| {
             let limits = &app.config.limits.sends_per_source;
             let released = app.store.release_source(&source, tag, at, limits).await;
             if let Err(failure) = released {
@@ -244,7 +259,7 @@ impl<'a> Sender<'a> {
         let fresh = FreshParts {
             id: random::bytes()?,
             nonce: random::bytes()?,
-            source: sending.requester.source.clone(),
+            source: sending.source.clone(),
             shard: self.reservation.shard(),
         };
         let plan = |phone: &Phone| match &sending.plan {
@@ -256,13 +271,11 @@ impl<'a> Sender<'a> {
             Err(refusal) => return Err(self.error_of(refusal).await),
         };
         if !app.is_test_number(&draft.target.phone, self.now) {
-            let region = draft.target.phone.region();
-            let (source, history) = (&sending.requester.source, &draft.history);
-            let target = &draft.target;
-            let who = (target.client, target.kept_for);
+            let (region, target) = (draft.plan.region, &draft.target);
+            let (source, history) = (sending.source, &draft.history);
             let admitted = self
                 .reservation
-                .admit(app, seen, region, who, source, history);
+                .admit(app, seen, region, target, source, history);
             admitted.await?;
             draft.attribute_to(self.reservation.shard());
         }
@@ -284,7 +297,7 @@ impl<'a> Sender<'a> {
     /// What a send costs: nothing for a test number. A decoy is charged zero, so that it writes what
     /// any other send writes.
     fn charge(&self, draft: &Draft<'_>) -> Option<Charge> {
-        let region = draft.target.phone.region();
+        let region = draft.plan.region;
         if self.app.is_test_number(&draft.target.phone, self.now) {
             None
         } else if draft.is_decoy {
@@ -337,7 +350,7 @@ impl<'a> Sender<'a> {
             policy: self.policy,
             limits: self.limits.clone(),
             key: step.key.clone(),
-            source: self.sending.requester.source.clone(),
+            source: self.sending.source.clone(),
             phone,
             uid,
             client,

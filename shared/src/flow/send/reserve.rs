@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
+use super::decide::Target;
 use crate::{
     app::App,
     config::limits::KEPT_MESSAGES,
     domain::{
         budget::{Charge, Purse, Shard, Tally, until_tomorrow},
-        client::Client,
         client_address::Source,
         error::{Error, Limited},
         fraud::{Mode, SourceHistory, Suspicion},
         region::Region,
         time::UnixMs,
-        user::Uid,
     },
     random,
     store::{Key, Seen, ledger::ReserveOutcome},
@@ -66,9 +65,9 @@ impl Reservation {
         [Key::shard(self.shard), Key::shard(self.shard.yesterday())]
     }
 
-    /// Asks the fraud guard about a stranger, and finds a shard with room for a code to `region`: this one, which has
-    /// been read, or another. Where there is none, an account that money is kept for gets it from that. Does
-    /// nothing once a price is reserved.
+    /// Asks the fraud guard about a stranger, and finds a shard with room for a code to `region`: this one,
+    /// which has been read, or another. Where there is none, an account that money is kept for gets it from
+    /// that. Does nothing once a price is reserved.
     ///
     /// # Errors
     /// [`Error::TooFrequent`] when the guard refuses or no shard has room; [`Error::Internal`].
@@ -77,20 +76,20 @@ impl Reservation {
         app: &App,
         seen: &Seen,
         region: Region,
-        (client, kept_for): (Client, Option<Uid>),
+        target: &Target,
         source: &Source,
         history: &SourceHistory,
     ) -> Result<(), Error> {
         if self.reserved.is_some() {
             return Ok(());
         }
-        if !client.is_known() {
+        if !target.client.is_known() {
             self.guard(app, seen, region, source, history).await?;
         }
         let Err(spent) = self.find_room(app, seen, region).await else {
             return Ok(());
         };
-        let (Some(uid), Purse::Common) = (kept_for, self.purse) else {
+        let (Some(uid), Purse::Common) = (target.kept_for, self.purse) else {
             return Err(spent);
         };
         if !app.store.count_kept(uid, self.now, KEPT_MESSAGES).await? {

@@ -31,7 +31,7 @@ fn plan(brand: Option<&str>) -> impl Fn(&Phone) -> Result<Plan, Error> {
         notify_old_number: true,
         texts: Default::default(),
     };
-    move |phone| config.plan(Purpose::Login, phone)
+    move |phone| config.plan(Purpose::Login, phone.country(), phone.region())
 }
 
 fn attribution() -> Attribution {
