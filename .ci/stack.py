@@ -2,7 +2,8 @@
 
   stack.py                creates the stack, looks at what was made, and runs the commands of DEPLOY.md and OPERATIONS.md
                           that moto knows, with AWS's own client
-  stack.py deploy ...     what `sam deploy --parameter-overrides ...` does, without an upload: those commands call it
+  stack.py deploy ...     what `sam deploy ...` does, without an upload, with the samconfig.toml of the working directory:
+                          those commands call it
 
 CloudFormation in moto creates real resources from the template, in order and with references and conditions resolved.
 It proves that the template can be made, not that AWS accepts every value: cfn-lint looks at those.
@@ -10,20 +11,27 @@ It proves that the template can be made, not that AWS accepts every value: cfn-l
 
 import io
 import json
+import os
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+import tomllib
 import warnings
 import zipfile
 
 import boto3
 from guided import fail, moto
-from transformed import ANSWERS, EVERYTHING, ROOT, of_type, transformed
+from runbooks import functions, runbook
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.commands.deploy.guided_config import GuidedConfig
+from samcli.lib.config.samconfig import SamConfig
+from transformed import ANSWERS, EVERYTHING, of_type, source, transformed
 
 warnings.simplefilter("ignore")  # moto names the types that it does not know
 
 STACK = "latchkey"
-PAGES = ["functions/DEPLOY.md", "functions/OPERATIONS.md"]
 
 # What moto's CloudFormation can't make. All else is made.
 NOT_MADE = {
@@ -89,13 +97,32 @@ def without_unknown_types(template, parameters):
     return replaced(template | {"Resources": kept})
 
 
+def save(parameters):
+    """samconfig.toml as a guided deployment leaves it: with every parameter, in SAM's quotes."""
+    defaults = {name: str(of.get("Default", "")) for name, of in source()["Parameters"].items()}
+    pairs = (f"{name}={GuidedConfig.quote_parameter_values(value)}" for name, value in (defaults | parameters).items())
+    config = SamConfig(os.getcwd())
+    config.put(["deploy"], "parameters", "parameter_overrides", " ".join(pairs), "default")
+    config.flush()
+
+
+def saved():
+    """The parameters of samconfig.toml, as SAM reads them."""
+    config = tomllib.loads(pathlib.Path("samconfig.toml").read_text())["default"]["deploy"]["parameters"]
+    return CfnParameterOverridesType().convert(config["parameter_overrides"], None, None)
+
+
+def deployed():
+    """The stack's parameters."""
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return {of["ParameterKey"]: of["ParameterValue"] for of in stack["Parameters"]}
+
+
 def deploy(overrides):
     """Creates the stack, or updates it with parameters that keep their values unless they are named."""
     cloudformation = boto3.client("cloudformation")
     try:
-        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-        before = {of["ParameterKey"]: of["ParameterValue"] for of in stack["Parameters"]}
-        change = cloudformation.update_stack
+        before, change = deployed(), cloudformation.update_stack
     except cloudformation.exceptions.ClientError:
         before, change = {}, cloudformation.create_stack
     parameters = before | overrides
@@ -179,31 +206,24 @@ def check_users_table(name):
 ## The runbooks
 
 
-def runbook(heading):
-    """The bash blocks under a heading of the pages, and the page's first block, which the others need."""
-    for page in PAGES:
-        text = (ROOT / page).read_text()
-        if found := re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.M | re.S):
-            if blocks := re.findall(r"^```bash\n(.*?)^```", found[1], re.M | re.S):
-                return text.split("```bash\n", 1)[1].split("```", 1)[0], blocks
-    fail(f"no page has commands under {heading!r}")
-
-
 def follow(heading, *numbers, **stand_ins):
     """Runs a runbook's commands with AWS's client on moto; `sam` is this program. Returns what they print.
 
     Numbers choose blocks; stand-ins are for what a person fills in, `<users table>`.
     """
-    first, blocks = runbook(heading)
+    blocks = runbook(heading)
     block = "".join(blocks[number] for number in numbers or range(len(blocks)))
     for name, value in stand_ins.items():
         block = block.replace(f"<{name.replace('_', ' ')}>", value)
     if left := re.findall(r"<[a-z][^<>(\n]*>", block):
         fail(f"{heading}: nothing stands for {left}")
-    script = f'set -euo pipefail\n{first}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\n{block}'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    script = f'set -euo pipefail\n{functions()}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\n{block}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         fail(f"{heading}: {done.stderr or done.stdout}\n{block}")
+    differs = {name for name, value in saved().items() if deployed()[name] != value}
+    if differs:
+        fail(f"{heading}: the next plain `sam deploy` would change {differs}")
     return done.stdout.strip()
 
 
@@ -283,9 +303,12 @@ def check_restoration():
 
 
 def main():
+    directory = tempfile.TemporaryDirectory()
+    os.chdir(directory.name)
     moto()
     beside()
-    deploy(ANSWERS)
+    save(ANSWERS)
+    deploy(saved())
     check_stack(len(transformed(ANSWERS)["Resources"]))
     check_users_table(made()["UsersTable"]["PhysicalResourceId"])
     check_stop()
@@ -299,22 +322,17 @@ def main():
     check_restoration()
     print("the runbooks work: stop, key rotation, delivery logs, opt-out, unblock, roll-back, restoration, deploying again")
     delete()
-    deploy(EVERYTHING)
+    save(EVERYTHING)
+    deploy(saved())
     check_stack(len(transformed(EVERYTHING)["Resources"]))
     if not environment("Login")["ORIGIN_SECRET"].startswith('{"current"'):
         fail(f"the origin secret is {environment('Login')['ORIGIN_SECRET'][:40]!r}, not the secret's text")
 
 
 def command(arguments):
-    """`deploy [--stack-name NAME] [--parameter-overrides NAME=VALUE...]`, as SAM reads it."""
-    overrides = {}
-    if "--parameter-overrides" in arguments:
-        for pair in arguments[arguments.index("--parameter-overrides") + 1 :]:
-            if pair.startswith("--"):
-                break
-            name, value = pair.split("=", 1)
-            overrides[name] = value
-    deploy(overrides)
+    """`deploy [--parameter-overrides NAME=VALUE...]`, as SAM reads it: the option takes the place of the file's line."""
+    named = arguments[arguments.index("--parameter-overrides") + 1 :] if "--parameter-overrides" in arguments else None
+    deploy(CfnParameterOverridesType().convert(named, None, None) if named else saved())
 
 
 if __name__ == "__main__":
