@@ -206,25 +206,37 @@ def check_users_table(name):
 ## The runbooks
 
 
-def follow(heading, *numbers, **stand_ins):
-    """Runs a runbook's commands with AWS's client on moto; `sam` is this program. Returns what they print.
-
-    Numbers choose blocks; stand-ins are for what a person fills in, `<users table>`.
-    """
+def run(heading, numbers, stand_ins):
+    """Runs a runbook's commands with AWS's client on moto; `sam` is this program."""
     blocks = runbook(heading)
     block = "".join(blocks[number] for number in numbers or range(len(blocks)))
     for name, value in stand_ins.items():
         block = block.replace(f"<{name.replace('_', ' ')}>", value)
     if left := re.findall(r"<[a-z][^<>(\n]*>", block):
         fail(f"{heading}: nothing stands for {left}")
-    script = f'set -euo pipefail\n{functions()}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\n{block}'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
+    script = f'{functions()}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\nset -eu\n{block}'
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
+
+
+def follow(heading, *numbers, **stand_ins):
+    """Follows a runbook, or some of its blocks, and returns what they print.
+
+    Stand-ins are for what a person fills in, `<users table>`.
+    """
+    done = run(heading, numbers, stand_ins)
     if done.returncode != 0:
-        fail(f"{heading}: {done.stderr or done.stdout}\n{block}")
+        fail(f"{heading}: {done.stderr or done.stdout}")
     differs = {name for name, value in saved().items() if deployed()[name] != value}
     if differs:
         fail(f"{heading}: the next plain `sam deploy` would change {differs}")
     return done.stdout.strip()
+
+
+def refuse(heading, *numbers):
+    """Follows blocks that have to stop with an error."""
+    done = run(heading, numbers, {})
+    if done.returncode == 0:
+        fail(f"{heading}, {numbers}: no error, and {done.stdout}")
 
 
 def items():
@@ -250,16 +262,23 @@ def check_stop():
 
 
 def check_key_rotation():
+    """Twice, as the second begins where the first has ended; and a step out of turn changes nothing."""
     define, *steps = range(4)
-    for step, expected in zip(steps, [
-        {"active": "k1", "k1": "key", "pseudonyms": "k1", "k2": "key"},
-        {"active": "k2", "k1": "key", "pseudonyms": "k1", "k2": "key"},
-        {"active": "k2", "pseudonyms": "k2", "k2": "key"},
-    ]):
-        follow("Rotate keys", define, step)
-        deployed = json.loads(environment("Login")["KEY_RING"])
-        if ring() != expected or deployed.keys() != expected.keys() or deployed["active"] != expected["active"]:
-            fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
+    for old, new in (("k1", "k2"), ("k2", "k3")):
+        for step, expected in zip(steps, [
+            {"active": old, old: "key", "pseudonyms": old, new: "key"},
+            {"active": new, old: "key", "pseudonyms": old, new: "key"},
+            {"active": new, "pseudonyms": new, new: "key"},
+        ]):
+            before = ring()
+            for other in set(steps) - {step}:
+                refuse("Rotate keys", define, other)
+            if ring() != before:
+                fail(f"before step {step} of the rotation another one made {ring()} of {before}")
+            follow("Rotate keys", define, step)
+            deployed = json.loads(environment("Login")["KEY_RING"])
+            if ring() != expected or deployed.keys() != expected.keys() or deployed["active"] != expected["active"]:
+                fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
 
 
 def check_roll_back():
