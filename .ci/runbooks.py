@@ -23,3 +23,11 @@ def functions():
     """The shell functions that the commands use: the pages' first blocks, and `keep`."""
     firsts = [blocks((ROOT / page).read_text())[0] for page in PAGES]
     return "".join(firsts) + runbook("Change a parameter")[0]
+
+
+def template_of(file):
+    """The template that a page shows under this name."""
+    for page in PAGES:
+        if found := re.search(rf"\(`{re.escape(file)}`\):\n\n```yaml\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S):
+            return found[1]
+    raise ValueError(f"no page shows {file}")

@@ -4,6 +4,7 @@
                           that moto knows, with AWS's own client
   stack.py deploy ...     what `sam deploy ...` does, without an upload, with the samconfig.toml of the working directory:
                           those commands call it
+  stack.py page ...       the same for `aws cloudformation deploy ...` of a template that is on a page
 
 CloudFormation in moto creates real resources from the template, in order and with references and conditions resolved.
 It proves that the template can be made, not that AWS accepts every value: cfn-lint looks at those.
@@ -23,10 +24,11 @@ import zipfile
 
 import boto3
 from guided import fail, moto
-from runbooks import functions, runbook
+from runbooks import functions, runbook, template_of
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.commands.deploy.guided_config import GuidedConfig
 from samcli.lib.config.samconfig import SamConfig
+from samcli.yamlhelper import yaml_parse
 from transformed import ANSWERS, EVERYTHING, of_type, source, transformed
 
 warnings.simplefilter("ignore")  # moto names the types that it does not know
@@ -112,26 +114,55 @@ def saved():
     return CfnParameterOverridesType().convert(config["parameter_overrides"], None, None)
 
 
-def deployed():
+def described(stack):
+    """What CloudFormation says of a stack; None where there is none."""
+    cloudformation = boto3.client("cloudformation")
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except cloudformation.exceptions.ClientError:
+        return None
+
+
+def deployed(stack=STACK):
     """The stack's parameters."""
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    return {of["ParameterKey"]: of["ParameterValue"] for of in stack["Parameters"]}
+    return {of["ParameterKey"]: of["ParameterValue"] for of in (described(stack) or {}).get("Parameters", [])}
+
+
+def make(stack, template, parameters):
+    """Creates the stack, or updates it."""
+    cloudformation = boto3.client("cloudformation")
+    change = cloudformation.update_stack if described(stack) else cloudformation.create_stack
+    values = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    change(StackName=stack, TemplateBody=json.dumps(template), Parameters=values, Capabilities=["CAPABILITY_IAM"])
+    if (status := described(stack)["StackStatus"]) not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        fail(f"with {parameters} the stack {stack} is {status}")
 
 
 def deploy(overrides):
-    """Creates the stack, or updates it with parameters that keep their values unless they are named."""
-    cloudformation = boto3.client("cloudformation")
-    try:
-        before, change = deployed(), cloudformation.update_stack
-    except cloudformation.exceptions.ClientError:
-        before, change = {}, cloudformation.create_stack
-    parameters = before | overrides
-    template = without_unknown_types(transformed(parameters), parameters)
-    values = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-    change(StackName=STACK, TemplateBody=json.dumps(template), Parameters=values, Capabilities=["CAPABILITY_IAM"])
-    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        fail(f"with {overrides} the stack is {stack['StackStatus']}")
+    """Parameters keep their values unless they are named."""
+    parameters = deployed() | overrides
+    make(STACK, without_unknown_types(transformed(parameters), parameters), parameters)
+
+
+def deploy_page(arguments):
+    """A stand-in for a stack whose template is on a page: moto knows neither CloudFront nor WAF.
+
+    It has the parameters and the outputs.
+    """
+    options, named = arguments, {}
+    if "--parameter-overrides" in arguments:
+        at = arguments.index("--parameter-overrides")
+        options, named = arguments[:at], dict(pair.split("=", 1) for pair in arguments[at + 1 :])
+    stack, file = (options[options.index(name) + 1] for name in ("--stack-name", "--template-file"))
+    page = yaml_parse(template_of(file))
+    if unknown := named.keys() - page.get("Parameters", {}).keys():
+        fail(f"{file} has no parameters {unknown}")
+    stand_in = {
+        "Parameters": page.get("Parameters", {}),
+        "Resources": {"StandIn": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": f"{file}-{name}-stand-in"} for name in page["Outputs"]},
+    }
+    make(stack, stand_in, deployed(stack) | named)
 
 
 def delete():
@@ -207,14 +238,19 @@ def check_users_table(name):
 
 
 def run(heading, numbers, stand_ins):
-    """Runs a runbook's commands with AWS's client on moto; `sam` is this program."""
+    """Runs a runbook's commands with AWS's client on moto; `sam` is this program, and so are stacks of other templates."""
     blocks = runbook(heading)
     block = "".join(blocks[number] for number in numbers or range(len(blocks)))
     for name, value in stand_ins.items():
         block = block.replace(f"<{name.replace('_', ' ')}>", value)
     if left := re.findall(r"<[a-z][^<>(\n]*>", block):
         fail(f"{heading}: nothing stands for {left}")
-    script = f'{functions()}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\nset -eu\n{block}'
+    this = f'"{sys.executable}" "{__file__}"'
+    stand_in = f"""
+sam() {{ {this} "$@"; }}
+aws() {{ if [ "$1 $2" = "cloudformation deploy" ]; then {this} page "$@"; else command aws "$@"; fi; }}
+"""
+    script = f"{functions()}{stand_in}set -eu\n{block}"
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
 
 
@@ -302,6 +338,37 @@ def check_roll_back():
             fail(f"after the deletion of old versions {name} has {left}")
 
 
+def accepted():
+    """The origin secrets that the functions take."""
+    return json.loads(environment("Login")["ORIGIN_SECRET"])
+
+
+def sent():
+    """The origin secret that the front door sends: what its dynamic reference leads to."""
+    front_door = deployed(f"{STACK}-front-door")
+    version = {"VersionId": front_door["OriginSecretVersion"]} if front_door.get("OriginSecretVersion") else {}
+    text = boto3.client("secretsmanager").get_secret_value(SecretId=front_door["OriginSecretArn"], **version)["SecretString"]
+    return json.loads(text)["current"]
+
+
+def check_front_door():
+    follow("A domain of your own", certificate_ARN=EVERYTHING["CertificateArn"])
+    follow("A proxy in front", 0)
+    if deployed()["TrustedProxies"] != "1" or accepted() != {"current": sent()}:
+        fail(f"the functions take {list(accepted())}, which is not what the front door sends")
+    if deployed(f"{STACK}-front-door")["ApiHost"] == deployed()["DomainName"]:
+        fail("the front door calls the name that clients call, and so itself")
+    first = sent()
+    define, change, end = 1, 2, 3
+    follow("A proxy in front", define, change)
+    if sent() == first or accepted() != {"current": sent(), "previous": first}:
+        fail(f"amid a rotation the functions take {accepted()}, and the front door sends {sent()}")
+    refuse("A proxy in front", define, change)
+    follow("A proxy in front", define, end)
+    if accepted() != {"current": sent()}:
+        fail(f"after a rotation the functions take {list(accepted())}, which is not what the front door sends")
+
+
 def check_restoration():
     first = output("UsersTableName")
     boto3.client("dynamodb").put_item(TableName=first, Item={"pk": {"S": "user#5"}, "name": {"S": "eric"}})
@@ -340,19 +407,24 @@ def main():
     check_roll_back()
     check_restoration()
     print("the runbooks work: stop, key rotation, delivery logs, opt-out, unblock, roll-back, restoration, deploying again")
+    check_front_door()
+    print("the runbooks work: a domain, a proxy in front, rotation of its secret")
     delete()
     save(EVERYTHING)
     deploy(saved())
     check_stack(len(transformed(EVERYTHING)["Resources"]))
-    if not environment("Login")["ORIGIN_SECRET"].startswith('{"current"'):
-        fail(f"the origin secret is {environment('Login')['ORIGIN_SECRET'][:40]!r}, not the secret's text")
 
 
-def command(arguments):
-    """`deploy [--parameter-overrides NAME=VALUE...]`, as SAM reads it: the option takes the place of the file's line."""
-    named = arguments[arguments.index("--parameter-overrides") + 1 :] if "--parameter-overrides" in arguments else None
-    deploy(CfnParameterOverridesType().convert(named, None, None) if named else saved())
+def command(name, arguments):
+    match name:
+        case "deploy":
+            overrides = "--parameter-overrides" in arguments
+            # As SAM reads it: the option takes the place of the file's line.
+            named = arguments[arguments.index("--parameter-overrides") + 1 :] if overrides else None
+            deploy(CfnParameterOverridesType().convert(named, None, None) if overrides else saved())
+        case "page":
+            deploy_page(arguments)
 
 
 if __name__ == "__main__":
-    main() if len(sys.argv) == 1 else command(sys.argv[2:])
+    main() if len(sys.argv) == 1 else command(sys.argv[1], sys.argv[2:])
