@@ -317,6 +317,19 @@ def check_key_rotation():
                 fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
 
 
+def sms_attributes():
+    return boto3.client("sns").get_sms_attributes()["attributes"]
+
+
+def check_delivery_logs():
+    heading, role, limit = "Let SNS say what became of messages", 0, 1
+    follow(heading, limit, US_dollars="500")
+    follow(heading, role)
+    expected = {"DeliveryStatusIAMRole": output("DeliveryLogRoleArn"), "MonthlySpendLimit": "500"}
+    if not expected.items() <= sms_attributes().items() or deployed()["MonthlySpendLimitUsd"] != "500":
+        fail(f"SNS has {sms_attributes()}, and not {expected}")
+
+
 def check_roll_back():
     """moto makes no aliases with the stack, and its output Versions has no ARNs, so both are made here."""
     client, functions = boto3.client("lambda"), []
@@ -399,9 +412,7 @@ def main():
     check_users_table(made()["UsersTable"]["PhysicalResourceId"])
     check_stop()
     check_key_rotation()
-    follow("Let SNS say what became of messages")
-    if boto3.client("sns").get_sms_attributes()["attributes"]["DeliveryStatusIAMRole"] != output("DeliveryLogRoleArn"):
-        fail("SNS has not got the role for its delivery logs")
+    check_delivery_logs()
     follow("A phone has opted out")
     follow("Unblock a phone")
     check_roll_back()
