@@ -318,6 +318,15 @@ def check_key_rotation():
                 fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
 
 
+def check_unblocking():
+    table, phone, another = output("CodesTableName"), "+8613800138001", "sends#+8613800138002"
+    for key in (f"login#{phone}", f"sends#{phone}#at:0123456789abcdef", f"change-phone#5#{phone}", another):
+        boto3.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}})
+    follow("Unblock a phone")
+    if items() != [{"pk": {"S": another}}]:
+        fail(f"after the phone is unblocked, there is {items()}")
+
+
 def sms_attributes():
     return boto3.client("sns").get_sms_attributes()["attributes"]
 
@@ -421,7 +430,7 @@ def main():
     check_key_rotation()
     check_delivery_logs()
     follow("A phone has opted out")
-    follow("Unblock a phone")
+    check_unblocking()
     check_roll_back()
     check_restoration()
     print("the runbooks work: stop, key rotation, delivery logs, opt-out, unblock, roll-back, restoration, deploying again")
