@@ -3,6 +3,8 @@
 It runs SAM itself in a pseudo-terminal, so the questions and the upload are SAM's own, with moto in place of AWS. It
 fails if a question has no answer to take with Enter, if one is asked twice, or if SAM does not come to the deployment.
 There moto stops it, as it does not know SAM's transform; stack.py goes on from there.
+
+Then it deploys again in the ways that DEPLOY.md speaks of, and reads which parameters SAM takes.
 """
 
 import json
@@ -12,6 +14,7 @@ import pty
 import re
 import select
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +23,9 @@ import tomllib
 import boto3
 import yaml
 from moto.server import ThreadedMotoServer
+from runbooks import functions
 from samcli.cli.types import CfnParameterOverridesType
+from samcli.commands.deploy.deploy_context import DeployContext
 from transformed import ROOT, SOURCE, source
 
 # What README says to type.
@@ -87,10 +92,15 @@ def check_answers(asked):
             fail(f"{name} is {answer!r} after Enter, which CloudFormation refuses")
 
 
+def saved(directory):
+    """The parameters in samconfig.toml, as SAM reads them."""
+    config = tomllib.loads((directory / "samconfig.toml").read_text())["default"]["deploy"]["parameters"]
+    return CfnParameterOverridesType().convert(config["parameter_overrides"], None, None)
+
+
 def check_saved(directory, asked):
     """samconfig.toml has the same answers, quotes and all: a later `sam deploy` reads them from there."""
-    saved = tomllib.loads((directory / "samconfig.toml").read_text())["default"]["deploy"]["parameters"]
-    read = CfnParameterOverridesType().convert(saved["parameter_overrides"], None, None)
+    read = saved(directory)
     for name, default in asked.items():
         if name.startswith("Parameter "):
             name, answer = name.removeprefix("Parameter "), TYPED.get(name, default)
@@ -109,6 +119,33 @@ def check_upload(bucket):
         if f"\n{section}:" not in text:
             fail(f"the uploaded template has no {section}")
     return len(text)
+
+
+def taken(command, directory):
+    """The parameters that SAM takes from the command line or samconfig.toml: it prints them before it deploys."""
+    done = subprocess.run(["bash", "-c", functions() + command], cwd=directory, capture_output=True, text=True, timeout=SECONDS)
+    if not (printed := re.search(r"^\s*Parameter overrides +: (\{.*\})$", COLOR.sub(b"", done.stdout.encode()).decode(), re.M)):
+        fail(f"{command} does not say its parameters:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+    return json.loads(printed[1])
+
+
+def check_later_deployments(directory):
+    """What DEPLOY.md says of samconfig.toml and the command line."""
+    first = saved(directory)
+    once = {"LoginEnabled": "false"}
+    for command, expected in [
+        ("keep LoginEnabled=false SessionDays=90 && sam deploy", first | once | {"SessionDays": "90"}),
+        ("sam deploy --parameter-overrides LoginEnabled=false", once),
+        ("sam deploy --save-params --parameter-overrides LoginEnabled=false", once),
+    ]:
+        if (found := taken(command, directory)) != expected:
+            fail(f"{command} takes {found}, not {expected}")
+    if saved(directory) != once:
+        fail(f"--save-params leaves {saved(directory)}")
+    others = DeployContext.merge_parameters(source(), once)
+    kept = {of["ParameterKey"] for of in others if of.get("UsePreviousValue")}
+    if kept != set(first) - set(once):
+        fail(f"of a stack's parameters that are not named, SAM keeps {kept}")
 
 
 def main():
@@ -130,8 +167,10 @@ def main():
         if "Initiating deployment" not in said:
             fail(f"SAM does not come to the deployment:\n{said[-1000:]}")
         check_saved(directory, asked)
-    size = check_upload(bucket)
+        size = check_upload(bucket)
+        check_later_deployments(directory)
     print(f"sam deploy --guided: {len(asked)} questions, {len(TYPED)} answers typed, Enter to the others; uploaded {size} bytes")
+    print("later deployments take the parameters that DEPLOY.md says")
 
 
 if __name__ == "__main__":

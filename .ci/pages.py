@@ -14,6 +14,7 @@ import tomllib
 
 import botocore.session
 from botocore import xform_name
+from runbooks import blocks
 from samcli.cli.types import CfnParameterOverridesType
 from transformed import ROOT, source
 
@@ -36,10 +37,6 @@ def check(holds, fault):
         faults.append(fault)
 
 
-def blocks(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
-
-
 ## Parameters
 
 
@@ -59,8 +56,12 @@ def check_overrides(page, overrides):
 
 
 def check_examples(page, text):
-    seen = set()
-    for command in re.findall(r"^sam deploy .*--parameter-overrides (.*)$", "\n".join(blocks(text, "bash")), re.M):
+    seen, code = set(), "\n".join(blocks(text))
+    for pairs in re.findall(r"(?<!# )\bkeep ((?:[A-Z]\w+=\S* ?)+)", text):
+        overrides = dict(pair.split("=", 1) for pair in re.sub(r"<[^>]*>", "$x", pairs).split())
+        check_overrides(page, overrides)
+        seen |= set(overrides)
+    for command in re.findall(r"^sam deploy .*--parameter-overrides (.*)$", code, re.M):
         words = shlex.split(re.sub(r"\$\((?:[^()']|'[^']*')*\)|<[^>]*>", "$x", command))
         overrides = CfnParameterOverridesType().convert(words, None, None)
         check(len(overrides) == len(words), f"{page}: SAM reads {command} as {overrides}")
@@ -85,7 +86,7 @@ def check_every_parameter_is_explained():
 def check_commands(page, text):
     """Every `aws service operation --option` is one that AWS has."""
     session = botocore.session.get_session()
-    code = "\n".join(blocks(text, "bash")) + "\n".join(re.findall(r"`(aws [^`]+)`", text.replace("\n  ", " ")))
+    code = "\n".join(blocks(text)) + "\n".join(re.findall(r"`(aws [^`]+)`", text.replace("\n  ", " ")))
     commands = re.findall(r"\baws ([a-z0-9-]+) ([a-z0-9-]+)((?:[^\n|;]|\\\n)*)", code)
     for service, operation, rest in commands:
         if (service, operation) in CUSTOM:

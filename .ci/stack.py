@@ -2,7 +2,10 @@
 
   stack.py                creates the stack, looks at what was made, and runs the commands of DEPLOY.md and OPERATIONS.md
                           that moto knows, with AWS's own client
-  stack.py deploy ...     what `sam deploy --parameter-overrides ...` does, without an upload: those commands call it
+  stack.py deploy ...     what `sam deploy ...` does, without an upload, with the samconfig.toml of the working directory:
+                          those commands call it
+  stack.py delete         what `sam delete` does
+  stack.py page ...       what `aws cloudformation deploy ...` does with a template that is on a page
 
 CloudFormation in moto creates real resources from the template, in order and with references and conditions resolved.
 It proves that the template can be made, not that AWS accepts every value: cfn-lint looks at those.
@@ -10,36 +13,45 @@ It proves that the template can be made, not that AWS accepts every value: cfn-l
 
 import io
 import json
+import os
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+import tomllib
 import warnings
 import zipfile
 
 import boto3
 from guided import fail, moto
-from transformed import ANSWERS, EVERYTHING, ROOT, of_type, transformed
+from moto.cloudformation.parsing import get_model_map
+from runbooks import functions, runbook, template_of
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.commands.deploy.guided_config import GuidedConfig
+from samcli.lib.config.samconfig import SamConfig
+from samcli.yamlhelper import yaml_parse
+from transformed import ANSWERS, EVERYTHING, Evaluator, of_type, source, transformed
 
 warnings.simplefilter("ignore")  # moto names the types that it does not know
 
 STACK = "latchkey"
-PAGES = ["functions/DEPLOY.md", "functions/OPERATIONS.md"]
 
-# What moto's CloudFormation can't make. All else is made.
+# What moto's CloudFormation has no model of. All else is made; secrets of the same shape are made beside the stack.
 NOT_MADE = {
-    "AWS::ApiGatewayV2::Api": "moto has no model of it",
-    "AWS::ApiGatewayV2::ApiMapping": "moto has no model of it",
-    "AWS::ApiGatewayV2::DomainName": "moto has no model of it",
-    "AWS::ApiGatewayV2::Stage": "moto has no model of it",
-    "AWS::AppConfig::Application": "moto has no model of it",
-    "AWS::AppConfig::ConfigurationProfile": "moto has no model of it",
-    "AWS::AppConfig::HostedConfigurationVersion": "moto has no model of it",
-    "AWS::CloudWatch::Alarm": "moto has no model of it",
-    "AWS::CodeDeploy::Application": "moto has no model of it",
-    "AWS::CodeDeploy::DeploymentGroup": "moto has no model of it",
-    "AWS::Lambda::Alias": "moto has no model of it",
-    "AWS::Logs::MetricFilter": "moto has no model of it",
-    "AWS::SecretsManager::Secret": "moto has no model of it; secrets of the same shape are made beside the stack",
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::AppConfig::Application",
+    "AWS::AppConfig::ConfigurationProfile",
+    "AWS::AppConfig::HostedConfigurationVersion",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CodeDeploy::Application",
+    "AWS::CodeDeploy::DeploymentGroup",
+    "AWS::Lambda::Alias",
+    "AWS::Logs::MetricFilter",
+    "AWS::SecretsManager::Secret",
 }
 
 
@@ -89,22 +101,70 @@ def without_unknown_types(template, parameters):
     return replaced(template | {"Resources": kept})
 
 
-def deploy(overrides):
-    """Creates the stack, or updates it with parameters that keep their values unless they are named."""
+def save(parameters):
+    """samconfig.toml as a guided deployment leaves it: with every parameter, in SAM's quotes."""
+    defaults = {name: str(of.get("Default", "")) for name, of in source()["Parameters"].items()}
+    pairs = (f"{name}={GuidedConfig.quote_parameter_values(value)}" for name, value in (defaults | parameters).items())
+    config = SamConfig(os.getcwd())
+    config.put(["deploy"], "parameters", "parameter_overrides", " ".join(pairs), "default")
+    config.flush()
+
+
+def saved():
+    """The parameters of samconfig.toml, as SAM reads them."""
+    config = tomllib.loads(pathlib.Path("samconfig.toml").read_text())["default"]["deploy"]["parameters"]
+    return CfnParameterOverridesType().convert(config["parameter_overrides"], None, None)
+
+
+def described(stack):
+    """What CloudFormation says of a stack; None where there is none."""
     cloudformation = boto3.client("cloudformation")
     try:
-        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-        before = {of["ParameterKey"]: of["ParameterValue"] for of in stack["Parameters"]}
-        change = cloudformation.update_stack
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except cloudformation.exceptions.ClientError:
-        before, change = {}, cloudformation.create_stack
-    parameters = before | overrides
-    template = without_unknown_types(transformed(parameters), parameters)
+        return None
+
+
+def deployed(stack=STACK):
+    """The stack's parameters."""
+    return {of["ParameterKey"]: of["ParameterValue"] for of in (described(stack) or {}).get("Parameters", [])}
+
+
+def make(stack, template, parameters):
+    """Creates the stack, or updates it."""
+    cloudformation = boto3.client("cloudformation")
+    change = cloudformation.update_stack if described(stack) else cloudformation.create_stack
     values = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-    change(StackName=STACK, TemplateBody=json.dumps(template), Parameters=values, Capabilities=["CAPABILITY_IAM"])
-    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        fail(f"with {overrides} the stack is {stack['StackStatus']}")
+    change(StackName=stack, TemplateBody=json.dumps(template), Parameters=values, Capabilities=["CAPABILITY_IAM"])
+    if (status := described(stack)["StackStatus"]) not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        fail(f"with {parameters} the stack {stack} is {status}")
+
+
+def deploy(overrides):
+    """Parameters keep their values unless they are named."""
+    parameters = deployed() | overrides
+    make(STACK, without_unknown_types(transformed(parameters), parameters), parameters)
+
+
+def deploy_page(arguments):
+    """A stand-in for a stack whose template is on a page: moto knows neither CloudFront nor WAF.
+
+    It has the parameters and the outputs.
+    """
+    options, named = arguments, {}
+    if "--parameter-overrides" in arguments:
+        at = arguments.index("--parameter-overrides")
+        options, named = arguments[:at], dict(pair.split("=", 1) for pair in arguments[at + 1 :])
+    stack, file = (options[options.index(name) + 1] for name in ("--stack-name", "--template-file"))
+    page = yaml_parse(template_of(file))
+    if unknown := named.keys() - page.get("Parameters", {}).keys():
+        fail(f"{file} has no parameters {unknown}")
+    stand_in = {
+        "Parameters": page.get("Parameters", {}),
+        "Resources": {"StandIn": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": f"{file}-{name}-stand-in"} for name in page["Outputs"]},
+    }
+    make(stack, stand_in, deployed(stack) | named)
 
 
 def delete():
@@ -154,17 +214,21 @@ def permitted_tables(function):
     return set(re.findall(r":dynamodb:[^'\"]*:table/([\w.-]+)", str(documents)))
 
 
-def check_stack(count):
-    kinds = {of["ResourceType"] for of in made().values()}
-    if kinds & set(NOT_MADE):
-        fail(f"moto makes {kinds & set(NOT_MADE)} by now: take them off the list")
+def check_stack():
+    """All that moto can make is made."""
+    if learnt := NOT_MADE & get_model_map().keys():
+        fail(f"moto makes {learnt} by now: take them off the list")
+    resources = Evaluator(transformed(deployed()), deployed()).resources()
+    expected = {name for name, of in resources.items() if of["Type"] not in NOT_MADE}
+    if made().keys() != expected:
+        fail(f"made and not expected, or expected and not made: {made().keys() ^ expected}")
     for function in (name for name, of in made().items() if of["ResourceType"] == "AWS::Lambda::Function"):
         if None in environment(function).values():
             fail(f"{function} has a variable without a value")
     variables = environment("SendLoginMessage")
     if not variables["KEY_RING"].startswith('{"active"'):
         fail(f"the key ring is {variables['KEY_RING'][:40]!r}, not the secret's text")
-    print(f"moto made {len(made())} of {count} resources")
+    print(f"moto made {len(made())} of {len(resources)} resources")
 
 
 def check_users_table(name):
@@ -179,32 +243,42 @@ def check_users_table(name):
 ## The runbooks
 
 
-def runbook(heading):
-    """The bash blocks under a heading of the pages, and the page's first block, which the others need."""
-    for page in PAGES:
-        text = (ROOT / page).read_text()
-        if found := re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.M | re.S):
-            if blocks := re.findall(r"^```bash\n(.*?)^```", found[1], re.M | re.S):
-                return text.split("```bash\n", 1)[1].split("```", 1)[0], blocks
-    fail(f"no page has commands under {heading!r}")
-
-
-def follow(heading, *numbers, **stand_ins):
-    """Runs a runbook's commands with AWS's client on moto; `sam` is this program. Returns what they print.
-
-    Numbers choose blocks; stand-ins are for what a person fills in, `<users table>`.
-    """
-    first, blocks = runbook(heading)
+def run(heading, numbers, stand_ins):
+    """Runs a runbook's commands with AWS's client on moto; `sam` is this program, and so are stacks of other templates."""
+    blocks = runbook(heading)
     block = "".join(blocks[number] for number in numbers or range(len(blocks)))
     for name, value in stand_ins.items():
         block = block.replace(f"<{name.replace('_', ' ')}>", value)
     if left := re.findall(r"<[a-z][^<>(\n]*>", block):
         fail(f"{heading}: nothing stands for {left}")
-    script = f'set -euo pipefail\n{first}\nsam() {{ "{sys.executable}" "{__file__}" "$@"; }}\n{block}'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    this = f'"{sys.executable}" "{__file__}"'
+    stand_in = f"""
+sam() {{ {this} "$@"; }}
+aws() {{ if [ "$1 $2" = "cloudformation deploy" ]; then {this} page "$@"; else command aws "$@"; fi; }}
+"""
+    script = f"{functions()}{stand_in}set -eu\n{block}"
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
+
+
+def follow(heading, *numbers, **stand_ins):
+    """Follows a runbook, or some of its blocks, and returns what they print.
+
+    Stand-ins are for what a person fills in, `<users table>`.
+    """
+    done = run(heading, numbers, stand_ins)
     if done.returncode != 0:
-        fail(f"{heading}: {done.stderr or done.stdout}\n{block}")
+        fail(f"{heading}: {done.stderr or done.stdout}")
+    differs = {name for name, value in saved().items() if described(STACK) and deployed()[name] != value}
+    if differs:
+        fail(f"{heading}: the next plain `sam deploy` would change {differs}")
     return done.stdout.strip()
+
+
+def refuse(heading, *numbers):
+    """Follows blocks that have to stop with an error."""
+    done = run(heading, numbers, {})
+    if done.returncode == 0:
+        fail(f"{heading}, {numbers}: no error, and {done.stdout}")
 
 
 def items():
@@ -230,16 +304,45 @@ def check_stop():
 
 
 def check_key_rotation():
+    """Twice, as the second begins where the first has ended; and a step out of turn changes nothing."""
     define, *steps = range(4)
-    for step, expected in zip(steps, [
-        {"active": "k1", "k1": "key", "pseudonyms": "k1", "k2": "key"},
-        {"active": "k2", "k1": "key", "pseudonyms": "k1", "k2": "key"},
-        {"active": "k2", "pseudonyms": "k2", "k2": "key"},
-    ]):
-        follow("Rotate keys", define, step)
-        deployed = json.loads(environment("Login")["KEY_RING"])
-        if ring() != expected or deployed.keys() != expected.keys() or deployed["active"] != expected["active"]:
-            fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
+    for old, new in (("k1", "k2"), ("k2", "k3")):
+        for step, expected in zip(steps, [
+            {"active": old, old: "key", "pseudonyms": old, new: "key"},
+            {"active": new, old: "key", "pseudonyms": old, new: "key"},
+            {"active": new, "pseudonyms": new, new: "key"},
+        ]):
+            before = ring()
+            for other in set(steps) - {step}:
+                refuse("Rotate keys", define, other)
+            if ring() != before:
+                fail(f"before step {step} of the rotation another one made {ring()} of {before}")
+            follow("Rotate keys", define, step)
+            deployed = json.loads(environment("Login")["KEY_RING"])
+            if ring() != expected or deployed.keys() != expected.keys() or deployed["active"] != expected["active"]:
+                fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
+
+
+def check_unblocking():
+    table, phone, another = output("CodesTableName"), "+8613800138001", "sends#+8613800138002"
+    for key in (f"login#{phone}", f"sends#{phone}#at:0123456789abcdef", f"change-phone#5#{phone}", another):
+        boto3.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}})
+    follow("Unblock a phone")
+    if items() != [{"pk": {"S": another}}]:
+        fail(f"after the phone is unblocked, there is {items()}")
+
+
+def sms_attributes():
+    return boto3.client("sns").get_sms_attributes()["attributes"]
+
+
+def check_delivery_logs():
+    heading, role, limit = "Let SNS say what became of messages", 0, 1
+    follow(heading, limit, US_dollars="500")
+    follow(heading, role)
+    expected = {"DeliveryStatusIAMRole": output("DeliveryLogRoleArn"), "MonthlySpendLimit": "500"}
+    if not expected.items() <= sms_attributes().items() or deployed()["MonthlySpendLimitUsd"] != "500":
+        fail(f"SNS has {sms_attributes()}, and not {expected}")
 
 
 def check_roll_back():
@@ -250,7 +353,10 @@ def check_roll_back():
             functions.append(of["PhysicalResourceId"])
             client.create_alias(FunctionName=functions[-1], Name="live", FunctionVersion="$LATEST")
     first = [client.get_function(FunctionName=name, Qualifier="1")["Configuration"]["FunctionArn"] for name in functions]
-    printed = follow("Roll back", versions=" ".join(first)).split()
+    record, move = 0, 1
+    follow("Roll back", record)
+    pathlib.Path("versions").write_text(" ".join(first))
+    printed = follow("Roll back", move, versions_file="versions").split()
     if printed != ["1"] * len(functions):
         fail(f"the roll-back to version 1 of {len(functions)} functions printed {printed}")
     for name in functions:
@@ -261,6 +367,37 @@ def check_roll_back():
         left = [of["Version"] for of in client.list_versions_by_function(FunctionName=name)["Versions"]]
         if left != ["$LATEST", "1"]:
             fail(f"after the deletion of old versions {name} has {left}")
+
+
+def accepted():
+    """The origin secrets that the functions take."""
+    return json.loads(environment("Login")["ORIGIN_SECRET"])
+
+
+def sent():
+    """The origin secret that the front door sends: what its dynamic reference leads to."""
+    front_door = deployed(f"{STACK}-front-door")
+    version = {"VersionId": front_door["OriginSecretVersion"]} if front_door.get("OriginSecretVersion") else {}
+    text = boto3.client("secretsmanager").get_secret_value(SecretId=front_door["OriginSecretArn"], **version)["SecretString"]
+    return json.loads(text)["current"]
+
+
+def check_front_door():
+    follow("A domain of your own", certificate_ARN=EVERYTHING["CertificateArn"])
+    follow("A proxy in front", 0)
+    if deployed()["TrustedProxies"] != "1" or accepted() != {"current": sent()}:
+        fail(f"the functions take {list(accepted())}, which is not what the front door sends")
+    if deployed(f"{STACK}-front-door")["ApiHost"] == deployed()["DomainName"]:
+        fail("the front door calls the name that clients call, and so itself")
+    first = sent()
+    define, change, end = 1, 2, 3
+    follow("A proxy in front", define, change)
+    if sent() == first or accepted() != {"current": sent(), "previous": first}:
+        fail(f"amid a rotation the functions take {accepted()}, and the front door sends {sent()}")
+    refuse("A proxy in front", define, change)
+    follow("A proxy in front", define, end)
+    if accepted() != {"current": sent()}:
+        fail(f"after a rotation the functions take {list(accepted())}, which is not what the front door sends")
 
 
 def check_restoration():
@@ -275,47 +412,53 @@ def check_restoration():
         fail(f"Login uses {environment('Login')['USERS_TABLE']}, not {restored}")
     if first not in boto3.client("dynamodb").list_tables()["TableNames"]:
         fail("the first table is gone, which should be kept")
-    delete()
-    printed = follow("Deploy again after a delete", users_table=restored)
+    remove, adopt = 0, 1
+    follow("Delete, and deploy again", remove)
+    if described(STACK) or sms_attributes().get("DeliveryStatusIAMRole"):
+        fail("after the deletion there is a stack, or SNS has its role")
+    printed = follow("Delete, and deploy again", adopt, users_table=restored)
     if first not in printed:
         fail(f"the retained table {first} is not found: {printed!r}")
     check_users_table(restored)
 
 
 def main():
+    directory = tempfile.TemporaryDirectory()
+    os.chdir(directory.name)
     moto()
     beside()
-    deploy(ANSWERS)
-    check_stack(len(transformed(ANSWERS)["Resources"]))
+    save(ANSWERS)
+    deploy(saved())
+    check_stack()
     check_users_table(made()["UsersTable"]["PhysicalResourceId"])
     check_stop()
     check_key_rotation()
-    follow("Let SNS say what became of messages")
-    if boto3.client("sns").get_sms_attributes()["attributes"]["DeliveryStatusIAMRole"] != output("DeliveryLogRoleArn"):
-        fail("SNS has not got the role for its delivery logs")
+    check_delivery_logs()
     follow("A phone has opted out")
-    follow("Unblock a phone")
+    check_unblocking()
     check_roll_back()
     check_restoration()
     print("the runbooks work: stop, key rotation, delivery logs, opt-out, unblock, roll-back, restoration, deploying again")
+    check_front_door()
+    print("the runbooks work: a domain, a proxy in front, rotation of its secret")
     delete()
-    deploy(EVERYTHING)
-    check_stack(len(transformed(EVERYTHING)["Resources"]))
-    if not environment("Login")["ORIGIN_SECRET"].startswith('{"current"'):
-        fail(f"the origin secret is {environment('Login')['ORIGIN_SECRET'][:40]!r}, not the secret's text")
+    save(EVERYTHING)
+    deploy(saved())
+    check_stack()
 
 
-def command(arguments):
-    """`deploy [--stack-name NAME] [--parameter-overrides NAME=VALUE...]`, as SAM reads it."""
-    overrides = {}
-    if "--parameter-overrides" in arguments:
-        for pair in arguments[arguments.index("--parameter-overrides") + 1 :]:
-            if pair.startswith("--"):
-                break
-            name, value = pair.split("=", 1)
-            overrides[name] = value
-    deploy(overrides)
+def command(name, arguments):
+    match name:
+        case "deploy":
+            overrides = "--parameter-overrides" in arguments
+            # As SAM reads it: the option takes the place of the file's line.
+            named = arguments[arguments.index("--parameter-overrides") + 1 :] if overrides else None
+            deploy(CfnParameterOverridesType().convert(named, None, None) if overrides else saved())
+        case "delete":
+            delete()
+        case "page":
+            deploy_page(arguments)
 
 
 if __name__ == "__main__":
-    main() if len(sys.argv) == 1 else command(sys.argv[2:])
+    main() if len(sys.argv) == 1 else command(sys.argv[1], sys.argv[2:])

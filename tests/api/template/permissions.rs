@@ -8,9 +8,10 @@ use serde_json::json;
 
 use crate::support::{
     ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp,
+    calls::kind,
     fault::Fault,
     permissions::{GRANTED, Permissions, needed},
-    scenario_with, wrong,
+    root, scenario_with, wrong,
 };
 
 #[tokio::test]
@@ -38,6 +39,27 @@ async fn no_function_has_a_permission_that_it_does_not_use() {
     let granted: BTreeSet<String> = listed(&GRANTED).collect();
     let idle: Vec<_> = granted.difference(&used).collect();
     assert!(idle.is_empty(), "permissions that nothing uses: {idle:#?}");
+}
+
+#[tokio::test]
+async fn the_runbook_names_every_kind_of_item_that_counts_against_somebody() {
+    let mut written = BTreeSet::new();
+    scenario_with(&[], async |app| {
+        Box::pin(use_every_function(app)).await;
+        let keys = app.calls().0.into_iter().flat_map(|call| call.writes);
+        written.extend(keys.map(|key| kind(&key).to_owned()));
+    })
+    .await;
+    let page = std::fs::read_to_string(root().join("functions/OPERATIONS.md")).unwrap();
+    let (_, table) = page.split_once("| key | holds |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let keys = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let mut named: BTreeSet<String> = keys.map(|key| kind(key).to_owned()).collect();
+    // Accounts, the day's money and reset tokens are no limits.
+    named.extend(["user", "phone", "name", "spend", "reset"].map(str::to_owned));
+    let unnamed: Vec<_> = written.difference(&named).collect();
+    assert!(unnamed.is_empty(), "the runbook lacks {unnamed:?}");
+    assert!(written.contains("sends"), "{written:?}");
 }
 
 /// `login: dynamodb:GetItem users`, and so on.
