@@ -12,16 +12,13 @@ import shlex
 import sys
 import tomllib
 
-import botocore.session
-from botocore import xform_name
+from awscli.clidriver import create_clidriver
 from runbooks import blocks
 from samcli.cli.types import CfnParameterOverridesType
 from transformed import ROOT, source
 
 PAGES = ["README.md", "functions/README.md", "functions/DEPLOY.md", "functions/OPERATIONS.md"]
-# What AWS's client has beside the services' own operations and options.
-CUSTOM = {("cloudformation", "deploy"), ("dynamodb", "wait")}
-GLOBAL = {"query", "output", "region", "cli-read-timeout", "stack-name"}
+AWS = create_clidriver()
 # What the examples of quotes have to be, read back.
 QUOTED = {
     "BrandName": "My Shop",
@@ -83,39 +80,57 @@ def check_every_parameter_is_explained():
 ## Commands
 
 
+def commands(code):
+    """The words of each `aws` command, those within `$(…)` too."""
+    inner = re.compile(r"\$\(((?:[^()'\"]|'[^']*'|\"[^\"]*\")*)\)")
+    code = re.sub(r"<[a-zA-Z][^<>\n]*>", "x", code).replace("\\\n", " ")
+    while found := inner.search(code):
+        code = f"{code[: found.start()]}x{code[found.end() :]}\n{found[1]}"
+    lexer = shlex.shlex(code, posix=True, punctuation_chars="();|&\n")
+    lexer.whitespace = " \t"
+    words = []
+    for word in [*lexer, "\n"]:
+        if word.strip("();|&\n") == "":
+            if words[:1] == ["aws"]:
+                yield words[1:]
+            words = []
+        elif words or word == "aws":
+            words.append(word)
+
+
+def check_command(page, words, is_whole):
+    """AWS's client has the operation and the options; a whole command has all options that it needs."""
+    table, options, name = AWS._get_command_table(), {}, "aws"
+    while words and not words[0].startswith("--") and table:
+        word, *words = words
+        if word not in table:
+            check(False, f"{page}: {name} has no {word}")
+            return
+        command, name = table[word], f"{name} {word}"
+        options = getattr(command, "arg_table", {})
+        table = command._get_command_table() if hasattr(command, "_get_command_table") else getattr(command, "subcommand_table", {})
+    given = {word.split("=")[0].removeprefix("--") for word in words if word.startswith("--")}
+    known = options.keys() | AWS._get_argument_table().keys()
+    check(given <= known, f"{page}: {name} has no options {given - known}")
+    needed = {option for option, of in options.items() if of.required and of.cli_name.startswith("--")}
+    check(needed <= given or not is_whole, f"{page}: {name} needs {needed - given}")
+
+
 def check_commands(page, text):
-    """Every `aws service operation --option` is one that AWS has."""
-    session = botocore.session.get_session()
-    code = "\n".join(blocks(text)) + "\n".join(re.findall(r"`(aws [^`]+)`", text.replace("\n  ", " ")))
-    commands = re.findall(r"\baws ([a-z0-9-]+) ([a-z0-9-]+)((?:[^\n|;]|\\\n)*)", code)
-    for service, operation, rest in commands:
-        if (service, operation) in CUSTOM:
-            continue
-        try:
-            model = session.get_service_model(service)
-        except botocore.exceptions.UnknownServiceError:
-            check(False, f"{page}: AWS has no service {service}")
-            continue
-        operations = {xform_name(name, "-"): name for name in model.operation_names}
-        if operation == "invoke":
-            rest = re.sub(r"--cli-read-timeout \d+ \S+", "", rest)
-        if operation not in operations:
-            check(False, f"{page}: {service} has no operation {operation}")
-            continue
-        shape = model.operation_model(operations[operation]).input_shape
-        options = {xform_name(name, "-") for name in shape.members} | GLOBAL
-        for option in re.findall(r"(?<!\S)--(?:no-)?([a-z][a-z-]+)", rest.split("$(")[0]):
-            option = option.removeprefix("enable-") if option == "enable-termination-protection" else option
-            known = option in options or f"enable-{option}" in options or f"{option}-enabled" in options
-            check(known, f"{page}: aws {service} {operation} has no option --{option}")
-    return len(commands)
+    in_prose = "\n".join(re.findall(r"`(aws [^`]+)`", text.replace("\n  ", " ")))
+    count = 0
+    for code, is_whole in (("\n".join(blocks(text)), True), (in_prose, False)):
+        for words in commands(code):
+            check_command(page, words, is_whole)
+            count += 1
+    return count
 
 
 ## Links
 
 
 def anchors(text):
-    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
@@ -134,18 +149,20 @@ def check_links(page, text):
 def main(directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    seen, commands, templates = set(), 0, 0
+    seen, count, templates = set(), 0, 0
     for page in PAGES:
         text = (ROOT / page).read_text()
         seen |= check_examples(page, text)
-        commands += check_commands(page, text)
-        check_links(page, text)
+        count += check_commands(page, text)
         for template in blocks(text, "yaml"):
             templates += 1
             (directory / f"{templates}.yaml").write_text(template)
     check(set(QUOTED) <= seen, f"no example shows how {set(QUOTED) - seen} are quoted")
     check_every_parameter_is_explained()
-    print("\n".join(faults) or f"{len(seen)} parameters, {commands} commands of AWS, {templates} templates on the pages are right")
+    for path in ROOT.rglob("*.md"):
+        if "target" not in path.relative_to(ROOT).parts:
+            check_links(path.relative_to(ROOT), path.read_text())
+    print("\n".join(faults) or f"{len(seen)} parameters, {count} commands of AWS, {templates} templates on the pages are right")
     return 1 if faults else 0
 
 

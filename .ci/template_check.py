@@ -19,6 +19,8 @@ AWS_POLICIES = {
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
     "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambda",
 }
+# Who may assume the roles that are no function's.
+TRUSTED = {"CodeDeployServiceRole": "codedeploy.amazonaws.com", "DeliveryLogRole": "sns.amazonaws.com"}
 # The one permission that no list of resources can express: phone numbers have no ARN.
 PHONE_NUMBERS = {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}
 SMS_REGION = {"Fn::If": ["HasSmsRegion", {"Ref": "SmsRegion"}, {"Ref": "AWS::Region"}]}
@@ -75,13 +77,21 @@ def check_statement(where, statement):
         check(in_one_region, f"{where}: sns:Publish in other regions too")
         return
     check("sns:Publish" not in actions, f"{where}: sns:Publish to something that is no phone number")
-    for resource in listed(statement["Resource"]):
-        adopted = isinstance(resource, dict) and "Fn::If" in resource
-        check(adopted or "*" not in json.dumps(resource), f"{where}: {actions} on resource {resource}")
+    check("Resource" in statement, f"{where}: {actions} on no resource")
+    for resource in listed(statement.get("Resource", [])):
+        check("*" not in json.dumps(resource), f"{where}: {actions} on resource {resource}")
+    check("Condition" not in statement, f"{where}: a condition that this check does not know")
 
 
 def check_roles(resources):
+    of_functions = {of["Role"]["Fn::GetAtt"][0] for of in of_type(resources, "AWS::Lambda::Function").values()}
     for name, role in of_type(resources, "AWS::IAM::Role").items():
+        trusted = "lambda.amazonaws.com" if name in of_functions else TRUSTED.get(name)
+        for statement in listed(role["AssumeRolePolicyDocument"]["Statement"]):
+            services = statement.get("Principal", {}).get("Service")
+            expected = {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": services}}
+            check(statement == expected, f"{name}: its trust policy says {statement}")
+            check(listed(services) == [trusted], f"{name}: {services} may assume it")
         for policy in role.get("ManagedPolicyArns", []):
             check(isinstance(policy, dict) or policy in AWS_POLICIES, f"{name}: policy {policy}")
     for name, function in of_type(resources, "AWS::Lambda::Function").items():

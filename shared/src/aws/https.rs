@@ -40,7 +40,11 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tokio::{net::TcpStream, task::yield_now, time::timeout};
+use tokio::{
+    net::TcpStream,
+    task::yield_now,
+    time::{Instant as TokioInstant, timeout},
+};
 use tower_service::Service;
 
 use crate::telemetry::{metrics::Metric, record};
@@ -227,12 +231,12 @@ pub(crate) fn never_connected(error: &ConnectorError) -> bool {
 /// may be opened that was not needed.
 #[derive(Debug, Clone, Copy)]
 struct PoolTimer {
-    started: (Instant, SystemTime),
+    started: (TokioInstant, SystemTime),
 }
 
 impl PoolTimer {
     fn new() -> Self {
-        let started = (Instant::now(), SystemTime::now());
+        let started = (TokioInstant::now(), SystemTime::now());
         Self { started }
     }
 }
@@ -250,7 +254,7 @@ impl Timer for PoolTimer {
         let (monotonic, wall) = self.started;
         // The wall clock fails if it has been set back.
         let by_wall = wall.elapsed().unwrap_or_default();
-        monotonic + monotonic.elapsed().max(by_wall)
+        (monotonic + monotonic.elapsed().max(by_wall)).into_std()
     }
 }
 
@@ -295,6 +299,7 @@ mod tests {
     };
 
     use aws_lc_rs::digest::{SHA256, digest};
+    use tokio::time;
 
     use super::*;
 
@@ -361,15 +366,29 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_over_20_seconds_is_not_used_again() {
+        let server = Server::start();
+        let https = Https::new(None).unwrap();
+        https.open(&server.url).await.unwrap();
+        for seconds in [19, 21] {
+            time::pause();
+            time::advance(Duration::from_secs(seconds)).await;
+            time::resume();
+            https.open(&server.url).await.unwrap();
+        }
+        assert_eq!(server.connections(), [0, 0, 1]);
+    }
+
     #[test]
     fn time_that_the_monotonic_clock_did_not_count_has_passed_all_the_same() {
         let frozen = Duration::from_secs(60);
         let timer = PoolTimer {
-            started: (Instant::now(), SystemTime::now() - frozen),
+            started: (TokioInstant::now(), SystemTime::now() - frozen),
         };
         assert!(timer.now() >= Instant::now() + frozen - LONG);
         let set_back = PoolTimer {
-            started: (Instant::now() - frozen, SystemTime::now() + frozen),
+            started: (TokioInstant::now() - frozen, SystemTime::now() + frozen),
         };
         assert!(set_back.now() + LONG >= Instant::now());
     }
