@@ -97,8 +97,8 @@ struct SessionClaims {
     sid: String,
     began: u64,
     uuid: u64,
-    /// For clients to show. It is not read here: the account has its name.
-    #[serde(skip_deserializing)]
+    /// For clients to show. The account can have another name by now.
+    #[serde(default)]
     name: String,
     epoch: u64,
     iat: u64,
@@ -181,23 +181,25 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
     sign(ring, Use::PhoneInfo, &claims)
 }
 
-/// Reads a session token. The caller has to compare its epoch with that of the account.
+/// Reads a session token: the session, and the name that the account had when the token was made. The caller
+/// has to compare the epoch with that of the account.
 ///
 /// # Errors
 /// [`Error::TokenInvalid`] without a valid signature of ours; [`Error::TokenExpired`].
-pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, Error> {
+pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<(Session, Name), Error> {
     let (claims, _) = verify::<SessionClaims>(ring, Use::Session, SESSION_AUDIENCE, text)
         .ok_or(Error::TokenInvalid)?;
     if claims.exp <= now.as_secs() {
         return Err(Error::TokenExpired);
     }
     let id = sixteen_bytes(&claims.sid).ok_or(Error::TokenInvalid)?;
-    Ok(Session {
+    let session = Session {
         id: SessionId(id),
         began: UnixMs(claims.began * 1000),
         uid: Uid(claims.uuid),
         epoch: claims.epoch,
-    })
+    };
+    Ok((session, Name::from_stored(claims.name)))
 }
 
 /// Reads a session token that only has to show who asks: an expired one counts, as long as its session
@@ -209,7 +211,7 @@ pub fn read_known_session(
     now: UnixMs,
 ) -> Option<Session> {
     let issued = UnixMs(0);
-    let session = read_session(ring, text, issued).ok()?;
+    let (session, _) = read_session(ring, text, issued).ok()?;
     (session.began.plus(life.total) > now).then_some(session)
 }
 
@@ -444,8 +446,8 @@ mod tests {
             let token = used(used_on);
             let read = |now| read_session(&ring, token.as_str(), UnixMs(now));
             let end = NOW.0 + ends_on * DAY_MS;
-            assert_eq!(read(NOW.0), Ok(who()), "{used_on}");
-            assert_eq!(read(end - 1), Ok(who()), "{used_on}");
+            assert_eq!(read(NOW.0), Ok((who(), name())), "{used_on}");
+            assert_eq!(read(end - 1), Ok((who(), name())), "{used_on}");
             assert_eq!(read(end), expired, "{used_on}");
             assert_eq!(read(end + 100 * DAY_MS), expired, "{used_on}");
         }
