@@ -1,22 +1,18 @@
 //! What a request costs: its DynamoDB requests, and how many of them wait for each other, counted at the
 //! endpoint. The documented table has the requests that succeed; refusals are listed here.
 
-use local::template::Template;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, HOME, TestApp,
     calls::{Call, sequential_depth},
     costs::Table,
-    root, scenario, wrong,
+    scenario, template, wrong,
 };
 
 const READ: &str = "BatchGetItem";
 const UPDATE: &str = "UpdateItem";
 const LOGIN: &[&str] = &[READ, UPDATE, UPDATE, "GetItem", UPDATE, UPDATE];
-
-/// Where the account's owner is at home.
-const HOME: &str = "203.0.113.9";
 
 #[tokio::test]
 async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
@@ -29,8 +25,7 @@ async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
         table.names(),
         "every row was compared with a request"
     );
-    let template = Template::read(&root().join("template.yaml"), "").unwrap();
-    for function in template.routed() {
+    for function in template().routed() {
         assert!(
             table.names().contains(&function.name),
             "no row for {}",

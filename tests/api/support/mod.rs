@@ -24,10 +24,15 @@ mod secrets;
 pub mod systems;
 mod tables;
 pub mod timing;
+mod tokens;
 
 pub use answer::Answer;
 pub use app::{FORM, PATIENT, TestApp, batches_are_snapshots};
-pub use checkout::{root, template_yaml};
+pub use checkout::{paths, root, template, template_yaml};
 pub use codes::{digits_of, wrong};
-pub use people::{ANNA, ERIC, ERIC_PASSWORD, MARY, eric, md5};
+pub use people::{
+    ANNA, DAY, ERIC, ERIC_PASSWORD, HOME, HOUR, MARY, Person, ZOE, account, eric, eric_named, mary,
+    md5,
+};
 pub use scenario::{scenario, scenario_with};
+pub use tokens::claims;

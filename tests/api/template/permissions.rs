@@ -129,7 +129,5 @@ async fn use_every_function(app: &TestApp) {
     app.change_known_password(&session, "third-password", "fourth-password")
         .await;
 
-    let event = serde_json::from_value(json!({"users": [{"name": "carol"}]})).unwrap();
-    let import = import_users::handle(app.function_app("import-users"), event, app.clock.now());
-    app.observed("import-users", import).await.unwrap();
+    app.import(json!([{"name": "carol"}])).await;
 }
