@@ -33,6 +33,7 @@ async fn a_phone_or_a_name_and_the_password_in_either_form_log_in() {
                 json!({"value": "138 0013 8001"}),
                 json!({"value": "138-0013-8001", "countryCode": "+86"}),
                 json!({"value": ERIC, "countryCode": 86}),
+                json!({"value": ERIC, "countryCode": "８６"}),
                 json!({"value": ERIC, "countryCode": ""}),
                 json!({"value": ERIC, "countryCode": null}),
                 json!({"value": "eric"}),

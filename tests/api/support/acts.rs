@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error, people::Person};
+use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error, person::Person};
 
 /// What a client does at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,6 +32,11 @@ use super::{
 /// The content type of a form.
 pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
+/// An hour, in seconds.
+pub const HOUR: u64 = 3600;
+/// A day, in seconds.
+pub const DAY: u64 = 24 * HOUR;
+
 /// A longer time-out for DynamoDB, for tests that are not about time: a small machine under load takes
 /// longer than the functions wait by default.
 pub const PATIENT: (&str, &str) = ("DYNAMODB_ATTEMPT_MS", "2500");

@@ -104,6 +104,8 @@ async fn a_phone_may_be_written_in_many_ways(pair: Pair) {
             json!({"phone": spaced, "countryCode": "+86"}),
             json!({"phone": dashed, "countryCode": "+86"}),
             json!({"phone": padded, "countryCode": 86}),
+            json!({"phone": phone, "countryCode": "８６"}),
+            json!({"phone": phone, "countryCode": "＋８６"}),
             json!({"phone": phone, "countryCode": ""}),
             json!({"phone": phone, "countryCode": null}),
             // The documents' misspellings, of which the right spelling wins.
