@@ -60,17 +60,20 @@ async fn main() -> ExitCode {
         broken += usize::from(!outcome.held);
     }
     println!("\n{table}");
-    if filter.is_none() {
-        let write = std::env::args().any(|word| word == "--write");
-        broken += usize::from(!is_documented(&outcomes, &table, write));
+    println!("\n{} passed, {broken} failed", outcomes.len() - broken);
+    let write = std::env::args().any(|word| word == "--write");
+    let stale = match filter {
+        None => stale(&outcomes, &table, write),
+        Some(_) => Vec::new(),
+    };
+    if !stale.is_empty() {
+        println!("\ntests/README.md has another table: {}", stale.join("\n"));
+        println!("cargo test --test attacks -- --write rewrites it");
     }
-    println!(
-        "\n{} passed, {broken} failed",
-        outcomes.len().saturating_sub(broken)
-    );
-    match broken {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+    if broken == 0 && stale.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -79,31 +82,38 @@ const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 const HEADER: &str = "| attack | promise | result |\n|---|---|---|\n";
 
-/// Whether the document has this table, but for results in which chance has a part. With `write` it gets it.
-fn is_documented(outcomes: &[Outcome], table: &str, write: bool) -> bool {
+/// The rows of the document's table that are stale, and those that it lacks, but for results in which chance
+/// has a part. With `write` it gets this table.
+fn stale(outcomes: &[Outcome], table: &str, write: bool) -> Vec<String> {
     let text = std::fs::read_to_string(DOCUMENT).unwrap();
     let begin = text.find(HEADER).unwrap();
     let end = text[begin..].find("\n\n").map(|at| begin + at + 1);
     let end = end.unwrap_or(text.len());
-    let documented = text[begin..end].lines().skip(2);
-    let rows = outcomes.iter().zip(table.lines().skip(2));
-    let rows = rows.map(|(outcome, row)| match outcome.varies {
-        true => row.strip_suffix(&format!("{} |", outcome.result)),
-        false => Some(row),
-    });
-    let rows: Vec<&str> = rows.flatten().collect();
-    let is_same = documented.clone().count() == rows.len()
-        && documented
-            .zip(&rows)
-            .all(|(documented, row)| documented.starts_with(row));
-    if is_same && !write {
-        return true;
-    }
     if write {
         let text = format!("{}{table}{}", &text[..begin], &text[end..]);
         std::fs::write(DOCUMENT, text).unwrap();
-        return true;
+        return Vec::new();
     }
-    println!("tests/README.md has another table: cargo test --test attacks -- --write rewrites it");
-    false
+    let mut documented: Vec<&str> = text[begin..end].lines().skip(2).collect();
+    let mut stale = Vec::new();
+    for (outcome, row) in outcomes.iter().zip(table.lines().skip(2)) {
+        let fixed = match outcome.varies {
+            true => row.strip_suffix(&format!("{} |", outcome.result)),
+            false => Some(row),
+        };
+        let is_row = |documented: &&str| fixed.is_some_and(|fixed| documented.starts_with(fixed));
+        let at = documented.iter().position(is_row);
+        if at.is_none() {
+            stale.push(format!("it lacks: {row}"));
+        }
+        let passed = at.map_or(0, |at| at + 1);
+        let others = documented.drain(..passed).take(at.unwrap_or_default());
+        stale.extend(others.map(|row| format!("it should not have: {row}")));
+    }
+    stale.extend(
+        documented
+            .iter()
+            .map(|row| format!("it should not have: {row}")),
+    );
+    stale
 }

@@ -97,8 +97,8 @@ struct SessionClaims {
     sid: String,
     began: u64,
     uuid: u64,
-    /// For clients to show. It is not read here: the account has its name.
-    #[serde(skip_deserializing)]
+    /// For clients to show. The account can have another name by now.
+    #[serde(default)]
     name: String,
     epoch: u64,
     iat: u64,
@@ -181,16 +181,17 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
     sign(ring, Use::PhoneInfo, &claims)
 }
 
-/// Reads a session token. The caller has to compare its epoch with that of the account.
+/// Reads a session token: the session, and the name that the account had when the token was made. The caller
+/// has to compare the epoch with that of the account.
 ///
 /// # Errors
 /// [`Error::TokenInvalid`] without a valid signature of ours; [`Error::TokenExpired`].
-pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<Session, Error> {
-    let (session, expires) = verified_session(ring, text).ok_or(Error::TokenInvalid)?;
-    if expires <= now.as_secs() {
+pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<(Session, Name), Error> {
+    let read = verified_session(ring, text).ok_or(Error::TokenInvalid)?;
+    if read.expires <= now.as_secs() {
         return Err(Error::TokenExpired);
     }
-    Ok(session)
+    Ok((read.session, read.name))
 }
 
 /// Reads a session token that only has to show who asks: an expired one counts, as long as its session
@@ -201,13 +202,20 @@ pub fn read_known_session(
     life: &SessionLife,
     now: UnixMs,
 ) -> Option<Session> {
-    let (session, _) = verified_session(ring, text)?;
+    let session = verified_session(ring, text)?.session;
     (session.began.plus(life.total) > now).then_some(session)
 }
 
-/// The session of a token, expired or not, and when the token expires, in seconds since 1970. `None` without
-/// a valid signature of ours.
-fn verified_session(ring: &KeyRing, text: &str) -> Option<(Session, u64)> {
+/// What a session token says.
+struct SessionRead {
+    session: Session,
+    name: Name,
+    /// In seconds since 1970.
+    expires: u64,
+}
+
+/// Reads a session token, expired or not. `None` without a valid signature of ours.
+fn verified_session(ring: &KeyRing, text: &str) -> Option<SessionRead> {
     let (claims, _) = verify::<SessionClaims>(ring, Use::Session, SESSION_AUDIENCE, text)?;
     let session = Session {
         id: SessionId(sixteen_bytes(&claims.sid)?),
@@ -215,7 +223,11 @@ fn verified_session(ring: &KeyRing, text: &str) -> Option<(Session, u64)> {
         uid: Uid(claims.uuid),
         epoch: claims.epoch,
     };
-    Some((session, claims.exp))
+    Some(SessionRead {
+        session,
+        name: Name::from_stored(claims.name),
+        expires: claims.exp,
+    })
 }
 
 /// Reads a phoneInfo ticket for `purpose`.
@@ -447,8 +459,8 @@ mod tests {
             let token = used(used_on);
             let read = |now| read_session(&ring, token.as_str(), UnixMs(now));
             let end = NOW.0 + ends_on * DAY_MS;
-            assert_eq!(read(NOW.0), Ok(who()), "{used_on}");
-            assert_eq!(read(end - 1), Ok(who()), "{used_on}");
+            assert_eq!(read(NOW.0), Ok((who(), name())), "{used_on}");
+            assert_eq!(read(end - 1), Ok((who(), name())), "{used_on}");
             assert_eq!(read(end), expired, "{used_on}");
             assert_eq!(read(end + 100 * DAY_MS), expired, "{used_on}");
         }

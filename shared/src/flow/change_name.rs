@@ -19,15 +19,28 @@ use crate::{
 /// Those of [`Presented::user`]; [`Error::NameTaken`], [`Error::Internal`].
 pub async fn change(app: &App, session: &Presented, to: &Name) -> Result<User, Error> {
     let uid = session.uid()?;
-    let keys = [Key::user(uid), Key::name_owner(to)];
-    until_won(&app.store, &keys, |seen| async move {
+    let mut keys = vec![Key::user(uid), Key::name_owner(to)];
+    // Its present name, most likely: what is known by it goes to the new one.
+    let shown = Key::name_owner(session.shown_name()?);
+    if !keys.contains(&shown) {
+        keys.push(shown);
+    }
+    let keys = &keys[..];
+    until_won(&app.store, keys, |seen| async move {
         let user = session.user(&seen)?;
         // Its own name in another case is free for it.
-        if seen.name_owner(to)?.is_some_and(|owner| owner != uid) {
+        let owner = seen.owner_by_name(to)?;
+        if owner.is_some_and(|owner| owner.uid != uid) {
             return Err(Error::NameTaken);
         }
-        let old = app.store.read(&[Key::name_owner(&user.name)]).await?;
-        let known = old.known_by_name(&user.name)?;
+        let present = Key::name_owner(&user.name);
+        let seen = if keys.contains(&present) {
+            seen
+        } else {
+            app.store.read(&[present]).await?
+        };
+        let known = seen.owner_by_name(&user.name)?;
+        let known = known.map(|owner| owner.known).unwrap_or_default();
         match app.store.rename_user(&user, to, &known).await? {
             RenameOutcome::Done => {
                 session.rename(to);

@@ -21,7 +21,8 @@ use crate::{
 /// the answer, which carries a fresh token even if it is a refusal.
 #[derive(Debug)]
 pub struct Presented {
-    claims: Result<Session, Error>,
+    /// The session, and the name that the token shows.
+    claims: Result<(Session, Name), Error>,
     /// The session, and its account's name.
     honoured: Mutex<Option<(Session, Name)>>,
 }
@@ -44,8 +45,21 @@ impl Presented {
     /// # Errors
     /// [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`].
     pub fn uid(&self) -> Result<Uid, Error> {
-        let session = self.claims.as_ref().map_err(Clone::clone)?;
+        let (session, _) = self.claims()?;
         Ok(session.uid)
+    }
+
+    /// The account's name when the token was made. It can have another one by now.
+    ///
+    /// # Errors
+    /// Those of [`Self::uid`].
+    pub(super) fn shown_name(&self) -> Result<&Name, Error> {
+        let (_, name) = self.claims()?;
+        Ok(name)
+    }
+
+    fn claims(&self) -> Result<&(Session, Name), Error> {
+        self.claims.as_ref().map_err(Clone::clone)
     }
 
     /// The account, if it honours the token. The latest call decides: a session can be revoked between
@@ -56,7 +70,7 @@ impl Presented {
     /// [`Error::TokenInvalid`] for a revoked token.
     pub fn user(&self, seen: &Seen) -> Result<User, Error> {
         self.set(None);
-        let session = self.claims.clone()?;
+        let session = self.claims()?.0;
         let user = seen.user(session.uid)?.ok_or(Error::UserNotFound)?;
         if user.epoch != session.epoch {
             return Err(Error::TokenInvalid);
@@ -70,8 +84,8 @@ impl Presented {
 
     /// Continues this session at the account's next epoch, which revokes all others.
     pub(super) fn renew(&self, user: &User) {
-        let session = self.claims.as_ref().ok();
-        self.set(session.map(|session| {
+        let claims = self.claims.as_ref().ok();
+        self.set(claims.map(|(session, _)| {
             let session = Session {
                 epoch: user.epoch + 1,
                 ..*session
@@ -82,8 +96,8 @@ impl Presented {
 
     /// Continues this session under the account's new name.
     pub(super) fn rename(&self, name: &Name) {
-        let session = self.claims.as_ref().ok();
-        self.set(session.map(|session| (*session, name.clone())));
+        let claims = self.claims.as_ref().ok();
+        self.set(claims.map(|(session, _)| (*session, name.clone())));
     }
 
     fn set(&self, session: Option<(Session, Name)>) {

@@ -73,23 +73,6 @@ impl Seen {
         self.owner(&Key::name_owner(name))
     }
 
-    /// The number of the account that has a name.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn name_owner(&self, name: &Name) -> Result<Option<Uid>, Error> {
-        Ok(self.owner_by_name(name)?.map(|owner| owner.uid))
-    }
-
-    /// The addresses that the account with this name knows; none without an account.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the item is not one of ours.
-    pub fn known_by_name(&self, name: &Name) -> Result<KnownAddresses, Error> {
-        let owner = self.owner_by_name(name)?;
-        Ok(owner.map(|owner| owner.known).unwrap_or_default())
-    }
-
     fn owner(&self, key: &Key) -> Result<Option<Owner>, Error> {
         let Some(item) = self.item(key) else {
             return Ok(None);

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, eric, md5,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, eric, mary, md5,
     message::{
         CODE_NOT_VALID, LOGIN_FAILED, OLD_PASSWORD_NOT_VALID, PHONE_INFO_NOT_VALID, PHONE_MISMATCH,
         PHONE_REQUIRED, TOO_FREQUENT,
@@ -159,7 +159,8 @@ async fn every_session_ends_with_the_change_but_the_one_that_made_it() {
         app.info(&later).await.assert_ok_with_token(&eric());
         // Other accounts keep their sessions.
         let (ticket, code) = app.login_code(MARY).await;
-        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        let answer = app.log_in(&ticket, &code).await;
+        answer.assert_ok_with_token(&mary());
     })
     .await;
 }
@@ -183,7 +184,7 @@ async fn the_limits_of_a_phone_are_shared_by_all_purposes() {
         let send = async |path: &str| {
             let body = json!({ "phone": ERIC });
             let sent = app.post_in_session(path, &token, body).await;
-            assert_eq!(sent.status, 200, "{sent:?}");
+            sent.assert_ok(&json!(sent.result()));
         };
         send("/v1/user/sendLoginMessage").await;
         send("/v1/user/sendChangePasswordMessage2").await;
@@ -273,15 +274,16 @@ async fn guesses_at_the_old_password_count_as_those_at_the_login_do() {
         let token = app.session_of_eric().await;
         let mut change = app.change_password_code(&token).await;
         for n in 0..10 {
-            let answer = match n % 2 {
-                0 => {
-                    app.change_password_from("wrong-password", &token, &change, NEW)
-                        .await
-                }
+            if n % 2 == 0 {
+                let answer = app
+                    .change_password_from("wrong-password", &token, &change, NEW)
+                    .await;
+                answer.assert_refused_in_session(OLD_PASSWORD_NOT_VALID);
+            } else {
                 // At the login, the token shows that it is the session's owner.
-                _ => log_in(app, &token, "wrong-password").await,
-            };
-            assert_eq!(answer.status, 400, "{answer:?}");
+                let answer = log_in(app, &token, "wrong-password").await;
+                answer.assert_refused(LOGIN_FAILED);
+            }
         }
         let refused = log_in(app, &token, ERIC_PASSWORD).await;
         refused.assert_refused(LOGIN_FAILED);
@@ -323,7 +325,8 @@ async fn ten_wrong_codes_a_day_then_the_answer_has_the_wait() {
         answer.assert_refused_in_session(TOO_FREQUENT);
         // Codes for other purposes are counted by themselves.
         let (ticket, code) = app.login_code(ERIC).await;
-        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        let answer = app.log_in(&ticket, &code).await;
+        answer.assert_ok_with_token(&eric());
     })
     .await;
 }
@@ -385,7 +388,7 @@ async fn an_account_without_a_password_gets_one_but_has_no_old_one() {
         let answer = app.change_password(&token, &change.0, &change.1, NEW).await;
         answer.assert_ok_with_token(&json!(true));
         let answer = app.log_in_with_password("mary", NEW).await;
-        assert_eq!(answer.body["result"]["uuid"], 6);
+        answer.assert_ok_with_token(&mary());
     })
     .await;
 }

@@ -2,15 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{ERIC, TestApp, scenario, scenario_with};
+use crate::support::{Answer, ERIC, account, scenario, scenario_with};
 
-/// Invokes the function as Lambda would.
-async fn import(app: &TestApp, users: Value) -> Value {
-    let event = serde_json::from_value(json!({ "users": users })).unwrap();
-    let (function, now) = (app.function_app("import-users"), app.clock.now());
-    let work = import_users::handle(function, event, now);
-    let report = app.observed("import-users", work).await.unwrap();
-    serde_json::to_value(report).unwrap()
+/// The largest number of an account that can be imported. Those drawn here fit 31 bits.
+const LARGEST: u64 = 9_007_199_254_740_991;
+
+/// An account of which nothing but a name was imported, or a name and a phone: it is as old as the import.
+fn imported(answer: &Answer, uid: u64, name: &str, phone: &str) -> Value {
+    let mut account = account(uid, name, phone);
+    if phone.is_empty() {
+        account["countryCode"] = json!("");
+    }
+    account["createTime"] = answer.body["result"]["createTime"].clone();
+    account["createIp"] = json!("");
+    account
 }
 
 #[tokio::test]
@@ -25,23 +30,25 @@ async fn new_users_are_created_and_a_second_import_changes_nothing() {
             {"name": "eric2", "phone": ERIC},
             {"name": "ERIC"},
             {"name": "frank", "uuid": 5},
+            {"name": "grace", "uuid": LARGEST},
         ]);
-        let report = import(app, users.clone()).await;
+        let report = app.import(users.clone()).await;
         let dave = report["users"][1]["uuid"].as_u64().unwrap();
         let exists = |index: u64, why: &str| json!({"index": index, "outcome": "exists", "why": why});
         assert_eq!(
             report,
-            json!({"created": 2, "exists": 3, "invalid": 0, "users": [
+            json!({"created": 3, "exists": 3, "invalid": 0, "users": [
                 {"index": 0, "outcome": "created", "uuid": 77},
                 {"index": 1, "outcome": "created", "uuid": dave},
                 exists(2, "phone taken"),
                 exists(3, "name taken"),
                 exists(4, "uuid taken"),
+                {"index": 5, "outcome": "created", "uuid": LARGEST},
             ]})
         );
 
-        let again = import(app, users).await;
-        assert_eq!((&again["created"], &again["exists"]), (&json!(0), &json!(5)));
+        let again = app.import(users).await;
+        assert_eq!((&again["created"], &again["exists"]), (&json!(0), &json!(6)));
 
         let carol = json!({
             "uuid": 77, "name": "carol", "email": "c@example.com", "countryCode": "86",
@@ -49,9 +56,11 @@ async fn new_users_are_created_and_a_second_import_changes_nothing() {
             "icon": "c.jpg", "spaceUsed": 1, "spaceCapacity": 2, "type": 3, "status": 0
         });
         let login = json!({"value": "carol", "password": "carol-password"});
-        assert_eq!(app.post("/v1/user/login", login).await.body["result"], carol);
+        let answer = app.post("/v1/user/login", login).await;
+        answer.assert_ok_with_token(&carol);
         let (ticket, code) = app.login_code("13700137001").await;
-        assert_eq!(app.log_in(&ticket, &code).await.body["result"]["uuid"], dave);
+        let answer = app.log_in(&ticket, &code).await;
+        answer.assert_ok_with_token(&imported(&answer, dave, "dave", "13700137001"));
     })
     .await;
 }
@@ -61,24 +70,27 @@ async fn a_password_comes_plain_as_md5_or_as_an_argon2id_hash() {
     scenario(async |app| {
         // The MD5 of "hello1", and Argon2id over that MD5 (m=64 KiB, t=1, p=1).
         let md5 = "203ad5ffa1d7c650ad681fdff3965cd2";
-        let made_here = import(app, json!([{"name": "plain", "password": "hello1"}])).await;
+        let made_here = app
+            .import(json!([{"name": "plain", "password": "hello1"}]))
+            .await;
         assert_eq!(made_here["created"], 1);
         let hash = app
             .user_item(made_here["users"][0]["uuid"].as_u64().unwrap())
             .await;
         let hash = hash["password"].as_s().unwrap().clone();
-        let report = import(
-            app,
-            json!([{"name": "md5", "passwordMd5": md5}, {"name": "hashed", "passwordHash": hash}]),
-        );
-        assert_eq!(report.await["created"], 2);
-        for name in ["plain", "md5", "hashed"] {
+        let users =
+            json!([{"name": "md5", "passwordMd5": md5}, {"name": "hashed", "passwordHash": hash}]);
+        let report = app.import(users).await;
+        assert_eq!(report["created"], 2);
+        for (name, uid) in [
+            ("plain", &made_here["users"][0]["uuid"]),
+            ("md5", &report["users"][0]["uuid"]),
+            ("hashed", &report["users"][1]["uuid"]),
+        ] {
             let login = json!({"value": name, "password": "hello1"});
-            assert_eq!(
-                app.post("/v1/user/login", login).await.status,
-                200,
-                "{name}"
-            );
+            let answer = app.post("/v1/user/login", login).await;
+            let account = imported(&answer, uid.as_u64().unwrap(), name, "");
+            answer.assert_ok_with_token(&account);
         }
     })
     .await;
@@ -115,7 +127,7 @@ async fn an_invalid_user_is_reported_and_the_others_are_imported() {
             ),
             (json!({"name": "a", "uuid": 0}), "uuid: 1 to 2^53-1"),
             (
-                json!({"name": "a", "uuid": 9_007_199_254_740_992_u64}),
+                json!({"name": "a", "uuid": LARGEST + 1}),
                 "uuid: 1 to 2^53-1",
             ),
             (
@@ -146,7 +158,7 @@ async fn an_invalid_user_is_reported_and_the_others_are_imported() {
         ];
         let mut users: Vec<Value> = invalid.iter().map(|(user, _)| user.clone()).collect();
         users.push(json!({"name": "valid", "phone": "13700137000"}));
-        let report = import(app, json!(users)).await;
+        let report = app.import(json!(users)).await;
         assert_eq!(
             (&report["created"], &report["invalid"]),
             (&json!(1), &json!(invalid.len()))
@@ -155,7 +167,7 @@ async fn an_invalid_user_is_reported_and_the_others_are_imported() {
             let line = json!({"index": index, "outcome": "invalid", "why": why});
             assert_eq!(report["users"][index], line, "{user}");
         }
-        let misspelt = import(app, json!([{"name": "b", "fone": "1"}])).await;
+        let misspelt = app.import(json!([{"name": "b", "fone": "1"}])).await;
         let why = misspelt["users"][0]["why"].as_str().unwrap();
         assert!(why.starts_with("unknown field `fone`"), "{why}");
     })

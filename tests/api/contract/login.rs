@@ -1,10 +1,11 @@
 //! Seed 003, "log in by SMS": every request, response and error row.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    Answer, ERIC, MARY, TestApp, eric,
+    Answer, DAY, ERIC, MARY, TestApp, eric,
     keys::{K1, K1_AND_K2, K2},
     message::{CODE_NOT_VALID, LOGIN_FAILED, PHONE_INFO_NOT_VALID, PHONE_UNKNOWN, USER_NOT_FOUND},
     scenario, scenario_with, wrong,
@@ -195,7 +196,8 @@ async fn a_resend_prolongs_a_code_to_ten_minutes_from_its_first_send_and_no_furt
         let minutes = app.texts(ERIC).last().cloned().unwrap_or_default();
         assert!(minutes.contains("1分钟"), "{minutes}");
         app.wait(60); // 9:55
-        assert_eq!(app.log_in(&ticket, &wrong(&code, 0)).await.status, 400);
+        let answer = app.log_in(&ticket, &wrong(&code, 0)).await;
+        answer.assert_refused(CODE_NOT_VALID);
         app.wait(5); // 10:00
         let answer = app.log_in(&ticket, &code).await;
         answer.assert_refused(CODE_NOT_VALID);
@@ -209,7 +211,7 @@ async fn a_resend_prolongs_a_code_to_ten_minutes_from_its_first_send_and_no_furt
 async fn login_code_not_valid_for_a_phone_info_that_is_too_old() {
     scenario(async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
-        for seconds in [300, 301, 24 * 3600] {
+        for seconds in [300, 301, DAY] {
             app.wait(seconds);
             let answer = app.log_in(&ticket, &code).await;
             answer.assert_refused(CODE_NOT_VALID);
@@ -265,11 +267,13 @@ async fn only_the_right_code_learns_that_an_account_is_disabled() {
 #[tokio::test]
 async fn the_gateway_answers_an_unknown_path_or_method() {
     scenario(async |app: &TestApp| {
-        let answer = app.post("/v1/user/nothing", json!({})).await;
-        assert_eq!(
-            (answer.status, answer.body),
-            (404, json!({"message": "Not Found"}))
-        );
+        for (method, path) in [(Method::POST, "/v1/user/nothing"), (Method::GET, LOGIN)] {
+            let answer = app.request(method, path, &[], "{}").await;
+            assert_eq!(
+                (answer.status, answer.body),
+                (404, json!({"message": "Not Found"}))
+            );
+        }
     })
     .await;
 }
@@ -279,7 +283,7 @@ async fn login_code_not_valid_with_an_older_challenges_ticket_and_the_next_send_
  {
     scenario(async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
-        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        assert_logged_in_as_eric(&app.log_in(&ticket, &code).await);
         app.wait(120);
         let (next_ticket, next_code) = app.login_code(ERIC).await;
         assert_ne!(ticket, next_ticket);

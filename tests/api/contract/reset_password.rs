@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ERIC, MARY, eric, md5,
+    ERIC, MARY, account, eric, mary, md5,
     message::{CODE_NOT_VALID, LOGIN_FAILED, USER_NOT_FOUND},
     pair::NEW,
     scenario,
@@ -37,7 +37,7 @@ async fn the_documents_two_requests_change_the_password_and_return_no_token() {
         answer.assert_ok(&json!(true));
 
         let answer = app.log_in_with_password(SAMPLE, new).await;
-        assert_eq!(answer.body["result"]["uuid"], 7);
+        answer.assert_ok_with_token(&account(7, "sample", SAMPLE));
         let answer = app.log_in_with_password(SAMPLE, "forgotten-password").await;
         answer.assert_refused(LOGIN_FAILED);
     })
@@ -116,7 +116,7 @@ async fn an_account_without_a_password_gets_one() {
         let answer = app.reset_password(&ticket, &code, NEW).await;
         answer.assert_ok(&json!(true));
         let answer = app.log_in_with_password("mary", NEW).await;
-        assert_eq!(answer.body["result"]["uuid"], 6);
+        answer.assert_ok_with_token(&mary());
     })
     .await;
 }

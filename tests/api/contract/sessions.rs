@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ERIC, ERIC_PASSWORD, MARY, eric,
+    DAY, ERIC, ERIC_PASSWORD, FORM, MARY, claims, eric,
     keys::{K1, K1_AND_K2, K2},
     message::{LOGIN_FAILED, PHONE_REQUIRED, TOO_FREQUENT, USER_NOT_FOUND},
     scenario, scenario_with, wrong,
@@ -15,16 +15,26 @@ use crate::support::{
 const INFO: &str = "/v1/user/info";
 const SEND: &str = "/v1/user/sendChangePasswordMessage";
 const CHANGE: &str = "/v1/user/changePasswordByMessage";
-const IN_SESSION: [&str; 3] = [INFO, SEND, CHANGE];
+const CHANGE_NAME: &str = "/v1/user/changeName";
+const CHANGE_NAME_AND_GET: &str = "/v1/user/changeNameAndGet";
+const CHANGE_BY_OLD: &str = "/v1/user/changePassword";
+const IN_SESSION: [&str; 6] = [
+    INFO,
+    SEND,
+    CHANGE,
+    CHANGE_NAME,
+    CHANGE_NAME_AND_GET,
+    CHANGE_BY_OLD,
+];
 const JSON: (&str, &str) = ("content-type", "application/json");
-const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-const DAY: u64 = 24 * 3600;
 
 #[tokio::test]
 async fn a_session_that_is_used_lasts_180_days_in_all_or_as_long_as_is_configured() {
     let configured = [("SESSION_IDLE_DAYS", "7"), ("SESSION_DAYS", "20")];
     for (environment, idle, total) in [(&[][..], 30, 180), (&configured[..], 7, 20)] {
         scenario_with(environment, async |app| {
+            // To the second, however long the requests take.
+            app.clock.stop();
             let began = app.session_of_eric().await;
             let mut session = began.clone();
             let mut day = 0;
@@ -249,10 +259,8 @@ async fn without_a_valid_session_every_request_gets_invalid_token() {
         let token = app.session_of_eric().await;
         let (ticket, code) = app.change_password_code(&token).await;
         let parts: Vec<&str> = token.split('.').collect();
-        let claims: Value =
-            serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
         let forged = |changes: Value| {
-            let mut claims = claims.clone();
+            let mut claims = claims(&token);
             for (name, value) in changes.as_object().unwrap() {
                 claims[name] = value.clone();
             }
@@ -266,7 +274,7 @@ async fn without_a_valid_session_every_request_gets_invalid_token() {
             "..".into(),
             token[..token.len() - 1].to_owned(),
             token.to_lowercase(),
-            forged(json!({"uid": 6})),
+            forged(json!({"uuid": 6})),
             forged(json!({"exp": 99_999_999_999_u64})),
             format!("{header}.{}.", parts[1]),
             format!("{header}.{}.{}", parts[1], parts[2]),
@@ -278,6 +286,9 @@ async fn without_a_valid_session_every_request_gets_invalid_token() {
                 json!({}),
                 json!({"phoneInfo": ticket, "code": code, "newPassword": "second-password"}),
                 json!({"newPassword": "x", "phone": ERIC}),
+                json!({
+                    "name": "erik", "oldPassword": ERIC_PASSWORD, "newPassword": "second-password"
+                }),
             ] {
                 app.post(path, body.clone()).await.assert_invalid_token();
                 for token in &tokens {
@@ -287,7 +298,8 @@ async fn without_a_valid_session_every_request_gets_invalid_token() {
             }
         }
         assert_eq!(app.texts(ERIC).len(), 1);
-        app.session_of_eric().await;
+        let session = app.session_of_eric().await;
+        app.info(&session).await.assert_ok_with_token(&eric());
     })
     .await;
 }
@@ -315,7 +327,15 @@ async fn a_disabled_or_deleted_account_has_no_session() {
         let token = app.session_of_eric().await;
         let (ticket, code) = app.change_password_code(&token).await;
         let change = json!({"phoneInfo": ticket, "code": code, "newPassword": "second-password"});
-        let bodies = [(INFO, json!({})), (SEND, json!({})), (CHANGE, change)];
+        let by_old = json!({"oldPassword": ERIC_PASSWORD, "newPassword": "second-password"});
+        let bodies = [
+            (INFO, json!({})),
+            (SEND, json!({})),
+            (CHANGE, change),
+            (CHANGE_NAME, json!({"name": "erik"})),
+            (CHANGE_NAME_AND_GET, json!({"name": "erik"})),
+            (CHANGE_BY_OLD, by_old),
+        ];
         app.operator_sets(5, "status", AttributeValue::N("1".into()))
             .await;
         for (path, body) in &bodies {

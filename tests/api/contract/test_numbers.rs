@@ -1,17 +1,21 @@
 //! Test numbers for app review: no SMS, a code known beforehand, and the same limits as any number.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{ERIC, TestApp, scenario_with};
+use crate::support::{ERIC, TestApp, account, eric, message::CODE_NOT_VALID, scenario_with};
 
 const NUMBER: &str = "13800000000";
 const CODE: &str = "246810";
 /// The tests' clock begins today; this ends in 2099.
 const ENVIRONMENT: &[(&str, &str)] = &[("TEST_NUMBERS", "+8613800000000=246810@2099-01-01")];
 
+fn reviewer() -> Value {
+    account(7, "reviewer", NUMBER)
+}
+
 async fn ticket(app: &TestApp) -> String {
     let sent = app.send_login_code(NUMBER).await;
-    assert_eq!(sent.status, 200, "{sent:?}");
+    sent.assert_ok(&json!(sent.result()));
     sent.result().to_owned()
 }
 
@@ -21,9 +25,13 @@ async fn its_code_logs_in_and_no_sms_is_sent() {
         app.create_user(7, "reviewer", NUMBER).await;
         let ticket = ticket(app).await;
         assert!(app.inbox().messages().is_empty());
-        assert_eq!(app.log_in(&ticket, "246811").await.status, 400);
-        assert_eq!(app.log_in(&ticket, CODE).await.status, 200);
-        assert_eq!(app.log_in(&ticket, CODE).await.status, 400, "once");
+        let answer = app.log_in(&ticket, "246811").await;
+        answer.assert_refused(CODE_NOT_VALID);
+        let answer = app.log_in(&ticket, CODE).await;
+        answer.assert_ok_with_token(&reviewer());
+        // Once.
+        let answer = app.log_in(&ticket, CODE).await;
+        answer.assert_refused(CODE_NOT_VALID);
     })
     .await;
 }
@@ -34,22 +42,21 @@ async fn it_has_the_cool_down_the_tries_and_the_limits_of_any_number() {
         app.create_user(7, "reviewer", NUMBER).await;
         let first = ticket(app).await;
         let refused = app.send_login_code(NUMBER).await;
-        assert_eq!(refused.retry_after(), Some(120));
+        assert_eq!(refused.assert_too_frequent(), 120);
         for n in 0..5 {
-            let guess = format!("00000{n}");
-            assert_eq!(app.log_in(&first, &guess).await.status, 400);
+            let answer = app.log_in(&first, &format!("00000{n}")).await;
+            answer.assert_refused(CODE_NOT_VALID);
         }
-        assert_eq!(app.log_in(&first, CODE).await.status, 400, "tries used up");
+        // Its tries are used up.
+        let answer = app.log_in(&first, CODE).await;
+        answer.assert_refused(CODE_NOT_VALID);
         for _ in 1..5 {
             app.wait(120);
             ticket(app).await;
         }
         app.wait(120);
-        assert_eq!(
-            app.send_login_code(NUMBER).await.status,
-            400,
-            "five an hour"
-        );
+        // Five an hour.
+        app.send_login_code(NUMBER).await.assert_too_frequent();
     })
     .await;
 }
@@ -59,9 +66,11 @@ async fn its_code_is_wrong_for_every_other_number() {
     scenario_with(ENVIRONMENT, async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         if code != CODE {
-            assert_eq!(app.log_in(&ticket, CODE).await.status, 400);
+            let answer = app.log_in(&ticket, CODE).await;
+            answer.assert_refused(CODE_NOT_VALID);
         }
-        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        let answer = app.log_in(&ticket, &code).await;
+        answer.assert_ok_with_token(&eric());
     })
     .await;
 }
@@ -75,7 +84,8 @@ async fn it_costs_no_money_and_proves_nothing_to_the_guard() {
         let sent = app
             .post_from("203.0.113.7", path, json!({ "phone": NUMBER }))
             .await;
-        assert_eq!(app.log_in(sent.result(), CODE).await.status, 200);
+        let answer = app.log_in(sent.result(), CODE).await;
+        answer.assert_ok_with_token(&reviewer());
         let source = app.code_item("source#203.0.113.7").await;
         assert!(!source.contains_key("verified"), "{source:?}");
     })
@@ -90,9 +100,11 @@ async fn after_its_day_it_is_a_number_like_any_other() {
         let ticket = ticket(app).await;
         let code = app.last_code(NUMBER);
         if code != CODE {
-            assert_eq!(app.log_in(&ticket, CODE).await.status, 400);
+            let answer = app.log_in(&ticket, CODE).await;
+            answer.assert_refused(CODE_NOT_VALID);
         }
-        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        let answer = app.log_in(&ticket, &code).await;
+        answer.assert_ok_with_token(&reviewer());
     })
     .await;
 }

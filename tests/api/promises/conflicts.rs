@@ -9,11 +9,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use local::template::Template;
 
 use crate::support::{
-    TestApp,
-    acts::{self, Act, Manner, Person, SENDERS, Said, is_internal_error, is_success},
+    DAY, Person, TestApp,
+    acts::{self, Act, Manner, SENDERS, Said, is_internal_error, is_success},
     calls::Call,
     fault::{
         Fault,
@@ -21,7 +20,7 @@ use crate::support::{
         cancelled, dynamodb_error,
     },
     left::Left,
-    root, scenario_with,
+    root, scenario_with, template,
 };
 
 /// A login replaces the people's hashes, which are of another cost. The guard refuses nothing.
@@ -34,9 +33,9 @@ const ENVIRONMENT: [(&str, &str); 4] = [
 
 #[test]
 fn every_function_has_an_act() {
-    let template = Template::read(&root().join("template.yaml"), "").unwrap();
-    let functions = template.functions.iter();
-    let functions: BTreeSet<&str> = functions.map(|function| function.name.as_str()).collect();
+    let functions = template().functions;
+    let functions = functions.iter().map(|function| function.name.as_str());
+    let functions: BTreeSet<&str> = functions.collect();
     let right = acts::all().into_iter();
     let right = right.filter(|act| act.manner == Manner::Right);
     let acting: BTreeSet<&str> = right.map(|act| act.function).collect();
@@ -57,6 +56,8 @@ struct Stage<'a> {
     people: u64,
     /// The acts to which a fault made a difference.
     different: Vec<String>,
+    /// How long the last request took.
+    took: Duration,
 }
 
 impl<'a> Stage<'a> {
@@ -65,6 +66,7 @@ impl<'a> Stage<'a> {
             app,
             people: 0,
             different: Vec::new(),
+            took: Duration::ZERO,
         }
     }
 
@@ -72,7 +74,7 @@ impl<'a> Stage<'a> {
     async fn act(&mut self, act: Act, fault: Option<Fault>) -> (Outcome, Vec<Call>) {
         let app = self.app;
         self.people += 1;
-        app.wait(24 * 60 * 60);
+        app.wait(DAY);
         let (first, messages) = (app.calls().0.len(), app.inbox().messages().len());
         let person = Person::new(app, self.people).await;
         let prepared = act.prepare(app, person).await;
@@ -80,7 +82,9 @@ impl<'a> Stage<'a> {
         if let Some(fault) = fault {
             app.dynamodb.break_it(fault);
         }
+        let begun = Instant::now();
         let said = prepared.perform().await;
+        self.took = begun.elapsed();
         app.dynamodb.mend().await;
         let mut calls = app.calls().0;
         let outcome = Outcome {
@@ -206,23 +210,14 @@ async fn keys_that_a_batch_leaves_unread_are_asked_for_again() {
     .await;
 }
 
+/// In what time every request is answered.
+const WITHIN: Duration = Duration::from_secs(10);
+
 /// Where the bounds are documented.
 const DOCUMENT: &str = "tests/bench/README.md";
 
 /// What DynamoDB refuses for ever, as the document says it, and the functions to call meanwhile.
 fn lasting_faults() -> [(&'static str, Fault, &'static [&'static str]); 4] {
-    let always = |operation, error| {
-        let Fault::Answers { status, body } = error else {
-            unreachable!("an answer");
-        };
-        let times = usize::MAX;
-        Fault::AnswersTo {
-            operation,
-            times,
-            status,
-            body,
-        }
-    };
     let unread = Fault::LeavesKeys {
         answered: 0,
         times: usize::MAX,
@@ -241,12 +236,12 @@ fn lasting_faults() -> [(&'static str, Fault, &'static [&'static str]); 4] {
         ),
         (
             "cancels each transaction because it throttles a write",
-            always("TransactWriteItems", throttled),
+            throttled.only_to("TransactWriteItems", usize::MAX),
             &[],
         ),
         (
             "holds each item that is updated in a transaction",
-            always("UpdateItem", held),
+            held.only_to("UpdateItem", usize::MAX),
             &[],
         ),
     ]
@@ -261,9 +256,8 @@ async fn a_request_that_dynamodb_refuses_for_ever_makes_as_many_calls_as_documen
             let acts = right();
             let is_meant = |act: &Act| functions.is_empty() || functions.contains(&act.function);
             for act in acts.filter(is_meant) {
-                let begun = Instant::now();
                 let (outcome, calls) = stage.act(act, Some(fault.clone())).await;
-                assert!(begun.elapsed() < Duration::from_secs(10), "{act:?}, {what}");
+                assert!(stage.took < WITHIN, "{act:?}, {what}: {:?}", stage.took);
                 let said = &outcome.said;
                 let is_answer = is_success(said) || is_internal_error(said);
                 assert!(is_answer, "{act:?}, {what}: {said:?}");

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, TestApp, ZOE,
     fault::{Fault, cancelled, dynamodb_error, sns_error},
     message::{NOT_SENT, PHONE_EXISTS},
     scenario, scenario_with,
@@ -363,28 +363,12 @@ async fn a_password_change_is_made_whichever_answer_is_lost_once() {
 }
 
 fn fails(operation: &'static str) -> Fault {
-    let Fault::Answers { status, body } = dynamodb_error(500, "InternalServerError") else {
-        unreachable!();
-    };
-    Fault::AnswersTo {
-        operation,
-        times: usize::MAX,
-        status,
-        body,
-    }
+    dynamodb_error(500, "InternalServerError").only_to(operation, usize::MAX)
 }
 
 /// DynamoDB's error while another transaction writes one of the items.
 fn conflicts(times: usize) -> Fault {
-    let Fault::Answers { status, body } = cancelled(2, "TransactionConflict") else {
-        unreachable!();
-    };
-    Fault::AnswersTo {
-        operation: "TransactWriteItems",
-        times,
-        status,
-        body,
-    }
+    cancelled(2, "TransactionConflict").only_to("TransactWriteItems", times)
 }
 
 #[tokio::test]
@@ -570,12 +554,11 @@ const ENDPOINTS: usize = 5;
 
 impl Prepared {
     async fn new(app: &TestApp) -> Self {
-        app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
-            .await;
+        app.session_of_zoe().await;
         let session = app.session_of_eric().await;
         Self {
             recovery: app.verification_code("eric", ERIC).await,
-            reset: app.reset_token("zoe", "13900139007").await,
+            reset: app.reset_token("zoe", ZOE).await,
             move_code: app.phone_change_code(&session, ANNA).await,
             session,
         }

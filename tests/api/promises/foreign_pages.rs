@@ -4,7 +4,7 @@
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
 
-use crate::support::{Answer, ERIC, TestApp, metrics::counted, root, scenario, scenario_with};
+use crate::support::{Answer, ERIC, TestApp, metrics::counted, paths, scenario, scenario_with};
 
 const OURS: &str = "https://app.example.com";
 const CONFIGURED: &[(&str, &str)] = &[(
@@ -36,17 +36,10 @@ async fn a_foreign_page_gets_403_from_every_path_and_nothing_is_read() {
             &[("origin", "null"), ("sec-fetch-site", "cross-site")],
             &[("origin", "https://app.example.com.evil.example")],
         ];
-        let template = local::Template::read(&root().join("template.yaml"), "").unwrap();
-        let routes = template.functions.iter().flat_map(|f| &f.routes);
-        let paths: Vec<&str> = routes.map(|route| route.path.as_str()).collect();
+        let paths = paths();
         for path in &paths {
             for headers in foreign {
-                let answer = ask(app, path, headers).await;
-                assert_eq!(
-                    (answer.status, &answer.body),
-                    (403, &json!({"message": "Forbidden"})),
-                    "{path} {headers:?}"
-                );
+                ask(app, path, headers).await.assert_forbidden();
             }
         }
         assert_eq!(app.calls().0.len(), calls, "nothing is read");
@@ -65,7 +58,7 @@ async fn without_configured_origins_every_other_site_is_foreign() {
             ("origin", "null"),
             ("sec-fetch-site", "cross-site"),
         ] {
-            assert_eq!(ask(app, path, &[headers]).await.status, 403, "{headers:?}");
+            ask(app, path, &[headers]).await.assert_forbidden();
         }
     })
     .await;
@@ -100,7 +93,7 @@ async fn apps_the_own_site_and_configured_origins_pass() {
             answer.assert_invalid_token();
         }
         let sent = ask(app, "/v1/user/sendLoginMessage", &[("origin", OURS)]).await;
-        assert_eq!(sent.status, 200, "{sent:?}");
+        sent.assert_ok(&json!(sent.result()));
     })
     .await;
 }

@@ -3,25 +3,18 @@
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
 
-use crate::support::{ANNA, Answer, TestApp, metrics::counted, scenario_with};
+use crate::support::{ANNA, DAY, TestApp, message::new_number, metrics::counted, scenario_with};
 
 const PUMP: &str = "203.0.113.7";
 /// Four unused codes a day are usual. So low a cap has one shard, so that the first shard read is the
 /// whole ledger; with 32, an attack gets one more message from each.
 const FOUR: &[(&str, &str)] = &[("FRAUD_UNVERIFIED_A_DAY", "4"), ("DAILY_SPEND_USD", "1.50")];
 
-async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
-    let path = "/v1/user/sendRegisterMessage";
-    let phone = format!("139{n:08}");
-    app.post_from(address, path, json!({ "phone": phone }))
-        .await
-}
-
 /// Registers the `n`-th new number from an address, code and all.
 async fn join(app: &TestApp, address: &str, n: u32) {
-    let sent = ask(app, address, n).await;
+    let sent = app.send_register_code_from(address, n).await;
     assert_eq!(sent.status, 200, "{n}: {sent:?}");
-    let code = app.last_code(&format!("139{n:08}"));
+    let code = app.last_code(&new_number(n));
     let body = json!({
         "phoneInfo": sent.result(), "code": code, "name": format!("n{n}"), "password": "a-password",
     });
@@ -33,17 +26,28 @@ async fn join(app: &TestApp, address: &str, n: u32) {
 async fn beyond_the_usual_only_addresses_without_used_codes_are_refused() {
     scenario_with(FOUR, async |app| {
         for n in 0..4 {
-            assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(PUMP, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        let wait = ask(app, PUMP, 4).await.assert_too_frequent();
-        assert!(wait <= 24 * 3600, "{wait}");
+        let wait = app
+            .send_register_code_from(PUMP, 4)
+            .await
+            .assert_too_frequent();
+        assert!(wait <= DAY, "{wait}");
         // A new address's first code goes out all the same, and so does its second.
         let newcomer = "203.0.113.8";
-        assert_eq!(ask(app, newcomer, 5).await.status, 200);
-        assert_eq!(ask(app, newcomer, 6).await.status, 200);
-        assert_eq!(ask(app, newcomer, 7).await.status, 400);
+        assert_eq!(app.send_register_code_from(newcomer, 5).await.status, 200);
+        assert_eq!(app.send_register_code_from(newcomer, 6).await.status, 200);
+        assert_eq!(app.send_register_code_from(newcomer, 7).await.status, 400);
         app.wait(wait);
-        assert_eq!(ask(app, PUMP, 4).await.status, 200, "the next day");
+        assert_eq!(
+            app.send_register_code_from(PUMP, 4).await.status,
+            200,
+            "the next day"
+        );
     })
     .await;
 }
@@ -57,13 +61,21 @@ async fn an_address_whose_codes_are_used_has_credit() {
         }
         // Six used codes make six unused ones usual; the attack reaches that number.
         for n in 0..6 {
-            assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(PUMP, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        assert_eq!(ask(app, PUMP, 6).await.status, 400);
+        assert_eq!(app.send_register_code_from(PUMP, 6).await.status, 400);
         for n in 200..208 {
-            assert_eq!(ask(app, office, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(office, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        assert_eq!(ask(app, office, 208).await.status, 400);
+        assert_eq!(app.send_register_code_from(office, 208).await.status, 400);
     })
     .await;
 }
@@ -73,9 +85,13 @@ async fn the_guard_judges_where_addresses_have_no_limit_too() {
     let environment = [FOUR, &[("SENDS_PER_ADDRESS_DAY", "0")]].concat();
     scenario_with(&environment, async |app| {
         for n in 0..4 {
-            assert_eq!(ask(app, PUMP, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(PUMP, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        assert_eq!(ask(app, PUMP, 4).await.status, 400);
+        assert_eq!(app.send_register_code_from(PUMP, 4).await.status, 400);
         // Whoever uses the codes is not held to any number.
         let office = "198.51.100.1";
         for n in 100..120 {
@@ -91,7 +107,7 @@ async fn an_ipv6_network_is_judged_as_its_subscribers_are() {
         let mut sent = 0;
         for n in 0..100 {
             let address = format!("2001:db8:1:2{n:02x}::1");
-            sent += usize::from(ask(app, &address, n).await.status == 200);
+            sent += usize::from(app.send_register_code_from(&address, n).await.status == 200);
         }
         // At first all, up to the usual four; then each quarter of the network as one address.
         assert!((4..=12).contains(&sent), "{sent} of 100");
@@ -104,9 +120,9 @@ async fn each_country_is_judged_by_itself() {
     let environment = [FOUR, &[("ALLOWED_COUNTRY_CODES", "86,44")]].concat();
     scenario_with(&environment, async |app| {
         for n in 0..4 {
-            ask(app, PUMP, n).await;
+            app.send_register_code_from(PUMP, n).await;
         }
-        assert_eq!(ask(app, PUMP, 4).await.status, 400);
+        assert_eq!(app.send_register_code_from(PUMP, 4).await.status, 400);
         let body = json!({"countryCode": "44", "phone": "7911234567"});
         let path = "/v1/user/sendRegisterMessage";
         assert_eq!(app.post_from(PUMP, path, body).await.status, 200);
@@ -151,9 +167,7 @@ async fn an_account_of_a_country_that_is_served_no_longer_gets_no_message() {
         let carol = json!({
             "name": "carol", "countryCode": "44", "phone": "7911234567", "password": "a-password",
         });
-        let event = serde_json::from_value(json!({ "users": [carol] })).unwrap();
-        let import = import_users::handle(app.function_app("import-users"), event, app.clock.now());
-        app.observed("import-users", import).await.unwrap();
+        app.import(json!([carol])).await;
         let session = app.session_of("carol", "a-password").await;
         app.redeploy(&[("ALLOWED_COUNTRY_CODES", "86")]).await;
         let refused = app.send_change_password_code(&session).await;
@@ -176,7 +190,7 @@ async fn observe_only_counts_enforce_refuses_and_off_does_neither() {
         let environment = [FOUR, &[("FRAUD_GUARD", mode)]].concat();
         scenario_with(&environment, async |app| {
             for n in 0..6 {
-                let status = ask(app, pump, n).await.status;
+                let status = app.send_register_code_from(pump, n).await.status;
                 let refused = mode == "enforce" && n >= 4;
                 assert_eq!(status, if refused { 400 } else { 200 }, "{mode} {n}");
             }

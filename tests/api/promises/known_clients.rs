@@ -5,13 +5,10 @@ use local::gateway::SOURCE_IP_HEADER;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp, eric,
+    ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, HOME, TestApp, eric,
     message::{CODE_NOT_VALID, LOGIN_FAILED},
     scenario, scenario_with, wrong,
 };
-
-const HOME: &str = "203.0.113.9";
-const DAY: u64 = 24 * 3600;
 
 async fn log_in_at(app: &TestApp, address: &str, value: &str, password: &str) -> Answer {
     let body = json!({ "value": value, "password": password });
@@ -38,8 +35,7 @@ async fn strangers_guess(app: &TestApp) {
 #[tokio::test]
 async fn wrong_passwords_of_strangers_do_not_count_against_a_known_address_or_a_session() {
     scenario(async |app| {
-        let at_home = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
-        let token = at_home.token().to_owned();
+        let token = app.session_of_eric_at_home().await;
         strangers_guess(app).await;
         for handle in ["eric", ERIC] {
             let answer = log_in_at(app, HOME, handle, ERIC_PASSWORD).await;
@@ -69,8 +65,7 @@ async fn wrong_passwords_of_strangers_do_not_count_against_a_known_address_or_a_
 #[tokio::test]
 async fn a_known_client_has_ten_wrong_passwords_of_its_own() {
     scenario(async |app| {
-        let token = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
-        let token = token.token().to_owned();
+        let token = app.session_of_eric_at_home().await;
         for n in 0..11 {
             let refused = log_in_at(app, HOME, "eric", "wrong-password").await;
             assert_eq!(refused.retry_after().is_some(), n == 10, "{n}");
@@ -197,8 +192,7 @@ const LOG_IN: &str = "/v1/user/loginByMessage";
 #[tokio::test]
 async fn strangers_who_have_used_up_sends_and_tries_hinder_no_known_client() {
     scenario(async |app| {
-        let session = log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
-        let session = session.token().to_owned();
+        let session = app.session_of_eric_at_home().await;
         // Five messages and ten wrong codes.
         for _ in 0..4 {
             let sent = app.send_login_code(ERIC).await;
@@ -225,7 +219,7 @@ async fn strangers_who_have_used_up_sends_and_tries_hinder_no_known_client() {
 #[tokio::test]
 async fn the_code_that_a_known_client_asked_for_is_replaced_and_used_up_by_nobody_else() {
     scenario(async |app| {
-        log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        app.session_of_eric_at_home().await;
         let sent = ask(app, (HOME, ""), SEND, json!({"phone": ERIC})).await;
         let code = app.last_code(ERIC);
         let strangers = app.send_login_code(ERIC).await;
@@ -254,7 +248,7 @@ async fn a_known_client_passes_the_limit_of_its_address_and_the_guard() {
         ("DAILY_SPEND_USD", "1.50"),
     ];
     scenario_with(&strict, async |app| {
-        log_in_at(app, HOME, "eric", ERIC_PASSWORD).await;
+        app.session_of_eric_at_home().await;
         let register = "/v1/user/sendRegisterMessage";
         for n in 0..5 {
             let body = json!({"phone": format!("1390013902{n}")});

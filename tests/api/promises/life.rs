@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ANNA, md5, message::LOGIN_FAILED, scenario};
+use crate::support::{ANNA, DAY, md5, message::LOGIN_FAILED, scenario};
 
 #[tokio::test]
 async fn a_whole_life() {
@@ -48,7 +48,7 @@ async fn a_whole_life() {
         let second = answer.assert_ok_with_token(&anna);
 
         // Resets the forgotten password.
-        app.wait(7 * 24 * 3600);
+        app.wait(7 * DAY);
         let answer = app.log_in_with_password("Anna", "forgotten?").await;
         answer.assert_refused(LOGIN_FAILED);
         let sent = app.send_reset_code(ANNA).await;

@@ -5,11 +5,9 @@ use std::time::Duration;
 use shared::domain::window::{Limit, Window};
 
 use crate::support::{
-    ERIC, ERIC_PASSWORD, TestApp, message::CODE_NOT_VALID, scenario, scenario_with, wrong,
+    DAY, ERIC, ERIC_PASSWORD, HOUR, TestApp, message::CODE_NOT_VALID, scenario, scenario_with,
+    wrong,
 };
-
-const HOUR: u64 = 3600;
-const DAY: u64 = 24 * HOUR;
 
 #[tokio::test]
 async fn a_password_set_by_sms_opens_at_once_however_many_were_wrong_before() {

@@ -6,7 +6,7 @@ use shared::telemetry::metrics::Metric;
 use crate::support::{
     ANNA, ERIC, MARY, TestApp,
     fault::Fault,
-    metrics::{counted, values},
+    metrics::{all_values, counted, values},
     scenario, scenario_with, wrong,
 };
 
@@ -280,13 +280,7 @@ async fn the_days_money_is_used_up_when_a_message_no_longer_fits() {
         ("SMS_PRICES_USD", r#"{"86":0.06}"#),
     ];
     scenario_with(&environment, async |app| {
-        let used = || -> Vec<f64> {
-            let lines = app.metrics();
-            lines
-                .iter()
-                .flat_map(|line| values(line, Metric::BudgetUsed))
-                .collect()
-        };
+        let used = || all_values(app, Metric::BudgetUsed);
         app.login_code(ERIC).await;
         assert_eq!(used(), [60.0]);
         app.send_login_code(MARY).await;

@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use local::template::Template;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    Answer, ERIC, ERIC_PASSWORD, FORM, PATIENT, TestApp, eric, md5, root, scenario_with,
+    Answer, DAY, ERIC, ERIC_PASSWORD, FORM, PATIENT, TestApp, eric, md5, paths, scenario_with,
 };
 
 /// The variable that sets the seed. Without it every run makes the same requests.
@@ -26,7 +25,7 @@ const AT_MOST: Duration = Duration::from_secs(9);
 const JSON: &str = "application/json";
 
 /// Every field that an endpoint reads.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "phone",
     "phon",
     "countryCode",
@@ -38,6 +37,7 @@ const FIELDS: [&str; 21] = [
     "password",
     "newPassword",
     "oldPassword",
+    "OldPassword",
     "token",
     "time",
     "username",
@@ -491,9 +491,7 @@ async fn every_answer_is_the_dialects_and_in_time() {
     let seed: u64 = seed.unwrap_or(1);
     println!("{SEED}={seed}");
     scenario_with(&[PATIENT], async |app| {
-        let template = Template::read(&root().join("template.yaml"), "").unwrap();
-        let routes = template.functions.iter().flat_map(|f| &f.routes);
-        let paths: Vec<String> = routes.map(|route| route.path.clone()).collect();
+        let paths = paths();
         let (ticket, _) = app.reset_code(ERIC).await;
         let session = app.session_of_eric().await;
         let rights = Rights { session, ticket };
@@ -533,7 +531,7 @@ async fn every_answer_is_the_dialects_and_in_time() {
         assert!(ok > 100, "hardly any came through the first checks: {ok}");
         app.assert_no_error_was_logged();
         // Nothing of it has stopped or changed anything but the name, which every session may change.
-        app.wait(24 * 3600);
+        app.wait(DAY);
         let session = app.session_of(ERIC, ERIC_PASSWORD).await;
         let mut user = app.info(&session).await.body["result"].take();
         user["name"] = eric()["name"].clone();

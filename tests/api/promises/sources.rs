@@ -16,56 +16,71 @@ use shared::{
 
 use super::front_door::{ORIGIN_SECRET, SECRET};
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, digits_of,
+    ANNA, ERIC, ERIC_PASSWORD, HOUR, MARY, PATIENT, digits_of,
     fault::{Fault, sns_error},
-    message::PHONE_UNKNOWN,
+    message::{PHONE_UNKNOWN, new_number},
     scenario, scenario_with,
 };
 
 const ADDRESS: &str = "203.0.113.7";
 const OTHER: &str = "203.0.113.8";
-const HOUR: u64 = 3600;
 const THREE_AN_HOUR: &[(&str, &str)] = &[
     ("SENDS_PER_ADDRESS_HOUR", "3"),
     ("SENDS_PER_ADDRESS_DAY", "5"),
 ];
 
-/// Requests a code to register the `n`-th new number with.
-async fn ask(app: &TestApp, address: &str, n: u32) -> Answer {
-    let phone = format!("139{n:08}");
-    let path = "/v1/user/sendRegisterMessage";
-    app.post_from(address, path, json!({ "phone": phone }))
-        .await
-}
-
 #[tokio::test]
 async fn an_address_is_limited_by_hour_and_day_with_the_exact_wait() {
     scenario_with(THREE_AN_HOUR, async |app| {
         for n in 0..3 {
-            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(ADDRESS, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        let wait = ask(app, ADDRESS, 3).await.assert_too_frequent();
+        let wait = app
+            .send_register_code_from(ADDRESS, 3)
+            .await
+            .assert_too_frequent();
         assert!((HOUR - 2..=HOUR).contains(&wait), "{wait}");
-        assert_eq!(ask(app, OTHER, 3).await.status, 200, "another address");
+        assert_eq!(
+            app.send_register_code_from(OTHER, 3).await.status,
+            200,
+            "another address"
+        );
         app.wait(wait);
         for n in 4..6 {
-            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(ADDRESS, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        let wait = ask(app, ADDRESS, 6).await.assert_too_frequent();
+        let wait = app
+            .send_register_code_from(ADDRESS, 6)
+            .await
+            .assert_too_frequent();
         assert!(wait > 22 * HOUR, "{wait}");
         app.wait(wait);
-        assert_eq!(ask(app, ADDRESS, 7).await.status, 200);
+        assert_eq!(app.send_register_code_from(ADDRESS, 7).await.status, 200);
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_defaults_are_thirty_an_hour_and_a_hundred_a_day() {
+async fn the_default_is_thirty_an_hour() {
     scenario(async |app| {
         for n in 0..30 {
-            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(ADDRESS, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        ask(app, ADDRESS, 30).await.assert_too_frequent();
+        app.send_register_code_from(ADDRESS, 30)
+            .await
+            .assert_too_frequent();
     })
     .await;
 }
@@ -75,12 +90,21 @@ async fn an_ipv6_subscriber_is_one_address() {
     scenario_with(THREE_AN_HOUR, async |app| {
         for n in 0..3 {
             let address = format!("2001:db8:1:2::{n}");
-            assert_eq!(ask(app, &address, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(&address, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        ask(app, "2001:db8:1:2:ffff::", 3)
+        app.send_register_code_from("2001:db8:1:2:ffff::", 3)
             .await
             .assert_too_frequent();
-        assert_eq!(ask(app, "2001:db8:1:3::", 3).await.status, 200);
+        assert_eq!(
+            app.send_register_code_from("2001:db8:1:3::", 3)
+                .await
+                .status,
+            200
+        );
     })
     .await;
 }
@@ -91,15 +115,20 @@ async fn an_ipv6_network_of_256_subscribers_has_four_times_the_limit_of_one() {
         let mut sent = 0;
         for n in 0..60 {
             let address = format!("2001:db8:1:2{n:02x}::1");
-            sent += usize::from(ask(app, &address, n).await.status == 200);
+            sent += usize::from(app.send_register_code_from(&address, n).await.status == 200);
         }
         assert_eq!(sent, 12);
-        assert_eq!(ask(app, "2001:db8:1:300::", 60).await.status, 200);
+        assert_eq!(
+            app.send_register_code_from("2001:db8:1:300::", 60)
+                .await
+                .status,
+            200
+        );
         app.wait(24 * HOUR);
         sent = 0;
         for n in 100..200 {
             let address = format!("2001:db8:1:2{n:02x}::1");
-            sent += usize::from(ask(app, &address, n).await.status == 200);
+            sent += usize::from(app.send_register_code_from(&address, n).await.status == 200);
             app.wait(HOUR / 10);
         }
         assert_eq!(sent, 20, "four times five a day");
@@ -111,11 +140,12 @@ async fn an_ipv6_network_of_256_subscribers_has_four_times_the_limit_of_one() {
 async fn an_ipv6_subscriber_that_is_refused_takes_nothing_from_its_neighbours() {
     scenario_with(THREE_AN_HOUR, async |app| {
         for n in 0..40 {
-            ask(app, "2001:db8:1:200::1", n).await;
+            app.send_register_code_from("2001:db8:1:200::1", n).await;
         }
         assert_eq!(app.inbox().messages().len(), 3);
         for n in 50..110 {
-            ask(app, &format!("2001:db8:1:2{n:02x}::1"), n).await;
+            app.send_register_code_from(&format!("2001:db8:1:2{n:02x}::1"), n)
+                .await;
         }
         assert_eq!(app.inbox().messages().len(), 12);
     })
@@ -229,9 +259,15 @@ async fn a_redeemed_code_removes_its_sends_and_refusals_from_the_address() {
         }
         // A flooder redeems none, and gets three.
         for n in 0..3 {
-            assert_eq!(ask(app, ADDRESS, n).await.status, 200, "{n}");
+            assert_eq!(
+                app.send_register_code_from(ADDRESS, n).await.status,
+                200,
+                "{n}"
+            );
         }
-        ask(app, ADDRESS, 3).await.assert_too_frequent();
+        app.send_register_code_from(ADDRESS, 3)
+            .await
+            .assert_too_frequent();
     })
     .await;
 }
@@ -266,9 +302,11 @@ async fn a_refusal_takes_no_code_and_blocks_no_other_way_in() {
         let path = "/v1/user/sendLoginMessage";
         let sent = app.post_from(ADDRESS, path, json!({ "phone": MARY })).await;
         let code = app.last_code(MARY);
-        ask(app, ADDRESS, 1).await;
-        ask(app, ADDRESS, 2).await;
-        ask(app, ADDRESS, 3).await.assert_too_frequent();
+        app.send_register_code_from(ADDRESS, 1).await;
+        app.send_register_code_from(ADDRESS, 2).await;
+        app.send_register_code_from(ADDRESS, 3)
+            .await
+            .assert_too_frequent();
         let body = json!({"phoneInfo": sent.result(), "code": code});
         let logged_in = app
             .post_from(ADDRESS, "/v1/user/loginByMessage", body)
@@ -286,11 +324,11 @@ async fn a_send_that_failed_on_our_side_does_not_count() {
     scenario_with(THREE_AN_HOUR, async |app| {
         app.sns.break_it(Fault::Refuses);
         for n in 0..5 {
-            let failed = ask(app, ADDRESS, n).await;
+            let failed = app.send_register_code_from(ADDRESS, n).await;
             assert_eq!(failed.status, 500, "{n}: {failed:?}");
         }
         app.sns.mend().await;
-        assert_eq!(ask(app, ADDRESS, 5).await.status, 200);
+        assert_eq!(app.send_register_code_from(ADDRESS, 5).await.status, 200);
     })
     .await;
 }
@@ -325,12 +363,12 @@ async fn what_our_own_account_may_not_send_does_not_count() {
         ] {
             app.sns.break_it(ours);
             for n in 0..3 {
-                let failed = ask(app, ADDRESS, n).await;
+                let failed = app.send_register_code_from(ADDRESS, n).await;
                 assert_eq!(failed.status, 500, "{n}: {failed:?}");
             }
             app.sns.mend().await;
         }
-        assert_eq!(ask(app, ADDRESS, 5).await.status, 200);
+        assert_eq!(app.send_register_code_from(ADDRESS, 5).await.status, 200);
     })
     .await;
 }
@@ -364,7 +402,7 @@ async fn only_declared_proxies_are_trusted() {
     let environment = [THREE_AN_HOUR, &behind_proxy].concat();
     scenario_with(&environment, async |app| {
         let through_proxy = async |client: &str, n: u32| {
-            let phone = format!("139{n:08}");
+            let phone = new_number(n);
             let headers = [
                 ("content-type", "application/json"),
                 ("x-forwarded-for", client),
@@ -389,7 +427,7 @@ async fn only_declared_proxies_are_trusted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_requests_at_once_from_one_address_get_thirty_codes() {
     scenario_with(&[PATIENT], async |app| {
-        let asked = (0..100).map(|n| ask(app, ADDRESS, n));
+        let asked = (0..100).map(|n| app.send_register_code_from(ADDRESS, n));
         let answers = futures_util::future::join_all(asked).await;
         let sent = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(sent, 30);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error};
+use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error, person::Person};
 
 /// What a client does at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +78,6 @@ pub fn all() -> Vec<Act> {
     acts
 }
 
-/// Somebody with an account and nothing done yet.
-pub struct Person {
-    uid: u64,
-    name: String,
-    phone: String,
-    /// A phone that nobody has.
-    free: String,
-    password: String,
-}
-
 /// An act of a person, prepared up to its request.
 pub struct Prepared<'a> {
     app: &'a TestApp,
@@ -100,23 +90,6 @@ pub struct Prepared<'a> {
 
 /// What an answer says: its status, `code` and `msg`.
 pub type Said = (u16, Value, Value);
-
-impl Person {
-    /// The person number `n`.
-    pub async fn new(app: &TestApp, n: u64) -> Self {
-        let person = Self {
-            uid: 1_000 + n,
-            name: format!("person{n}"),
-            phone: format!("150{n:08}"),
-            free: format!("151{n:08}"),
-            password: format!("password-of-{n}"),
-        };
-        let (name, phone) = (&person.name, &person.phone);
-        app.create_user_with(person.uid, name, phone, Some(&person.password))
-            .await;
-        person
-    }
-}
 
 impl Act {
     /// Whether its answer is a success.
@@ -262,12 +235,9 @@ impl Prepared<'_> {
 
     async fn import(&self) -> Said {
         let user = json!({"name": format!("new-{}", self.person.name), "phone": self.person.free});
-        let event = serde_json::from_value(json!({"users": [user]})).unwrap();
-        let (function, now) = (self.app.function_app("import-users"), self.app.clock.now());
-        let work = import_users::handle(function, event, now);
-        match self.app.observed("import-users", work).await {
-            Ok(report) if report.created == 1 => (200, Value::Null, Value::Null),
-            Ok(report) => panic!("{report:?}"),
+        match self.app.try_import(json!([user])).await {
+            Ok(report) if report["created"] == 1 => (200, Value::Null, Value::Null),
+            Ok(report) => panic!("{report}"),
             Err(_) => (500, json!("INTERNAL_SERVER_ERROR"), Value::Null),
         }
     }

@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use reqwest::header::HeaderMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A whole answer.
 #[derive(Debug, Clone)]
@@ -28,6 +28,12 @@ impl Answer {
             Some("application/json; charset=utf-8")
         );
         assert_eq!(header("cache-control"), Some("no-store"));
+    }
+
+    /// Asserts whole that the request was refused at the front door.
+    #[track_caller]
+    pub fn assert_forbidden(&self) {
+        self.assert(403, json!({"message": "Forbidden"}));
     }
 
     /// `Retry-After`, in seconds.

@@ -22,7 +22,7 @@ use reqwest::{
     Method,
     header::{HeaderName, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{App, domain::user::Draws, store::Store};
 
 use super::{
@@ -31,6 +31,11 @@ use super::{
 
 /// The content type of a form.
 pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// An hour, in seconds.
+pub const HOUR: u64 = 3600;
+/// A day, in seconds.
+pub const DAY: u64 = 24 * HOUR;
 
 /// A longer time-out for DynamoDB, for tests that are not about time: a small machine under load takes
 /// longer than the functions wait by default.
@@ -317,6 +322,20 @@ impl TestApp {
         let app = self.function_app(function);
         app.in_request(function, "direct", self.clock.now(), work)
             .await
+    }
+
+    /// Imports accounts, as an operator who invokes the function would; its report.
+    pub async fn import(&self, users: Value) -> Value {
+        self.try_import(users).await.unwrap()
+    }
+
+    /// The same, where the function may fail.
+    pub async fn try_import(&self, users: Value) -> Result<Value, lambda_http::Error> {
+        let event = serde_json::from_value(json!({ "users": users })).unwrap();
+        let (function, now) = (self.function_app("import-users"), self.clock.now());
+        let work = import_users::handle(function, event, now);
+        let report = self.observed("import-users", work).await?;
+        Ok(serde_json::to_value(report).unwrap())
     }
 
     /// All secrets so far.

@@ -2,11 +2,24 @@
 
 use std::{fs, path::PathBuf};
 
+use local::template::Template;
 use serde_yaml_ng::Value;
 
 /// Its root.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// template.yaml, as the local system reads it.
+pub fn template() -> Template {
+    Template::read(&root().join("template.yaml"), "").unwrap()
+}
+
+/// Every path that a function has.
+pub fn paths() -> Vec<String> {
+    let functions = template().functions.into_iter();
+    let routes = functions.flat_map(|function| function.routes);
+    routes.map(|route| route.path).collect()
 }
 
 /// template.yaml as it stands, before SAM makes anything of it.

@@ -68,6 +68,21 @@ pub enum WriteFault {
     LosesAnswer,
 }
 
+impl Fault {
+    /// An answer, to one operation only and so many times.
+    pub fn only_to(self, operation: &'static str, times: usize) -> Self {
+        let Self::Answers { status, body } = self else {
+            panic!("not an answer: {self:?}");
+        };
+        Self::AnswersTo {
+            operation,
+            times,
+            status,
+            body,
+        }
+    }
+}
+
 /// How DynamoDB cancels a transaction of so many writes: for this reason, which the last of them has.
 pub fn cancelled(writes: usize, reason: &str) -> Fault {
     let mut reasons = vec![json!({"Code": "None"}); writes.saturating_sub(1)];

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     app::TestApp,
-    people::{ERIC, ERIC_PASSWORD, eric},
+    people::{ERIC, ERIC_PASSWORD, HOME, ZOE, eric},
 };
 
 /// A row of dialect A's error tables: status, `code` and `message`.
@@ -46,6 +46,11 @@ pub const NOT_SENT: Refusal = (
     "Cannot send message, try again later.",
 );
 
+/// The `n`-th number that no account has.
+pub fn new_number(n: u32) -> String {
+    format!("139{n:08}")
+}
+
 impl TestApp {
     /// Asserts that eric's password is this one, and not that.
     pub async fn assert_password_of_eric(&self, right: &str, wrong: &str) {
@@ -63,10 +68,8 @@ impl TestApp {
 
     /// Sends a login code that must go out; its ticket and its digits.
     pub async fn login_code(&self, phone: &str) -> (String, String) {
-        let answer = self.send_login_code(phone).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let ticket = answer.body["result"].as_str().unwrap().to_owned();
-        (ticket, self.last_code(phone))
+        let sent = self.send_login_code(phone).await;
+        self.sent(&sent, phone)
     }
 
     /// `POST /v1/user/loginByMessage`.
@@ -85,6 +88,13 @@ impl TestApp {
     pub async fn register_code(&self, phone: &str) -> (String, String) {
         let sent = self.send_register_code(phone).await;
         self.sent(&sent, phone)
+    }
+
+    /// From an address, `POST /v1/user/sendRegisterMessage` for the `n`-th new number.
+    pub async fn send_register_code_from(&self, address: &str, n: u32) -> Answer {
+        let path = "/v1/user/sendRegisterMessage";
+        self.post_from(address, path, json!({"phone": new_number(n)}))
+            .await
     }
 
     /// `POST /v1/user/register`.
@@ -106,11 +116,24 @@ impl TestApp {
         self.session_of("eric", ERIC_PASSWORD).await
     }
 
+    /// A session of eric's, begun at home, which his account knows from then on.
+    pub async fn session_of_eric_at_home(&self) -> String {
+        let body = json!({"value": "eric", "password": ERIC_PASSWORD});
+        let answer = self.post_from(HOME, "/v1/user/login", body).await;
+        answer.assert_ok_with_token(&eric())
+    }
+
+    /// Makes the account of zoe, number 7; a session of hers.
+    pub async fn session_of_zoe(&self) -> String {
+        let password = "zoe-password";
+        self.create_user_with(7, "zoe", ZOE, Some(password)).await;
+        self.session_of("zoe", password).await
+    }
+
     /// A session of anybody's.
     pub async fn session_of(&self, value: &str, password: &str) -> String {
         let answer = self.log_in_with_password(value, password).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.token().to_owned()
+        answer.assert_ok_with_token(&answer.body["result"])
     }
 
     /// `POST /v1/user/info`.
@@ -128,7 +151,8 @@ impl TestApp {
     /// Sends eric a code to change his password with; its ticket and its digits.
     pub async fn change_password_code(&self, token: &str) -> (String, String) {
         let sent = self.send_change_password_code(token).await;
-        self.sent(&sent, ERIC)
+        sent.assert_ok_with_token(&json!(sent.result()));
+        (sent.result().to_owned(), self.last_code(ERIC))
     }
 
     /// `POST /v1/user/changePasswordByMessage`.
@@ -198,7 +222,7 @@ impl TestApp {
 
     /// The ticket of a send that must have gone out, and the code that has come.
     fn sent(&self, answer: &Answer, phone: &str) -> (String, String) {
-        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.assert_ok(&json!(answer.result()));
         (answer.result().to_owned(), self.last_code(phone))
     }
 }

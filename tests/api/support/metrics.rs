@@ -14,6 +14,12 @@ pub fn counted(app: &TestApp, metric: Metric, of: Option<(&str, &str)>) -> f64 {
     lines.flat_map(|line| values(&line, metric)).sum()
 }
 
+/// A metric's values in all lines, the oldest first.
+pub fn all_values(app: &TestApp, metric: Metric) -> Vec<f64> {
+    let lines = app.metrics().into_iter();
+    lines.flat_map(|line| values(&line, metric)).collect()
+}
+
 /// A metric's values in a line, whether one or many.
 pub fn values(line: &Value, metric: Metric) -> Vec<f64> {
     match &line[metric.name()] {

@@ -67,12 +67,6 @@ impl Answer {
 pub const FREE: &str = "18518768888";
 /// Another number that no account has.
 pub const OTHER: &str = "13900139000";
-/// Another account, whose password is her name and a bit.
-pub async fn zoe(app: &TestApp) -> String {
-    app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
-        .await;
-    app.session_of("zoe", "zoe-password").await
-}
 
 /// The phone of an account, as dialect A tells it.
 pub async fn phone_of(app: &TestApp, session: &str) -> (Value, Value) {

@@ -18,16 +18,22 @@ pub mod mobile;
 pub mod pair;
 mod people;
 pub mod permissions;
+mod person;
 mod relay;
 mod scenario;
 mod secrets;
 pub mod systems;
 mod tables;
 pub mod timing;
+mod tokens;
 
 pub use answer::Answer;
-pub use app::{FORM, PATIENT, TestApp, batches_are_snapshots};
-pub use checkout::{root, template_yaml};
+pub use app::{DAY, FORM, HOUR, PATIENT, TestApp, batches_are_snapshots};
+pub use checkout::{paths, root, template, template_yaml};
 pub use codes::{digits_of, wrong};
-pub use people::{ANNA, ERIC, ERIC_PASSWORD, MARY, eric, md5};
+pub use people::{
+    ANNA, ERIC, ERIC_PASSWORD, HOME, MARY, ZOE, account, eric, eric_named, mary, md5,
+};
+pub use person::Person;
 pub use scenario::{scenario, scenario_with};
+pub use tokens::claims;

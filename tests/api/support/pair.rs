@@ -227,9 +227,7 @@ impl<'a> Client<'a> {
             Pair::Register => app.send_register_code("13900139002").await,
             Pair::ResetPassword => app.send_reset_code(MARY).await,
             Pair::ChangePassword => {
-                app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
-                    .await;
-                let session = app.session_of("zoe", "zoe-password").await;
+                let session = app.session_of_zoe().await;
                 app.send_change_password_code(&session).await
             }
         };

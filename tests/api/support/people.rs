@@ -11,6 +11,10 @@ pub const ERIC_PASSWORD: &str = "eric-password";
 pub const MARY: &str = "13627140483";
 /// A phone that no account has.
 pub const ANNA: &str = "13900139001";
+/// The phone of a third account, where a test makes one: zoe's.
+pub const ZOE: &str = "13900139007";
+/// The address of somebody at home.
+pub const HOME: &str = "203.0.113.9";
 
 /// Eric's account, as the document's sample answer prints it.
 pub fn eric() -> Value {
@@ -29,6 +33,25 @@ pub fn eric() -> Value {
         "type": 0,
         "status": 0
     })
+}
+
+/// The same under another name.
+pub fn eric_named(name: &str) -> Value {
+    account(5, name, ERIC)
+}
+
+/// Mary's account.
+pub fn mary() -> Value {
+    account(6, "mary", MARY)
+}
+
+/// An account that a test has made in the store.
+pub fn account(uid: u64, name: &str, phone: &str) -> Value {
+    let mut account = eric();
+    account["uuid"] = json!(uid);
+    account["name"] = json!(name);
+    account["phone"] = json!(phone);
+    account
 }
 
 /// The lower-case hex MD5 of a password, as clients of dialect A send it.

@@ -34,9 +34,6 @@ pub const TOO_OFTEN: (u16, &str) = (8012, "发送过于频繁，请稍后再试:
 pub const NOT_SENT: (u16, &str) = (8012, "短信发送失败，请稍后再试:1");
 pub const NO_SMS: (u16, &str) = (8010, "短信未开通");
 
-/// What dialect A answers to a wrong password.
-pub const LOGIN_FAILED: (u16, &str, &str) = (400, "USER_LOGIN_FAILED", "User login failed");
-
 impl TestApp {
     /// `POST /Systems/sendVerificationCode`.
     pub async fn send_verification_code(&self, username: &str, mobile_phone: &str) -> Answer {

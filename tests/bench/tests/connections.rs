@@ -5,9 +5,9 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
-    sync::mpsc,
+    sync::{Arc, Barrier, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bench::relay::{AT_ONCE, Relay};
@@ -16,7 +16,10 @@ use shared::{
     aws::AwsConfig,
     aws::{Clients, Connections},
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
 
 fn clients(dynamodb: &str, sns: &str, sends: bool) -> (Connections, Clients) {
     let config = AwsConfig {
@@ -53,7 +56,7 @@ async fn the_first_request_opens_no_connection() {
         let expected = if sends { (2, 1) } else { (1, 0) };
         let opened = || (dynamodb.connections(), sns.connections());
         let begun = Instant::now();
-        while opened() != expected && begun.elapsed() < Duration::from_secs(1) {
+        while opened() != expected && begun.elapsed() < Duration::from_secs(60) {
             sleep(Duration::from_millis(1)).await;
         }
         assert_eq!(opened(), expected);
@@ -70,7 +73,9 @@ async fn the_first_request_opens_no_connection() {
     }
 }
 
-#[tokio::test]
+// The clock stands still while there is work, and moves to the next timer where there is none. So other load
+// on the machine counts for nothing.
+#[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_down_delays_a_start_by_a_quarter_of_a_second_at_most() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
@@ -83,12 +88,12 @@ async fn an_endpoint_that_is_down_delays_a_start_by_a_quarter_of_a_second_at_mos
         let (connections, _) = clients(dynamodb, sns, true);
         let before = Instant::now();
         connections.open().await;
-        assert!(before.elapsed() < Duration::from_millis(400));
+        assert!(before.elapsed() <= Duration::from_millis(251));
     }
 }
 
-/// What a connection of [`Server`] does with its requests, one after the other. Some time later, while the
-/// client is frozen, it is closed.
+/// What a connection of [`Server`] does with its requests, one after the other. Then it is closed: after an
+/// answer, while the client is frozen.
 type Script = &'static [Does];
 
 #[derive(Clone, Copy)]
@@ -105,6 +110,8 @@ struct Server {
     url: String,
     /// One for each request that was read.
     read: mpsc::Receiver<()>,
+    /// Where server and client meet when the client is frozen, and again when the connection is closed.
+    frozen: Arc<Barrier>,
 }
 
 impl Server {
@@ -113,13 +120,21 @@ impl Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (report, read) = mpsc::channel();
+        let frozen = Arc::new(Barrier::new(2));
+        let meeting = frozen.clone();
         thread::spawn(move || {
             for (stream, script) in listener.incoming().zip(scripts) {
-                let (stream, report) = (stream.unwrap(), report.clone());
-                thread::spawn(move || follow(script, stream, &report));
+                let (stream, report, frozen) = (stream.unwrap(), report.clone(), meeting.clone());
+                thread::spawn(move || follow(script, stream, &report, &frozen));
             }
         });
-        Self { url, read }
+        Self { url, read, frozen }
+    }
+
+    /// What a frozen environment does: nothing, its runtime included, until the connection is closed.
+    fn freeze_client(&self) {
+        self.frozen.wait();
+        self.frozen.wait();
     }
 
     fn client(&self) -> Clients {
@@ -127,7 +142,7 @@ impl Server {
     }
 }
 
-fn follow(script: Script, mut stream: TcpStream, report: &mpsc::Sender<()>) {
+fn follow(script: Script, mut stream: TcpStream, report: &mpsc::Sender<()>, frozen: &Barrier) {
     for does in script {
         read_request(&mut stream);
         report.send(()).unwrap();
@@ -139,7 +154,11 @@ fn follow(script: Script, mut stream: TcpStream, report: &mpsc::Sender<()>) {
             stream.write_all((head + body).as_bytes()).unwrap();
         }
     }
-    thread::sleep(FROZEN / 2);
+    if let Some(Answers) = script.last() {
+        frozen.wait();
+        drop(stream);
+        frozen.wait();
+    }
 }
 
 /// Reads a request to the end of its body.
@@ -166,19 +185,12 @@ async fn is_published(clients: &Clients) -> bool {
     publish.send().await.is_ok()
 }
 
-const FROZEN: Duration = Duration::from_millis(100);
-
-/// What a frozen environment does: nothing, its runtime included.
-fn freeze() {
-    thread::sleep(FROZEN);
-}
-
 #[tokio::test]
 async fn a_message_whose_connection_was_closed_meanwhile_is_published_on_another() {
     let server = Server::start(&[&[Answers], &[Answers]]);
     let clients = server.client();
     assert!(is_published(&clients).await);
-    freeze();
+    server.freeze_client();
     assert!(is_published(&clients).await);
     assert_eq!(server.read.try_iter().count(), 2);
 }
@@ -194,9 +206,7 @@ async fn a_message_that_sns_may_have_read_is_not_published_again() {
         for _ in 0..published {
             assert!(is_published(&clients).await);
         }
-        freeze();
         assert!(!is_published(&clients).await);
-        freeze();
         assert_eq!(server.read.try_iter().count(), published + 1);
     }
 }

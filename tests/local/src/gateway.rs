@@ -110,20 +110,6 @@ async fn messages(State(running): State<Arc<Running>>) -> Json<Vec<Value>> {
     Json(shown.collect())
 }
 
-/// Whether a page's requests can name this origin: scheme and host, perhaps a port, and nothing else. The
-/// template asks for the same. A wildcard is none: it would let every page call the API.
-/// <https://fetch.spec.whatwg.org/#origin-header>
-pub fn is_origin(text: &str) -> bool {
-    let Some((scheme, host)) = text.split_once("://") else {
-        return false;
-    };
-    let all = |text: &str, others: &str| {
-        let mut letters = text.chars();
-        !text.is_empty() && letters.all(|c| c.is_ascii_alphanumeric() || others.contains(c))
-    };
-    all(scheme, "+-.") && all(host, "-.:[]")
-}
-
 /// Answers a request, and adds the CORS headers for an allowed origin. As in AWS, a preflight request
 /// reaches no function.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>

@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use shared::{App, Config, domain::user::Draws, store::Store};
+use shared::{
+    App, Config,
+    domain::{user::Draws, web_origin::is_origin},
+    store::Store,
+};
 
 use crate::{
     clock::Clock,
@@ -110,7 +114,7 @@ impl System {
     /// # Errors
     /// [`StartError`] names the part that could not start, and why.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
-        if let Some(origin) = options.cors_origins.iter().find(|o| !gateway::is_origin(o)) {
+        if let Some(origin) = options.cors_origins.iter().find(|o| !is_origin(o)) {
             let origin = origin.clone();
             return Err(StartError::Origin { origin });
         }

@@ -35,17 +35,27 @@ fn request(mut stream: TcpStream, header: &str, method: &str, path: &str, body: 
     answer
 }
 
-/// A running system. It is killed when the test ends.
+/// A process. It is killed when the test ends, however it ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running system.
 struct Running {
-    process: Child,
+    process: Process,
     lines: Lines<BufReader<ChildStdout>>,
     gateway: String,
 }
 
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut process = Process(command.stdout(Stdio::piped()).spawn().unwrap());
+        let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
         let ready = lines.next().unwrap().unwrap();
         let urls = ready
             .strip_prefix("Latchkey is ready: gateway http://")
@@ -89,7 +99,7 @@ impl Running {
 
     /// Sends it a signal and returns its exit code.
     fn end(mut self, signal: &str) -> Option<i32> {
-        let pid = self.process.id().to_string();
+        let pid = self.process.0.id().to_string();
         assert!(
             Command::new("kill")
                 .args([signal, &pid])
@@ -97,14 +107,7 @@ impl Running {
                 .unwrap()
                 .success()
         );
-        self.process.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.0.wait().unwrap().code()
     }
 }
 
@@ -302,6 +305,11 @@ fn an_origin_that_no_page_has_stops_the_start() {
         "https://app.example.com/login",
         " https://app.example.com",
         "https://app.example.com ",
+        "https://App.example.com",
+        "https://app..example.com",
+        "https://app.example.com:",
+        "https://app.example.com:443",
+        "https://:8443",
         "https://a.example.com,https://b.example.com",
     ] {
         let allowed = ["--cors-origin=https://app.example.com", "--cors-origin"];
@@ -327,18 +335,16 @@ fn whoever_reaches_the_gateway_finds_the_demo_accounts() {
     command.env("PASSWORD_PASSES", "5");
     command.env("PASSWORD_MEMORY_KIB", "65536");
     command.arg(format!("--port={port}")).stdout(Stdio::null());
-    let mut process = command.spawn().unwrap();
+    let mut process = Process(command.spawn().unwrap());
     let first = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
             Ok(stream) => break stream,
-            Err(_) => assert!(process.try_wait().unwrap().is_none(), "it has ended"),
+            Err(_) => assert!(process.0.try_wait().unwrap().is_none(), "it has ended"),
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
     };
     let body = r#"{"phone":"13627140483"}"#;
     let answer = request(first, "", "POST", "/v1/user/sendLoginMessage", body);
-    process.kill().unwrap();
-    process.wait().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::Client;
 use crate::support::{
-    ANNA, ERIC, ERIC_PASSWORD, eric, md5,
-    message::{CODE_NOT_VALID, LOGIN_FAILED},
+    ANNA, ERIC, ERIC_PASSWORD, eric, eric_named, md5,
+    message::{CODE_NOT_VALID, LOGIN_FAILED, NAME_EXISTS},
     scenario,
 };
 
@@ -42,6 +42,27 @@ async fn registers_and_logs_in() {
         let body = json!({"value": "anna", "password": md5("wrong")});
         let answer = android.post("/v1/user/login", &body).await;
         answer.assert_refused(LOGIN_FAILED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_its_name() {
+    scenario(async |app| {
+        let before = Client::new(app, BEFORE_LOGIN, TOKEN);
+        let body = json!({"value": ERIC, "password": md5(ERIC_PASSWORD)});
+        let answer = before.post("/v1/user/login", &body).await;
+        let mut android = Client::new(app, HEADERS, TOKEN);
+        android.token = answer.assert_ok_with_token(&eric());
+        let path = "/v1/user/changeName";
+        let answer = android.post(path, &json!({"name": "mary"})).await;
+        answer.assert_refused_in_session(NAME_EXISTS);
+        // `Respone<String>`: Gson reads `true` as text too.
+        let answer = android.post(path, &json!({"name": "埃里克"})).await;
+        answer.assert_ok_with_token(&json!(true));
+        // It goes on with the token it has.
+        let answer = android.post("/v1/user/info", &json!({})).await;
+        answer.assert_ok_with_token(&eric_named("埃里克"));
     })
     .await;
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Client;
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, eric, md5,
-    message::{CODE_NOT_VALID, LOGIN_FAILED},
+    message::{CODE_NOT_VALID, LOGIN_FAILED, OLD_PASSWORD_NOT_VALID},
     scenario,
 };
 
@@ -54,6 +54,34 @@ async fn logs_in_by_password_and_by_message() {
 }
 
 #[tokio::test]
+async fn changes_a_password_by_the_old_one() {
+    scenario(async |app| {
+        let csharp = Client::new(app, HEADERS, &[]);
+        app.learn_password("second-password");
+        let body = json!({"value": "eric", "password": md5(ERIC_PASSWORD)});
+        let answer = csharp.post("/v1/user/login", &body).await;
+        let token = answer.assert_ok_with_token(&eric());
+        // With a capital.
+        let change = |old: &str, token: &str| {
+            json!({
+                "OldPassword": md5(old), "newPassword": md5("second-password"), "token": token,
+            })
+        };
+        let path = "/v1/user/changePassword";
+        let answer = csharp.post(path, &change("wrong-password", &token)).await;
+        let token = answer.assert_refused_in_session(OLD_PASSWORD_NOT_VALID);
+        let answer = csharp.post(path, &change(ERIC_PASSWORD, &token)).await;
+        // `Token = x.Token; return x.Success;`
+        let token = answer.assert_ok_with_token(&json!(true));
+        let answer = csharp.post("/v1/user/info", &json!({"token": token})).await;
+        answer.assert_ok_with_token(&eric());
+        app.assert_password_of_eric("second-password", ERIC_PASSWORD)
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn registers_and_replaces_a_forgotten_password() {
     scenario(async |app| {
         let csharp = Client::new(app, HEADERS, &[]);
@@ -68,6 +96,7 @@ async fn registers_and_replaces_a_forgotten_password() {
         });
         let answer = csharp.post("/v1/user/register", &body).await;
         let (user, _) = answer.assert_registered("anna", ANNA);
+        assert!(int32(&answer).is_some(), "{answer:?}");
 
         let path = "/v1/user/sendChangePasswordMessage2";
         let sent = csharp.post(path, &json!({"phone": ANNA})).await;

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    ERIC, ERIC_PASSWORD, FORM, MARY, TestApp, eric,
-    message::{PHONE_INFO_NOT_VALID, PHONE_UNKNOWN},
+    Answer, ERIC, ERIC_PASSWORD, FORM, MARY, TestApp, eric, mary,
+    message::{PHONE_INFO_NOT_VALID, PHONE_UNKNOWN, USER_NOT_FOUND},
     mobile::{FREE, VERIFY_CODE},
     scenario,
     systems::{CHANGE_PASSWD, MAKE_SURE, NEW, SEND_VERIFICATION_CODE},
@@ -36,7 +36,7 @@ async fn curl(
     label: (&'static str, &'static str),
     path: &str,
     body: &str,
-) -> crate::support::Answer {
+) -> Answer {
     app.post_raw(path, &[CURL, label], body.to_owned()).await
 }
 
@@ -72,7 +72,7 @@ async fn a_password_changed_without_a_session() {
             let body = "{\n\t\"phone\":\"13732140413\"\n}";
             let path = "/v1/user/sendChangePasswordMessage2";
             let answer = curl(app, label, path, body).await;
-            assert_eq!(answer.status, 400);
+            answer.assert_refused(USER_NOT_FOUND);
             let body = body.replace("13732140413", MARY);
             let sent = curl(app, label, path, &body).await;
             sent.assert(200, printed(SENT, sent.result()));
@@ -86,13 +86,14 @@ async fn a_password_changed_without_a_session() {
             let document = r#"{"status": 200, "result": true, "code": "OK", "success": true}"#;
             answer.assert(200, serde_json::from_str(document).unwrap());
             let answer = app.log_in_with_password(MARY, md5).await;
-            assert_eq!(answer.status, 200);
+            answer.assert_ok_with_token(&mary());
             app.wait(120);
         }
         // The document's table misspells the fields.
         let body = format!(r#"{{"contryCode":"86","phon":"{MARY}"}}"#);
         let path = "/v1/user/sendChangePasswordMessage2";
-        assert_eq!(curl(app, FORM, path, &body).await.status, 200);
+        let sent = curl(app, FORM, path, &body).await;
+        sent.assert(200, printed(SENT, sent.result()));
         let unknown = curl(
             app,
             FORM,

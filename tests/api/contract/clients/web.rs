@@ -1,12 +1,12 @@
-//! The web client (Nuxt, axios 0.18): the stores `login`, `regist`, `upwd` and `changepasswordwithmsg`.
+//! The web client (Nuxt, axios 0.18): the stores `login`, `regist`, `pwd`, `upwd` and `changepasswordwithmsg`.
 //! It takes over the token of every answer that has one.
 
 use serde_json::json;
 
 use super::Client;
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, TestApp, eric, md5,
-    message::{CODE_NOT_VALID, LOGIN_FAILED, PHONE_EXISTS},
+    ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, TestApp, claims, eric, md5,
+    message::{CODE_NOT_VALID, LOGIN_FAILED, OLD_PASSWORD_NOT_VALID, PHONE_EXISTS},
     scenario,
 };
 
@@ -44,14 +44,78 @@ async fn registers_and_shows_the_account() {
         sent.assert_ok(&json!(sent.result()));
         app.learn_password("anna-password");
         let body = json!({
-            "phoneInfo": sent.result(), "code": app.last_code(ANNA), "name": "安娜",
-            "password": md5("anna-password"), "countryCode": "86",
+            "code": app.last_code(ANNA), "name": "安娜", "phoneInfo": sent.result(),
+            "password": md5("anna-password"),
         });
         let answer = web.post("/v1/user/register", &body).await;
         let (user, _) = answer.assert_registered("安娜", ANNA);
         take_over(&mut web, &answer);
         let answer = web.post("/v1/user/info", &json!({"time": NOW})).await;
         answer.assert_ok_with_token(&user);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn registers_without_a_name() {
+    scenario(async |app| {
+        app.learn_password("anna-password");
+        // The field is empty at first, and null once it has been cleared.
+        for (phone, none) in [(ANNA, json!("")), ("13900139002", json!(null))] {
+            let mut web = client(app);
+            let body = json!({"countryCode": "86", "phone": phone});
+            let sent = web.post("/v1/user/sendRegisterMessage", &body).await;
+            sent.assert_ok(&json!(sent.result()));
+            let body = json!({
+                "code": app.last_code(phone), "name": none, "phoneInfo": sent.result(),
+                "password": md5("anna-password"),
+            });
+            let answer = web.post("/v1/user/register", &body).await;
+            let drawn = answer.body["result"]["name"].as_str().unwrap().to_owned();
+            assert_eq!(drawn.len(), 16, "{drawn}");
+            let (user, _) = answer.assert_registered(&drawn, phone);
+            take_over(&mut web, &answer);
+            // After a reload the page shows what is in its token, until it has asked for the account.
+            let shown = claims(&web.token);
+            assert_eq!(
+                (&shown["uuid"], &shown["name"]),
+                (&user["uuid"], &json!(drawn))
+            );
+            let answer = web.post("/v1/user/info", &json!({"time": NOW})).await;
+            answer.assert_ok_with_token(&user);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_a_password_by_the_old_one() {
+    scenario(async |app| {
+        let mut web = client(app);
+        app.learn_password("second-password");
+        app.learn_password("not-the-password");
+        let body = json!({"value": "eric", "password": md5(ERIC_PASSWORD)});
+        let answer = web.post("/v1/user/login", &body).await;
+        answer.assert_ok_with_token(&eric());
+        take_over(&mut web, &answer);
+        // Its two pages send the passwords as they are.
+        let path = "/v1/user/changePassword";
+        let body = json!({"newPassword": "second-password", "oldPassword": "not-the-password"});
+        let answer = web.post(path, &body).await;
+        answer.assert_refused_in_session(OLD_PASSWORD_NOT_VALID);
+        take_over(&mut web, &answer);
+        let body = json!({"newPassword": "second-password", "oldPassword": ERIC_PASSWORD});
+        let answer = web.post(path, &body).await;
+        answer.assert_ok_with_token(&json!(true));
+        take_over(&mut web, &answer);
+        let answer = web.post("/v1/user/info", &json!({"time": NOW})).await;
+        answer.assert_ok_with_token(&eric());
+        // It shows the login page then, which sends the MD5.
+        let body = json!({"value": "eric", "password": md5("second-password")});
+        let answer = client(app).post("/v1/user/login", &body).await;
+        answer.assert_ok_with_token(&eric());
+        app.assert_password_of_eric("second-password", ERIC_PASSWORD)
+            .await;
     })
     .await;
 }
@@ -80,7 +144,7 @@ async fn logs_in_by_password_and_by_message() {
         take_over(&mut web, &answer);
         // Each answer renews the token, and the next request shows the new one.
         for _ in 0..3 {
-            app.wait(20 * 24 * 3600);
+            app.wait(20 * DAY);
             let answer = web.post("/v1/user/info", &json!({"time": NOW})).await;
             answer.assert_ok_with_token(&eric());
             take_over(&mut web, &answer);
@@ -97,6 +161,7 @@ async fn changes_a_password_with_a_session_and_without() {
         app.learn_password("third-password");
         let body = json!({"value": "eric", "password": md5(ERIC_PASSWORD)});
         let answer = web.post("/v1/user/login", &body).await;
+        answer.assert_ok_with_token(&eric());
         take_over(&mut web, &answer);
         let path = "/v1/user/sendChangePasswordMessage";
         let sent = web.post(path, &json!({"time": NOW})).await;

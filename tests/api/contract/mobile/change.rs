@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     ERIC, MARY, digits_of,
     fault::{Fault, sns_error},
-    mobile::{FREE, MOBILE, OTHER, VERIFY_CODE, phone_of, zoe},
+    mobile::{FREE, MOBILE, OTHER, VERIFY_CODE, phone_of},
     scenario, scenario_with, wrong,
 };
 
@@ -22,7 +22,7 @@ async fn mobile_already_in_use() {
         }
         assert!(app.inbox().messages().is_empty());
         // Taken after the code was sent, and free again before it expires.
-        let zoe = zoe(app).await;
+        let zoe = app.session_of_zoe().await;
         let code = app.phone_change_code(&session, FREE).await;
         app.wait(60);
         app.move_to(&zoe, FREE).await;
@@ -98,7 +98,7 @@ async fn codes_and_reset_tokens_for_the_old_number_are_dead() {
         answer.assert_b(8014, "令牌已过期");
         // Nor does it help the number's next account.
         app.wait(60);
-        app.move_to(&zoe(app).await, ERIC).await;
+        app.move_to(&app.session_of_zoe().await, ERIC).await;
         let answer = app.make_sure("zoe", &recovery).await;
         answer.assert_b(8014, "验证码已过期");
         let answer = app.change_passwd("zoe", &reset, "Wachtwoord42").await;

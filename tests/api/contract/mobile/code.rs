@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     ERIC, MARY,
-    mobile::{FREE, OTHER, phone_of, zoe},
+    mobile::{FREE, OTHER, phone_of},
     scenario, scenario_with, wrong,
 };
 
@@ -28,7 +28,7 @@ async fn verify_code_error() {
 async fn verify_code_expired() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
-        let zoe = zoe(app).await;
+        let zoe = app.session_of_zoe().await;
         let expired = async |session: &str, mobile: &str, code: &str| {
             let answer = app.change_phone(session, mobile, code).await;
             answer.assert_c(400_191, "verify code expired");
@@ -97,7 +97,8 @@ async fn how_long_a_code_is_valid_is_configured() {
             // It is configured for this dialect alone.
             let code = app.verification_code("mary", MARY).await;
             app.wait(298);
-            assert_eq!(app.make_sure("mary", &code).await.body["msg"], 2006);
+            let taken = app.make_sure("mary", &code).await;
+            taken.assert_b_ok(&app.learn_reset_token(&taken).unwrap());
         })
         .await;
     }

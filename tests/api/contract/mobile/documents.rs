@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::support::{
-    Answer, ERIC, FORM, TestApp,
+    Answer, ERIC, FORM, TestApp, account,
     fault::sns_error,
-    mobile::{FREE, MOBILE, OTHER, VERIFY_CODE, phone_of, zoe},
+    mobile::{FREE, MOBILE, OTHER, VERIFY_CODE, phone_of},
     scenario,
 };
 
@@ -103,12 +103,13 @@ async fn the_code_moves_the_account_in_json_and_in_a_form_and_its_session_goes_o
 
         // The newest number logs in, the earlier ones are free.
         let (ticket, code) = app.login_code(OTHER).await;
-        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        let answer = app.log_in(&ticket, &code).await;
+        answer.assert_ok_with_token(&account(5, "eric", OTHER));
         for left in [ERIC, FREE] {
             let answer = app.send_login_code(left).await;
             answer.assert_a(400, "USER_PHONE_NOT_EXIST", "User phone not exists");
         }
-        app.move_to(&zoe(app).await, ERIC).await;
+        app.move_to(&app.session_of_zoe().await, ERIC).await;
     })
     .await;
 }

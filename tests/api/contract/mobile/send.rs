@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{
-    TestApp,
+    DAY, TestApp,
     fault::{Fault, sns_error},
     mobile::{FREE, OTHER},
     scenario, scenario_with, wrong,
@@ -29,7 +29,6 @@ async fn too_many_requests_within_a_minute_says_when_and_then_the_same_code() {
 #[tokio::test]
 async fn too_many_requests_in_an_hour_and_after_ten_wrong_codes() {
     scenario(async |app| {
-        const DAY: u64 = 24 * 3600;
         let session = app.session_of_eric().await;
         for _ in 0..5 {
             app.phone_change_code(&session, FREE).await;
@@ -187,10 +186,8 @@ async fn sms_access_key_not_found_rejected_and_unavailable_are_what_sns_says() {
 #[tokio::test]
 async fn a_number_gets_one_code_a_minute_from_all_accounts_together() {
     scenario(async |app| {
-        app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
-            .await;
         let eric = app.session_of_eric().await;
-        let zoe = app.session_of("zoe", "zoe-password").await;
+        let zoe = app.session_of_zoe().await;
         let first = app.send_phone_change_code(&eric, FREE).await;
         first.assert_c_success();
         let second = app.send_phone_change_code(&zoe, FREE).await;

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ERIC, MARY,
+    DAY, ERIC, MARY,
     mobile::{FREE, MOBILE, OTHER, VERIFY_CODE},
     scenario, wrong,
 };
@@ -109,7 +109,7 @@ async fn a_token_needs_no_scheme_and_the_scheme_may_be_in_any_case() {
 async fn token_expired_after_thirty_days() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
-        app.wait(30 * 24 * 3600 - 5);
+        app.wait(30 * DAY - 5);
         let code = app.phone_change_code(&session, FREE).await;
         app.wait(5);
         for answer in [

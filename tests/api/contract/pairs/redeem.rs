@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANNA, ERIC, ERIC_PASSWORD, MARY,
+    ANNA, ERIC, ERIC_PASSWORD, MARY, claims,
     message::{
         CODE_NOT_VALID, CODE_REQUIRED, LOGIN_FAILED, NAME_NOT_VALID, NEW_PASSWORD_NOT_VALID,
         NEW_PASSWORD_REQUIRED, PASSWORD_NOT_VALID, PASSWORD_REQUIRED, PHONE_INFO_NOT_VALID,
@@ -213,10 +213,7 @@ async fn phone_info_not_valid(pair: Pair) {
         let (ticket, code) = client.code().await;
         let parts: Vec<&str> = ticket.split('.').collect();
         let others: Vec<&str> = others.split('.').collect();
-        let claims: Value = {
-            let json = BASE64_URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
-            serde_json::from_slice(&json).unwrap()
-        };
+        let claims = claims(&ticket);
         let with = |name: &str, value: Value| {
             let mut claims = claims.clone();
             claims[name] = value;
@@ -245,7 +242,11 @@ async fn phone_info_not_valid(pair: Pair) {
             json!(ticket.to_lowercase()),
             json!(format!("{}.{}", parts[0], parts[1])),
             json!(format!("{}.{}.{}", parts[0], others[1], parts[2])),
-            forged(parts[0], &with("uid", json!(6)), parts[2]),
+            forged(
+                parts[0],
+                &with("account", json!("0000000000000006")),
+                parts[2],
+            ),
             forged(parts[0], &with("exp", json!(99_999_999_999_u64)), parts[2]),
             forged(&none, &claims, ""),
             forged(&none, &claims, parts[2]),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    MARY,
+    DAY, MARY,
     message::{NOT_SENT, PHONE_NOT_VALID, PHONE_REQUIRED, TOO_FREQUENT},
     pair::{Client, NEW, Pair},
     scenario, scenario_with,
@@ -104,6 +104,8 @@ async fn a_phone_may_be_written_in_many_ways(pair: Pair) {
             json!({"phone": spaced, "countryCode": "+86"}),
             json!({"phone": dashed, "countryCode": "+86"}),
             json!({"phone": padded, "countryCode": 86}),
+            json!({"phone": phone, "countryCode": "８６"}),
+            json!({"phone": phone, "countryCode": "＋８６"}),
             json!({"phone": phone, "countryCode": ""}),
             json!({"phone": phone, "countryCode": null}),
             // The documents' misspellings, of which the right spelling wins.
@@ -128,12 +130,12 @@ async fn a_phone_may_be_written_in_many_ways(pair: Pair) {
         for body in bodies {
             let answer = app.post(pair.send(), body).await;
             answer.assert_ok(&json!(answer.result()));
-            app.wait(24 * 3600);
+            app.wait(DAY);
         }
         for form in forms {
             let answer = app.post_form(pair.send(), &form).await;
             answer.assert_ok(&json!(answer.result()));
-            app.wait(24 * 3600);
+            app.wait(DAY);
         }
         assert_eq!(app.texts(phone).len(), rows);
         assert!(app.texts(MARY).is_empty());

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::domain::token::Token;
 
 use crate::support::{
-    ERIC, MARY, scenario,
+    ERIC, MARY, eric, scenario,
     systems::{
         CHANGE_PASSWD, DEAD_TOKEN, DISABLED, EMPTY, NEW, NEW_MD5, WRONG_TOKEN, all_get, calls_of,
     },
@@ -79,7 +79,8 @@ async fn change_to_a_password_that_is_not_6_to_15_letters_and_digits_leaves_the_
         answer.assert_b(2009, "密码只支持6~15位英文字母和数字");
         let changed = app.change_passwd("eric", &token, "Abc9Xy").await;
         changed.assert_b_ok("密码修改成功");
-        assert_eq!(app.log_in_with_password("eric", "Abc9Xy").await.status, 200);
+        let answer = app.log_in_with_password("eric", "Abc9Xy").await;
+        answer.assert_ok_with_token(&eric());
     })
     .await;
 }
@@ -101,7 +102,8 @@ async fn change_takes_6_and_15_characters_and_a_number() {
             app.post(CHANGE_PASSWD, body)
                 .await
                 .assert_b_ok("密码修改成功");
-            assert_eq!(app.log_in_with_password("eric", logs_in).await.status, 200);
+            let answer = app.log_in_with_password("eric", logs_in).await;
+            answer.assert_ok_with_token(&eric());
             app.wait(60);
         }
     })
@@ -111,8 +113,7 @@ async fn change_takes_6_and_15_characters_and_a_number() {
 #[tokio::test]
 async fn change_with_a_wrong_token() {
     scenario(async |app| {
-        app.create_user_with(7, "zoe", "13900139007", Some("zoe-password"))
-            .await;
+        app.session_of_zoe().await;
         let token = app.reset_token("eric", ERIC).await;
         let session = app.session_of_eric().await;
         let (ticket, _) = app.login_code(MARY).await;
@@ -176,7 +177,8 @@ async fn change_with_a_dead_token() {
         dead("eric", &token).await;
         let answer = app.change_passwd("eric", &token, "AndererName7").await;
         answer.assert_b(msg, info);
-        assert_eq!(app.log_in_with_password("eric", NEW).await.status, 200);
+        let answer = app.log_in_with_password("eric", NEW).await;
+        answer.assert_ok_with_token(&eric());
         // The account has gone since.
         let token = app.reset_token("eric", ERIC).await;
         app.operator_deletes(5).await;
@@ -206,7 +208,7 @@ async fn a_changed_password_ends_every_session() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
         let token = app.reset_token("eric", ERIC).await;
-        assert_eq!(app.info(&session).await.status, 200);
+        app.info(&session).await.assert_ok_with_token(&eric());
         let changed = app.change_passwd("eric", &token, NEW).await;
         changed.assert_b_ok("密码修改成功");
         let answer = app.info(&session).await;

@@ -1,10 +1,10 @@
 //! The document's own requests, in both forms of body.
 
 use crate::support::{
-    ERIC, ERIC_PASSWORD, FORM, scenario,
-    systems::{
-        CHANGE_PASSWD, LOGIN_FAILED, MAKE_SURE, NEW, NEW_MD5, NOT_A_BODY, SEND_VERIFICATION_CODE,
-    },
+    ERIC, ERIC_PASSWORD, FORM, eric,
+    message::LOGIN_FAILED,
+    scenario,
+    systems::{CHANGE_PASSWD, MAKE_SURE, NEW, NEW_MD5, NOT_A_BODY, SEND_VERIFICATION_CODE},
 };
 
 /// The document's content type.
@@ -39,11 +39,11 @@ async fn the_documents_three_requests_set_a_password_that_logs_in_through_a() {
         changed.assert(200, serde_json::from_str(document).unwrap());
 
         for form in [NEW, NEW_MD5, &NEW_MD5.to_uppercase()] {
-            assert_eq!(app.log_in_with_password("eric", form).await.status, 200);
+            let answer = app.log_in_with_password("eric", form).await;
+            answer.assert_ok_with_token(&eric());
         }
-        let (status, code, message) = LOGIN_FAILED;
         let old = app.log_in_with_password("eric", ERIC_PASSWORD).await;
-        old.assert_a(status, code, message);
+        old.assert_refused(LOGIN_FAILED);
     })
     .await;
 }
@@ -63,7 +63,8 @@ async fn three_forms_set_a_password_too() {
         let form = format!("username=eric&Verification_char={token}&new_password={NEW}");
         let changed = app.post_form(CHANGE_PASSWD, &form).await;
         changed.assert_b_ok("密码修改成功");
-        assert_eq!(app.log_in_with_password("eric", NEW).await.status, 200);
+        let answer = app.log_in_with_password("eric", NEW).await;
+        answer.assert_ok_with_token(&eric());
     })
     .await;
 }
