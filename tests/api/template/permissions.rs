@@ -52,7 +52,10 @@ async fn the_runbook_names_every_kind_of_item_that_counts_against_somebody() {
     .await;
     let page = std::fs::read_to_string(root().join("functions/OPERATIONS.md")).unwrap();
     let (_, table) = page.split_once("| key | holds |").unwrap();
-    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     let keys = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
     let mut named: BTreeSet<String> = keys.map(|key| kind(key).to_owned()).collect();
     // Accounts, the day's money and reset tokens are no limits.
