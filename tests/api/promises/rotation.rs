@@ -4,7 +4,10 @@
 //! CloudFormation updates one function after the other, and may roll back. So functions with the rings
 //! before and after each step of a rotation work side by side, and read what the others made.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use local::functions::FUNCTIONS;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -177,6 +180,21 @@ async fn live(mut fleet: MixedFleet<'_>) {
     let moved = fleet.next().change_phone(&session, &other, &code);
     moved.await.assert_c_success();
     assert_eq!(fleet.next().info(&session).await.status, 200);
+
+    let changed = fleet
+        .next()
+        .change_known_password(&session, "Wachtwoord4", "password-5");
+    let session = changed.await.token().to_owned();
+    let (second, third) = (format!("{name}-a"), format!("{name}-b"));
+    let renamed = fleet.next().change_name(&session, &second);
+    let session = renamed.await.token().to_owned();
+    let new_name = json!({ "name": third });
+    let renamed = fleet
+        .next()
+        .post_in_session("/v1/user/changeNameAndGet", &session, new_name);
+    let session = renamed.await.token().to_owned();
+    assert_eq!(fleet.next().info(&session).await.status, 200);
+    fleet.next().session_of(&third, "password-5").await;
 }
 
 async fn assert_mixed_fleet_refuses_nothing((before, after): (&str, &str)) {
@@ -186,6 +204,11 @@ async fn assert_mixed_fleet_refuses_nothing((before, after): (&str, &str)) {
             let requests = 0;
             live(MixedFleet { app, run, requests }).await;
         }
+        let (store, sms) = app.calls();
+        let callers: BTreeSet<String> = store.into_iter().chain(sms).map(|c| c.caller).collect();
+        let all: BTreeSet<String> = FUNCTIONS.iter().map(|function| function.name()).collect();
+        let absent: Vec<_> = all.difference(&callers).collect();
+        assert!(absent.is_empty(), "functions that take no part: {absent:?}");
     })
     .await;
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use serde_yaml_ng::{Mapping, Value};
 use shared::telemetry::metrics::Metric;
 
-use crate::support::template_yaml;
+use crate::support::{root, template_yaml};
 
 /// The namespace that the functions write their metrics to.
 const NAMESPACE: &str = "Latchkey/${AWS::StackName}";
@@ -202,6 +202,32 @@ fn every_alarm_notifies_the_alarm_topic_and_is_on_a_dashboard_that_exists_when_i
         assert_eq!(on, [exists_if(&name)], "{name}");
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
     }
+}
+
+#[test]
+fn the_price_list_counts_every_metric_that_can_be_measured_with_one_country() {
+    let (by_dimension, totals): (Vec<_>, Vec<_>) = measured()
+        .into_iter()
+        .partition(|(_, dimensions)| !dimensions.is_empty());
+    let by_country = by_dimension.iter().filter(|(_, of)| *of == ["Country"]);
+    // The values of all other dimensions stand in one file, but for the guard's, which has one in each mode.
+    let record = include_str!("../../../shared/src/telemetry/record.rs");
+    let texts = record.split('"').skip(1).step_by(2);
+    let is_value = |text: &&str| {
+        text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphanumeric)
+    };
+    let values: BTreeSet<&str> = texts.filter(is_value).collect();
+    let from_logs = filtered().len();
+    let most = totals.len() + by_country.count() + values.len() + 1 + from_logs;
+    let page = std::fs::read_to_string(root().join("functions/DEPLOY.md")).unwrap();
+    let expected = format!("at most {most} with one country, {from_logs} of them from logs;");
+    let price = format!("| at most {:.2} |", 0.3 * most as f64);
+    let row = page.lines().find(|line| line.starts_with("| metrics |"));
+    let row = row.unwrap();
+    assert!(
+        row.contains(&expected) && row.ends_with(&price),
+        "{expected} {price}: {row}"
+    );
 }
 
 #[test]

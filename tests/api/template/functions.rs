@@ -165,6 +165,33 @@ fn sam_local_sets_no_variable_that_a_function_does_not_name() {
 }
 
 #[test]
+fn the_pages_and_the_template_say_how_many_functions_there_are() {
+    let count = functions().len();
+    for (file, sayings) in [
+        (
+            "README.md",
+            vec![format!("API, {count} functions with exactly")],
+        ),
+        (
+            "functions/DEPLOY.md",
+            vec![
+                format!("**each** of the {count} functions"),
+                format!("so {count} times this"),
+            ],
+        ),
+        (
+            "template.yaml",
+            vec![format!("so {count} times this in all")],
+        ),
+    ] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for saying in sayings {
+            assert!(text.contains(&saying), "{file} doesn't say {saying:?}");
+        }
+    }
+}
+
+#[test]
 fn every_main_is_the_same_but_for_its_name() {
     for name in crates() {
         let main = root().join("functions").join(&name).join("src/main.rs");

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod configuration;
+mod deliveries;
 mod events;
 mod functions;
 mod permissions;
