@@ -101,6 +101,8 @@ pub async fn redeem(
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         challenge: Some(info.challenge),
+        phone: Some(&info.phone),
+        clients: vec![Client::KnownSession],
         guess: change.guess,
         hash: HashOnce::default(),
     };
@@ -113,7 +115,7 @@ pub async fn redeem(
         now,
         allow,
         |right, user| async move {
-            if user.phone.as_ref().ok_or(Error::NoPhone)? != &right.phone {
+            if user.phone.as_ref().ok_or(Error::NoPhone)? != right.phone() {
                 return Err(Error::PhoneMismatch);
             }
             // Checked once, like the hash: a lost race is no further attempt.
@@ -121,9 +123,7 @@ pub async fn redeem(
                 check_old(app, &user, old, now).await?;
             }
             let (epoch, hash) = (user.epoch, redemption.hash.of(app, change.new)?);
-            let changed = app
-                .store
-                .change_password(uid, epoch, hash, &right.spend, now);
+            let changed = app.store.change_password(uid, epoch, hash, &right.spend);
             Ok(changed.await?.round(|| {
                 session.renew(&user);
                 new_password::was_set(app, uid);

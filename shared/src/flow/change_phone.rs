@@ -84,6 +84,8 @@ pub async fn redeem(
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         challenge: None,
+        phone: Some(to),
+        clients: vec![Client::Stranger],
         guess,
         hash: HashOnce::default(),
     };

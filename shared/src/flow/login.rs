@@ -67,6 +67,8 @@ pub async fn redeem(
         purpose: Purpose::Login,
         key: &SlotKey::login(&info.phone),
         challenge: Some(info.challenge),
+        phone: Some(&info.phone),
+        clients: client::candidates(app, requester),
         guess,
         hash: HashOnce::default(),
     };
@@ -79,7 +81,7 @@ pub async fn redeem(
         |seen| client::at_phone(app, requester, seen, uid, &info.phone, now),
         |right, known| async move {
             let user = right.account(uid, info)?;
-            let spent = app.store.move_slot(&right.spend).await?;
+            let spent = app.store.spend(&right.spend).await?;
             Ok(spent.round(|| {
                 let account = (uid, Some(&info.phone), &user.name);
                 client::was_right(app, requester, account, &known, now);

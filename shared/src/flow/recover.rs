@@ -28,7 +28,7 @@ use crate::{
     random,
     store::{
         Key, Seen,
-        resets::{Reset, ResetOutcome},
+        resets::{IssueOutcome, Reset, ResetOutcome},
     },
 };
 
@@ -107,6 +107,8 @@ pub async fn verify(
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         challenge: None,
+        phone: None,
+        clients: Vec::new(),
         guess,
         hash: HashOnce::default(),
     };
@@ -131,7 +133,7 @@ pub async fn verify(
             let token = Token::reset(random::bytes()?);
             let reset = Reset {
                 uid: uid.ok_or(expired.clone())?,
-                phone: right.phone.clone(),
+                phone: right.phone().clone(),
                 issued_at: now,
                 expires_at: now.plus(RESET_LIFE),
                 spent: false,
@@ -139,13 +141,14 @@ pub async fn verify(
             let hash = ResetHash::of(token.as_str());
             let known = right.seen.known_by_name(name)?;
             match app.store.issue_reset(&hash, &reset, &right.spend).await? {
-                ResetOutcome::Done => {
+                IssueOutcome::Done => {
                     let account = (reset.uid, Some(&reset.phone), name);
                     client::was_right(app, requester, account, &known, now);
                     Ok(Round::Won(token))
                 }
-                ResetOutcome::Raced => Ok(Round::Lost),
-                ResetOutcome::Unreachable => {
+                IssueOutcome::Raced => Ok(Round::Lost),
+                IssueOutcome::TooMany { retry_after } => right.refuse(app, retry_after).await,
+                IssueOutcome::Unreachable => {
                     Err(why_unreachable(app, &reset, expired.clone()).await?)
                 }
             }

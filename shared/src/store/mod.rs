@@ -18,6 +18,7 @@
 //! | [`slots`] | the slot, under its [`SlotKey`](crate::domain::slot_key::SlotKey) | codes |
 //! | [`sends`] | `sends#+86…`: the recent sends to a phone | codes |
 //! | [`sources`] | `source#<address>`: the recent sends that a source asked for | codes |
+//! | [`wrong_codes`] | `wrong-codes#+86…`: the recent wrong codes for a phone | codes |
 //! | [`attempts`] | `attempts#<uid>`: the recent wrong passwords of an account | codes |
 //! | [`resets`] | `reset#<hash>`: a reset token | codes |
 //! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
@@ -44,6 +45,7 @@ pub mod slots;
 pub mod sources;
 pub mod transaction;
 pub mod users;
+pub mod wrong_codes;
 
 use std::{collections::HashMap, time::Duration};
 

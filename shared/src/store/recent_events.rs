@@ -99,17 +99,24 @@ impl RecentEvents<'_> {
         if kept > 1 {
             values.insert(":never".to_owned(), number(0));
         }
-        let mut conditions = Vec::new();
+        let (condition, horizons) = self.admits(now);
+        values.extend(horizons);
+        Change {
+            update,
+            condition,
+            values,
+        }
+    }
+
+    /// The condition that the limits admit an event at `now`, and its values.
+    pub(super) fn admits(&self, now: UnixMs) -> (String, Item) {
+        let (mut conditions, mut values) = (Vec::new(), Item::new());
         for (n, limit) in self.limits.iter().enumerate() {
             let (s, horizon) = (format!("s{}", limit.events - 1), format!(":horizon{n}"));
             conditions.push(format!("(attribute_not_exists({s}) OR {s} <= {horizon})"));
             values.insert(horizon, number(limit.horizon(now).0 * self.marks_per_ms));
         }
-        Change {
-            update,
-            condition: conditions.join(" AND "),
-            values,
-        }
+        (conditions.join(" AND "), values)
     }
 
     /// Removes the event at `counted_at`, if it is in this place. Place 0 is the newest event's.

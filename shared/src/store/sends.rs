@@ -14,6 +14,7 @@ use super::{
     slots::SlotMove,
     transaction::{Transaction, WriteResult},
     users::AccountCondition,
+    wrong_codes::WrongCodes,
 };
 use crate::domain::{
     client::Client, error::Error, phone::Phone, time::UnixMs, user::Uid, window::Limit,
@@ -32,6 +33,11 @@ pub enum SendOutcome {
         /// When it may get the next one.
         retry_after: Duration,
     },
+    /// The client has presented too many wrong codes: it could not use this one.
+    TooManyWrongCodes {
+        /// When it may present the next one.
+        retry_after: Duration,
+    },
     /// The account does not exist.
     UserGone,
     /// The account is disabled.
@@ -39,20 +45,21 @@ pub enum SendOutcome {
 }
 
 impl Store {
-    /// Records a send in one transaction: the slot moves, the message counts against its phone and its client, and the
-    /// account, where there is one, exists and is active.
+    /// Records a send in one transaction: the slot moves, the message counts against its phone and its
+    /// client, the client's wrong codes for the phone are not too many, and the account, where there is one,
+    /// exists and is active.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn record_send(
         &self,
         step: &SlotMove<'_>,
-        at: (&Phone, Client),
+        wrong: &WrongCodes,
         uid: Option<Uid>,
         now: UnixMs,
         limits: &[Limit],
     ) -> Result<SendOutcome, Error> {
-        let sends = sends(at, limits);
+        let sends = sends((&wrong.phone, wrong.client), limits);
         let count = sends.count(now);
         let count = Update::builder()
             .table_name(&self.codes)
@@ -66,6 +73,7 @@ impl Store {
         let mut writes = vec![
             self.put_slot(step)?,
             TransactWriteItem::builder().update(count).build(),
+            self.check_wrong_codes(wrong, now)?,
         ];
         if let Some(uid) = uid {
             writes.push(self.check_account(uid, AccountCondition::Active)?);
@@ -75,17 +83,27 @@ impl Store {
             Transaction::Cancelled(results) => results,
         };
         // The account comes first: a disabled one is reported as such, throttled or not.
-        if let Some(WriteResult::ConditionFailed(user)) = results.get(2) {
+        if let Some(WriteResult::ConditionFailed(user)) = results.get(3) {
             return Ok(if user.is_some() {
                 SendOutcome::UserDisabled
             } else {
                 SendOutcome::UserGone
             });
         }
-        Ok(match (&results[0], &results[1]) {
-            (WriteResult::Passed, WriteResult::ConditionFailed(item)) => SendOutcome::TooFrequent {
-                retry_after: sends.wait(item.as_ref(), now),
-            },
+        Ok(match &results[..] {
+            [
+                WriteResult::Passed,
+                _,
+                WriteResult::ConditionFailed(item),
+                ..,
+            ] => {
+                let retry_after = wrong.wait(item.as_ref(), now);
+                SendOutcome::TooManyWrongCodes { retry_after }
+            }
+            [WriteResult::Passed, WriteResult::ConditionFailed(item), ..] => {
+                let retry_after = sends.wait(item.as_ref(), now);
+                SendOutcome::TooFrequent { retry_after }
+            }
             _ => SendOutcome::Raced,
         })
     }

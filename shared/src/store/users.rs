@@ -15,8 +15,8 @@ use super::{
     failure::{failed, is_condition, unbuildable},
     item::{Item, number, parse, parse_phone, primary_key, serialize, text},
     repeat,
-    slots::SlotMove,
     transaction::{Outcome, Transaction, WriteResult},
+    wrong_codes::Spend,
 };
 use crate::domain::{
     client::KnownAddresses,
@@ -262,15 +262,15 @@ impl Store {
             .transpose()
     }
 
-    /// Creates an account, its phone and its name in one transaction. `registered` is the slot's step that
-    /// spends the code, and the address that the account then knows. Imports have neither.
+    /// Creates an account, its phone and its name in one transaction. `registered` is what spends
+    /// the code, and the address that the account then knows. Imports have neither.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn create_user(
         &self,
         user: &User,
-        registered: Option<(&SlotMove<'_>, &KnownAddresses)>,
+        registered: Option<(&Spend<'_>, &KnownAddresses)>,
     ) -> Result<CreateOutcome, Error> {
         let nowhere = &KnownAddresses::default();
         let known = registered.map_or(nowhere, |(_, known)| known);
@@ -285,8 +285,8 @@ impl Store {
             writes.push(self.put_owner(phone_pk(phone), user, known)?);
         }
         if let Some((spend, _)) = registered {
-            meanings.push(CreateOutcome::Raced);
-            writes.push(self.put_slot(spend)?);
+            meanings.extend([CreateOutcome::Raced; 2]);
+            writes.extend(self.spending(spend)?);
         }
         match self.transact(writes).await? {
             Transaction::Done => Ok(CreateOutcome::Done),
@@ -310,14 +310,11 @@ impl Store {
         uid: Uid,
         epoch: u64,
         hash: &PasswordHash,
-        spend: &SlotMove<'_>,
-        now: UnixMs,
+        spend: &Spend<'_>,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtEpoch { epoch };
-        let writes = vec![
-            self.put_slot(spend)?,
-            self.set_password(uid, hash, condition, now)?,
-        ];
+        let mut writes = Vec::from(self.spending(spend)?);
+        writes.push(self.set_password(uid, hash, condition, spend.now)?);
         self.transact(writes).await.map(Transaction::outcome)
     }
 
@@ -348,14 +345,11 @@ impl Store {
         uid: Uid,
         phone: &Phone,
         hash: &PasswordHash,
-        spend: &SlotMove<'_>,
-        now: UnixMs,
+        spend: &Spend<'_>,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtPhone { phone };
-        let writes = vec![
-            self.put_slot(spend)?,
-            self.set_password(uid, hash, condition, now)?,
-        ];
+        let mut writes = Vec::from(self.spending(spend)?);
+        writes.push(self.set_password(uid, hash, condition, spend.now)?);
         self.transact(writes).await.map(Transaction::outcome)
     }
 
@@ -370,7 +364,7 @@ impl Store {
         user: &User,
         to: &Phone,
         known: &KnownAddresses,
-        spend: &SlotMove<'_>,
+        spend: &Spend<'_>,
     ) -> Result<MoveOutcome, Error> {
         let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
         let (condition, mut values) = unchanged.expression();
@@ -391,20 +385,21 @@ impl Store {
             .expression_attribute_names("#status", "status")
             .set_expression_attribute_values(Some(values));
         let update = update.build().map_err(unbuildable)?;
-        let mut writes = vec![
-            self.put_owner(phone_pk(to), user, known)?,
-            self.put_slot(spend)?,
-            TransactWriteItem::builder().update(update).build(),
-        ];
+        let mut writes = vec![self.put_owner(phone_pk(to), user, known)?];
+        writes.extend(self.spending(spend)?);
+        writes.push(TransactWriteItem::builder().update(update).build());
         if let Some(from) = &user.phone {
             writes.push(self.delete_owner(phone_pk(from), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => MoveOutcome::Done,
             Transaction::Cancelled(results) => match results[..] {
-                [WriteResult::ConditionFailed(_), WriteResult::Passed, ..] => {
-                    MoveOutcome::PhoneTaken
-                }
+                [
+                    WriteResult::ConditionFailed(_),
+                    WriteResult::Passed,
+                    WriteResult::Passed,
+                    ..,
+                ] => MoveOutcome::PhoneTaken,
                 _ => MoveOutcome::Raced,
             },
         })

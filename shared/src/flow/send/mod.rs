@@ -35,7 +35,7 @@ use crate::{
     },
     random,
     sms::Plan,
-    store::{Key, Seen, sends::SendOutcome, sources::SourceOutcome},
+    store::{Key, Seen, sends::SendOutcome, sources::SourceOutcome, wrong_codes::WrongCodes},
     telemetry::context,
 };
 pub(super) use decide::Target;
@@ -308,11 +308,16 @@ impl<'a> Sender<'a> {
             challenge,
             ..
         } = draft;
+        let wrong = WrongCodes {
+            phone: phone.clone(),
+            client,
+            limit: self.policy.failures,
+        };
         let checked = hiding.account_to_check(uid);
         let read = hiding.account_to_read(uid, &phone, &app.config.keys);
         let (recorded, reserved, account) = join3(
             app.store
-                .record_send(&step, (&phone, client), checked, now, &self.limits),
+                .record_send(&step, &wrong, checked, now, &self.limits),
             async {
                 match charge {
                     Some(charge) => self.reservation.reserve(app, charge).await,
@@ -389,6 +394,10 @@ impl Recorded {
             (Ok(SendOutcome::Raced), Err(error)) => Self::Refused(error),
             (Ok(SendOutcome::TooFrequent { retry_after }), _) => {
                 let limit = Limited::Phone;
+                Self::Refused(Error::TooFrequent { retry_after, limit })
+            }
+            (Ok(SendOutcome::TooManyWrongCodes { retry_after }), _) => {
+                let limit = Limited::Failures;
                 Self::Refused(Error::TooFrequent { retry_after, limit })
             }
             (Ok(SendOutcome::UserGone), _) => Self::Refused(Error::UserNotFound),
