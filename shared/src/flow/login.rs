@@ -28,7 +28,7 @@ use crate::{
     random,
     store::{
         Key,
-        attempts::{AttemptOutcome, Attempts},
+        attempts::{AttemptOutcome, Attempts, AttemptsFrom},
     },
 };
 
@@ -116,10 +116,11 @@ pub async fn by_password(
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
     // Counted before the password is verified: of a hundred attempts at once ten are verified.
-    let from = Attempts::from(&requester.source);
+    let pseudonym = app.config.keys.pseudonym(&handle.text());
+    let from = AttemptsFrom::of(&requester.source, pseudonym);
     let count = app
         .store
-        .count_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
+        .count_attempt_from(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
     let (counted, found) = join(count, handle.find(app, requester, now)).await;
     let (of_source, found) = (counted?, found?);
     if !found.client.is_known() {
@@ -127,14 +128,12 @@ pub async fn by_password(
     }
     let at = match found.uid {
         Some(uid) => Attempts::at(uid, found.client),
-        None => Attempts::at_nobody(app.config.keys.pseudonym(&handle.text())),
+        None => Attempts::at_nobody(pseudonym),
     };
     // An account has a phone and a name. If a lock-out by one of them showed at the other, it would show
     // that both are one account's. So where users are hidden only the handle's own count shows.
-    let by_handle = app.config.hide_unknown_users.then(|| {
-        let handle = app.config.keys.pseudonym(&handle.text());
-        Attempts::by_handle(handle, found.client)
-    });
+    let hides = app.config.hide_unknown_users;
+    let by_handle = hides.then(|| Attempts::by_handle(pseudonym, found.client));
     let count = app.store.count_attempt(&at, now, &[WRONG_PASSWORDS]);
     let count_handle = async {
         match &by_handle {
@@ -159,7 +158,7 @@ pub async fn by_password(
     let at = app.store.release_attempt(&at, now, &[WRONG_PASSWORDS]);
     let from = app
         .store
-        .release_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
+        .release_attempt_from(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
     let by_handle = async {
         match &by_handle {
             Some(handle) => {

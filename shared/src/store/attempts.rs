@@ -1,6 +1,7 @@
 //! Password attempts: `attempts#<uid>` holds the recent wrong passwords of an account, or of a name
-//! that has none, by one client; `attempts-from#<address>` those of a source, at any account. Where users are
-//! hidden, `attempts#handle-<hash>` holds those by one phone or name. `attempts#names-<challenge>` holds
+//! that has none, by one client; `attempts-from#<address>` those of a source, at any account, and
+//! `attempts-from#<network>#<quarter>` those of an IPv6 /56, which has four times as many: a quarter of them
+//! for each quarter of the phones and names. Where users are hidden, `attempts#handle-<hash>` holds those by one phone or name. `attempts#names-<challenge>` holds
 //! the taken names that a code asked for.
 
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure,
 };
+
+use futures_util::future::join;
 
 use super::{
     Store,
@@ -47,16 +50,34 @@ impl Attempts {
         Self(format!("attempts#names-{}", Hex(&challenge.0)))
     }
 
-    /// Those of a source, at any account.
-    pub fn from(source: &Source) -> Self {
-        Self(format!("attempts-from#{}", source.as_str()))
-    }
-
     fn events<'a>(&self, limits: &'a [Limit]) -> RecentEvents<'a> {
         RecentEvents {
             pk: self.0.clone(),
             limits,
             marks_per_ms: 1,
+        }
+    }
+}
+
+/// How many quarters a network's attempts are counted in, because an update has no room for four times the
+/// marks.
+const QUARTERS: u64 = 4;
+
+/// The attempts of a source and of its network, at any account.
+pub struct AttemptsFrom {
+    source: Attempts,
+    network: Option<Attempts>,
+}
+
+impl AttemptsFrom {
+    /// Those that count an attempt by a phone or a name, which `handle` stands for.
+    pub fn of(source: &Source, handle: Pseudonym) -> Self {
+        let from = |text: &str| Attempts(format!("attempts-from#{text}"));
+        let quarter = handle.number() % QUARTERS;
+        let network = source.network();
+        Self {
+            source: from(source.as_str()),
+            network: network.map(|network| from(&format!("{}#{quarter}", network.as_str()))),
         }
     }
 }
@@ -112,6 +133,55 @@ impl Store {
             }
             _ => Err(failed("UpdateItem", &error)),
         }
+    }
+
+    /// Counts an attempt at its source and, at the same time, at its network. Both have to admit it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the attempt may be counted all the same.
+    pub async fn count_attempt_from(
+        &self,
+        from: &AttemptsFrom,
+        now: UnixMs,
+        limits: &[Limit],
+    ) -> Result<AttemptOutcome, Error> {
+        let of_source = self.count_attempt(&from.source, now, limits);
+        let Some(network) = &from.network else {
+            return of_source.await;
+        };
+        let of_network = self.count_attempt(network, now, limits);
+        let (of_source, of_network) = join(of_source, of_network).await;
+        let (of_source, of_network) = (of_source?, of_network?);
+        match (of_source, of_network) {
+            // A subscriber that is refused anyway must not use up what its neighbours have.
+            (AttemptOutcome::TooMany { .. }, AttemptOutcome::Done) => {
+                self.release_attempt(network, now, limits).await?;
+                Ok(of_source)
+            }
+            (AttemptOutcome::TooMany { .. }, _) => Ok(of_source),
+            (AttemptOutcome::Done, _) => Ok(of_network),
+        }
+    }
+
+    /// Removes the attempt at `counted_at` from its source and its network: the password was right.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn release_attempt_from(
+        &self,
+        from: &AttemptsFrom,
+        counted_at: UnixMs,
+        limits: &[Limit],
+    ) -> Result<(), Error> {
+        let of_source = self.release_attempt(&from.source, counted_at, limits);
+        let of_network = async {
+            match &from.network {
+                Some(network) => self.release_attempt(network, counted_at, limits).await,
+                None => Ok(()),
+            }
+        };
+        let (of_source, of_network) = join(of_source, of_network).await;
+        of_source.and(of_network)
     }
 
     /// Removes the attempt at `counted_at`: the password was right.
