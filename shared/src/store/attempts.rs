@@ -1,8 +1,8 @@
 //! Password attempts: `attempts#<uid>` holds the recent wrong passwords of an account, or of a name
 //! that has none, by one client; `attempts-from#<address>` those of a source, at any account, and
 //! `attempts-from#<network>#<quarter>` those of an IPv6 /56, which has four times as many: a quarter of them
-//! for each quarter of the phones and names. Where users are hidden, `attempts#handle-<hash>` holds those by one phone or name. `attempts#names-<challenge>` holds
-//! the taken names that a code asked for.
+//! for each quarter of the phones and names. Where users are hidden, `attempts#handle-<hash>` holds those by
+//! one phone or name. `attempts#names-<challenge>` holds the taken names that a code asked for.
 
 use std::time::Duration;
 
