@@ -212,6 +212,10 @@ impl<'a> Sender<'a> {
         let mut keys = self.sending.keys.to_vec();
         keys.extend([Key::slot(self.sending.key), Key::stop()]);
         keys.extend(self.reservation.keys());
+        if let (true, Some(phone)) = (self.hiding.is_on(), self.sending.named) {
+            let clients = client::candidates(self.app, self.sending.requester).into_iter();
+            keys.extend(clients.map(|client| Key::sends(phone, client)));
+        }
         self.app.store.read(&keys).await
     }
 
@@ -235,11 +239,17 @@ impl<'a> Sender<'a> {
             keys: &app.config.keys,
             now: self.now,
         };
+        let (hiding, now, limits) = (self.hiding, self.now, &self.limits);
+        let is_used_up = target.as_ref().is_ok_and(|target| {
+            let at = (&target.phone, target.client);
+            hiding.is_on() && seen.has_had_all_sends(at, now, limits)
+        });
         let facts = Facts {
             stop: seen.stop(),
             slot: seen.slot(sending.key)?,
             target,
             counted,
+            is_used_up,
         };
         let fresh = FreshParts {
             id: random::bytes()?,
@@ -306,8 +316,10 @@ impl<'a> Sender<'a> {
             plan,
             step,
             challenge,
+            is_decoy,
             ..
         } = draft;
+        let counted = hiding.counted(is_decoy);
         let wrong = WrongCodes {
             phone: phone.clone(),
             client,
@@ -317,7 +329,7 @@ impl<'a> Sender<'a> {
         let read = hiding.account_to_read(uid, &phone, &app.config.keys);
         let (recorded, reserved, account) = join3(
             app.store
-                .record_send(&step, &wrong, checked, now, &self.limits),
+                .record_send(&step, &wrong, checked, now, &self.limits, counted),
             async {
                 match charge {
                     Some(charge) => self.reservation.reserve(app, charge).await,
