@@ -30,6 +30,49 @@ pub async fn for_a_day() -> Vec<Outcome> {
     vec![open, hidden]
 }
 
+/// Where users are hidden: five hundred made-up names with the owner's phone, and the owner's name with five
+/// hundred other phones, in an hour. Then the owner comes, as a stranger.
+pub async fn by_decoys() -> Vec<Outcome> {
+    let world = World::start(&[("HIDE_UNKNOWN_USERS", "true")]).await;
+    world.user(OWNER, PHONE).await;
+    let send = "/Systems/sendVerificationCode";
+    let recovery = json!({"username": NAME, "mobile_phone": PHONE});
+    assert!(world.post("192.0.2.1", send, recovery).await.is_ok());
+    world.settle().await;
+    let recovery = world.code(&format!("+86{PHONE}"));
+    for n in 0..500 {
+        let made_up = json!({"username": format!("name-{n}"), "mobile_phone": PHONE});
+        let other = json!({"username": NAME, "mobile_phone": format!("139{n:08}")});
+        for body in [made_up, other] {
+            world.post(&address(n), send, body).await;
+        }
+    }
+    world.settle().await;
+    let messages = world.messages() - 1;
+    let sure = json!({"username": NAME, "verification_code": recovery});
+    let sure = world.post("192.0.2.2", "/Systems/makeSureVerificationCode", sure);
+    let is_live = sure.await.is_ok();
+    let sent = world.ask("192.0.2.3", PHONE).await;
+    world.settle().await;
+    let code = world.code(&format!("+86{PHONE}"));
+    let logs_in = world
+        .log_in("192.0.2.4", sent.result(), &code)
+        .await
+        .is_ok();
+    let held = messages == 0 && is_live && logs_in;
+    let result = format!(
+        "{messages} sent; the code is {}, the next login {}",
+        if is_live { "accepted" } else { "dead" },
+        if logs_in { "succeeds" } else { "fails" },
+    );
+    vec![Outcome::new(
+        "1000 requests for unknown accounts with an owner's phone or name, where users are hidden",
+        "they use up none of the phone's messages and touch no live code",
+        held,
+        result,
+    )]
+}
+
 async fn besiege(hides: &str, attack: &'static str) -> Outcome {
     let world = World::start(&[("HIDE_UNKNOWN_USERS", hides)]).await;
     let mut siege = Siege::begin(&world).await;

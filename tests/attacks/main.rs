@@ -46,6 +46,7 @@ async fn main() -> ExitCode {
         flooding::from_one_address,
         pumping::a_country,
         lockout::for_a_day,
+        lockout::by_decoys,
         replaying::everything,
         replaying::racing_everything,
         money::fifty_environments,

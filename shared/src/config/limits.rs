@@ -28,7 +28,7 @@ const MAX_SENDS_PER_SOURCE: usize = 100;
 pub const WRONG_PASSWORDS: Limit = limit(10, DAY);
 
 /// Wrong passwords of one source, at any account. Beyond the limits only accounts that know the client
-/// are looked at.
+/// are looked at. An IPv6 /56 has as many for each quarter of the phones and names.
 pub const WRONG_PASSWORDS_OF_SOURCE: [Limit; 2] = [limit(30, HOUR), limit(100, DAY)];
 
 /// Messages to one account that are paid from the money kept for accounts that know who asks.

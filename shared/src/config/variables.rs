@@ -70,7 +70,7 @@ variables! {
     SENDS_PER_PHONE_HOUR = Text("5");
     /// Messages per phone and client in any 24 hours, over all purposes: at most 40.
     SENDS_PER_PHONE_DAY = Text("10");
-    /// Wrong codes per phone and purpose in any 24 hours: 1 to 50.
+    /// Wrong codes per phone and client in any 24 hours, over all purposes: 1 to 50.
     WRONG_CODES_PER_DAY = Text("10");
     /// Sends per source in any 60 minutes whose codes are unused; never more than in 24 hours.
     SENDS_PER_ADDRESS_HOUR = Text("30");

@@ -35,6 +35,18 @@ impl Client {
         }
     }
 
+    /// Whatever a request from a source may turn out to be, with a session of some account or without.
+    pub fn candidates(source: &Source, has_session: bool, keys: &KeyRing) -> Vec<Self> {
+        let text = text(source);
+        let addresses = keys.pseudonyms(&text).map(Self::KnownAddress);
+        let session = has_session.then_some(Self::KnownSession);
+        [Self::Stranger]
+            .into_iter()
+            .chain(addresses)
+            .chain(session)
+            .collect()
+    }
+
     /// Whether the account knows the client.
     pub fn is_known(self) -> bool {
         self != Self::Stranger

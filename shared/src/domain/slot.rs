@@ -312,22 +312,35 @@ impl Slot {
         let Some(challenge) = current.find(is_live) else {
             return Verdict::Expired { retry_after: None };
         };
-        let right = is_right(challenge) && !challenge.decoy;
-        let tries = challenge.wrong_tries.of(client) + u32::from(!right);
+        if is_right(challenge) && !challenge.decoy {
+            return Verdict::Accepted(self.with_current(Challenge {
+                spent: true,
+                ..challenge.clone()
+            }));
+        }
+        Verdict::Wrong(self.with_wrong_try(now, policy, client, challenge))
+    }
+
+    /// The slot after a wrong try of a client at this challenge.
+    pub fn with_wrong_try(
+        &self,
+        now: UnixMs,
+        policy: &Policy,
+        client: Client,
+        challenge: &Challenge,
+    ) -> Self {
+        let tries = challenge.wrong_tries.of(client) + 1;
         let mut next = self.with_current(Challenge {
-            spent: right,
             wrong_tries: challenge.wrong_tries.with(client, tries),
             ..challenge.clone()
         });
-        if right {
-            return Verdict::Accepted(next);
-        }
         let horizon = policy.failures.horizon(now);
         let others = self
             .failures
             .keeping(|window| window.0.first().is_some_and(|at| *at > horizon));
+        let failures = self.failures.of(client);
         next.failures = others.with(client, failures.with(now, policy.failures.events));
-        Verdict::Wrong(next)
+        next
     }
 
     /// From this moment on no code is valid and no limit applies: the slot's TTL.

@@ -47,6 +47,7 @@ pub async fn send(
         key: &SlotKey::change_password(uid),
         keys: &[Key::user(uid)],
         source,
+        clients: vec![Client::KnownSession],
         named: None,
         plan: None,
     };
@@ -101,6 +102,8 @@ pub async fn redeem(
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
         challenge: Some(info.challenge),
+        phone: Some(&info.phone),
+        clients: vec![Client::KnownSession],
         guess: change.guess,
         hash: HashOnce::default(),
     };
@@ -113,7 +116,7 @@ pub async fn redeem(
         now,
         allow,
         |right, user| async move {
-            if user.phone.as_ref().ok_or(Error::NoPhone)? != &right.phone {
+            if user.phone.as_ref().ok_or(Error::NoPhone)? != right.phone() {
                 return Err(Error::PhoneMismatch);
             }
             // Checked once, like the hash: a lost race is no further attempt.

@@ -46,6 +46,7 @@ pub async fn send(
         key: &SlotKey::change_phone(uid, to),
         keys: &[Key::user(uid), Key::phone_owner(to)],
         source,
+        clients: vec![Client::Stranger],
         named: Some(to),
         plan: None,
     };
@@ -84,6 +85,8 @@ pub async fn redeem(
         purpose: Purpose::ChangePhone,
         key: &SlotKey::change_phone(uid, to),
         challenge: None,
+        phone: Some(to),
+        clients: vec![Client::Stranger],
         guess,
         hash: HashOnce::default(),
     };

@@ -46,6 +46,12 @@ pub(super) fn recognise(
     Ok(owner.known.client(source, keys, now))
 }
 
+/// Whatever a request may turn out to be.
+pub(super) fn candidates(app: &App, requester: &Requester) -> Vec<Client> {
+    let has_session = requester.session.is_some();
+    Client::candidates(&requester.source, has_session, &app.config.keys)
+}
+
 /// What has to be read to recognise a client of the account `uid`, which has this phone: the account among
 /// it.
 pub(super) fn keys_at(uid: Uid, phone: &Phone, requester: &Requester) -> Vec<Key> {

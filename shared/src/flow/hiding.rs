@@ -4,12 +4,15 @@
 //! the same reads and the same writes as any other. Real messages are then sent after the answer, so
 //! the time shows nothing either.
 
-use crate::domain::{
-    error::Error,
-    keys::KeyRing,
-    phone::Phone,
-    purpose::Purpose,
-    user::{Draws, Uid, User},
+use crate::{
+    domain::{
+        error::Error,
+        keys::KeyRing,
+        phone::Phone,
+        purpose::Purpose,
+        user::{Draws, Uid, User},
+    },
+    store::sends::Counted,
 };
 
 /// What hiding does to one request.
@@ -39,6 +42,7 @@ impl Hiding {
     /// Whether accounts are hidden. Then
     /// - a send that a limit refuses does not check the account first,
     /// - the account is read beside the write that records the send, and not checked by it,
+    /// - requests are refused by the count of their slot; a message beyond the phone's becomes a decoy,
     /// - the message is sent after the answer,
     /// - a message that failed releases no limits,
     /// - a redemption for an unknown name goes on, so that it takes as long as any other,
@@ -50,6 +54,15 @@ impl Hiding {
     /// Whether a decoy replaces a refusal with this error.
     pub(super) fn replaces(self, error: &Error) -> bool {
         self.is_on && reveals_account(self.purpose, error)
+    }
+
+    /// What a send counts against.
+    pub(super) fn counted(self, decoy: bool) -> Counted {
+        if self.is_on {
+            Counted::Hidden { decoy }
+        } else {
+            Counted::Openly
+        }
     }
 
     /// The account to read beside the write: the send's own, or a stand-in, so that every send reads

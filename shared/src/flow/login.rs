@@ -28,7 +28,7 @@ use crate::{
     random,
     store::{
         Key,
-        attempts::{AttemptOutcome, Attempts},
+        attempts::{AttemptOutcome, Attempts, AttemptsFrom},
         owners::Owner,
     },
 };
@@ -68,6 +68,8 @@ pub async fn redeem(
         purpose: Purpose::Login,
         key: &SlotKey::login(&info.phone),
         challenge: Some(info.challenge),
+        phone: Some(&info.phone),
+        clients: client::candidates(app, requester),
         guess,
         hash: HashOnce::default(),
     };
@@ -80,7 +82,7 @@ pub async fn redeem(
         |seen| client::at_phone(app, requester, seen, uid, &info.phone, now),
         |right, known| async move {
             let user = right.account(uid, info)?;
-            let spent = app.store.move_slot(&right.spend).await?;
+            let spent = app.store.spend(&right.spend).await?;
             Ok(spent.round(|| {
                 let account = (uid, Some(&info.phone), &user.name);
                 client::was_right(app, requester, account, &known, now);
@@ -115,16 +117,16 @@ pub async fn by_password(
     now: UnixMs,
 ) -> Result<(User, Token), Error> {
     // Counted before the password is verified: of a hundred attempts at once ten are verified.
-    let from = Attempts::from(&requester.source);
+    let pseudonym = app.config.keys.pseudonym(&handle.text());
+    let from = AttemptsFrom::of(&requester.source, pseudonym);
     let count = app
         .store
-        .count_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
+        .count_attempt_from(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
     let (counted, found) = join(count, handle.find(app, requester, now)).await;
     let (of_source, found) = (counted?, found?);
     if !found.client.is_known() {
         must_be_admitted(of_source)?;
     }
-    let pseudonym = app.config.keys.pseudonym(&handle.text());
     let mut counts = vec![match &found.owner {
         Some(owner) => Attempts::at(owner.uid, found.client),
         None => Attempts::at_nobody(pseudonym),
@@ -158,7 +160,7 @@ pub async fn by_password(
     });
     let from = app
         .store
-        .release_attempt(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
+        .release_attempt_from(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
     let (released, from) = join(join_all(released), from).await;
     released
         .into_iter()

@@ -29,7 +29,7 @@ use crate::{
     store::{
         Key, Seen,
         owners::Owner,
-        resets::{Reset, ResetOutcome},
+        resets::{IssueOutcome, Reset, ResetOutcome},
     },
 };
 
@@ -55,6 +55,7 @@ pub async fn send(
         key: &SlotKey::recover(name),
         keys: &keys,
         source: &requester.source,
+        clients: client::candidates(app, requester),
         named: Some(phone),
         plan: Some(send::plan(app, Purpose::Recover, phone)?),
     };
@@ -103,6 +104,8 @@ pub async fn verify(
         purpose: Purpose::Recover,
         key: &SlotKey::recover(name),
         challenge: None,
+        phone: None,
+        clients: Vec::new(),
         guess,
         hash: HashOnce::default(),
     };
@@ -127,20 +130,21 @@ pub async fn verify(
             let token = Token::reset(random::bytes()?);
             let reset = Reset {
                 uid: owner.uid,
-                phone: right.phone.clone(),
+                phone: right.phone().clone(),
                 issued_at: now,
                 expires_at: now.plus(RESET_LIFE),
                 spent: false,
             };
             let hash = ResetHash::of(token.as_str());
             match app.store.issue_reset(&hash, &reset, &right.spend).await? {
-                ResetOutcome::Done => {
+                IssueOutcome::Done => {
                     let account = (reset.uid, Some(&reset.phone), name);
                     client::was_right(app, requester, account, &owner.known, now);
                     Ok(Round::Won(token))
                 }
-                ResetOutcome::Raced => Ok(Round::Lost),
-                ResetOutcome::Unreachable => {
+                IssueOutcome::Raced => Ok(Round::Lost),
+                IssueOutcome::TooMany { retry_after } => right.refuse(app, retry_after).await,
+                IssueOutcome::Unreachable => {
                     Err(why_unreachable(app, &reset, expired.clone()).await?)
                 }
             }

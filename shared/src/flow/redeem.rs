@@ -1,6 +1,9 @@
 //! Redeeming a code: one loop for all purposes.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::future::{join, join_all};
 
@@ -14,14 +17,19 @@ use crate::{
         password::{Password, PasswordHash},
         phone::Phone,
         purpose::Purpose,
-        slot::{Attribution, Challenge, ChallengeId, Verdict},
+        slot::{Attribution, Challenge, ChallengeId, Slot, Verdict},
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::PhoneInfo,
         user::{Uid, User},
     },
     random,
-    store::{Key, Seen, slots::SlotMove, transaction::Outcome},
+    store::{
+        Key, Seen,
+        slots::SlotMove,
+        transaction::Outcome,
+        wrong_codes::{RefuseOutcome, Spend, WrongCodes},
+    },
     telemetry::context,
 };
 
@@ -33,6 +41,10 @@ pub(super) struct Redemption<'a> {
     pub key: &'a SlotKey,
     /// Its challenge, where the dialect has a ticket that names it.
     pub challenge: Option<ChallengeId>,
+    /// Where it was sent, if the request says so.
+    pub phone: Option<&'a Phone>,
+    /// Whoever may present it.
+    pub clients: Vec<Client>,
     /// What the client says it is.
     pub guess: &'a Guess,
     /// The hash of the new password, where the purpose sets one.
@@ -43,18 +55,22 @@ pub(super) struct Redemption<'a> {
 pub(super) struct Right<'a> {
     /// What was read, the slot included.
     pub seen: Seen,
-    /// The slot's step that spends the code.
-    pub spend: SlotMove<'a>,
-    /// Where the code was sent.
-    pub phone: Phone,
+    /// What spends the code.
+    pub spend: Spend<'a>,
+    /// The slot's step as if the code were wrong.
+    as_wrong: SlotMove<'a>,
 }
 
 /// Redeems a code, in one write with what it stands for.
 ///
 /// Each round reads the slot and `keys`, asks `allow`, which also says who presents the code, and
-/// evaluates the code. A wrong code is counted by the write that refuses it. A right one stays usable
-/// until `spend` has written [`Right::spend`] together with its own change; it gets what `allow` found. A
-/// lost race begins the next round.
+/// evaluates the code, unless the client has presented too many wrong ones for the phone. A wrong code is
+/// counted by the write that refuses it. A right one stays usable until `spend` has written
+/// [`Right::spend`] together with its own change; it gets what `allow` found. A lost race begins the
+/// next round.
+///
+/// Where the request does not say the phone, its wrong codes cannot be read beside the slot. Then the write
+/// says whether there are too many, and a code that it refuses for that, right or wrong, uses up a try.
 ///
 /// # Errors
 /// Those of `allow` and `spend`; [`Error::CodeWrong`], [`Error::CodeExpired`], [`Error::Internal`].
@@ -71,6 +87,7 @@ where
 {
     let mut all_keys = keys.to_vec();
     all_keys.push(Key::slot(redemption.key));
+    all_keys.extend(redemption.wrong_codes());
     let (allow, spend) = (&allow, &spend);
     until_won(&app.store, &all_keys, |seen| async move {
         let (client, allowed) = allow(&seen)?;
@@ -78,7 +95,7 @@ where
         let Some((right, sends)) = evaluated.await? else {
             return Ok(Round::Lost);
         };
-        let phone = right.phone.clone();
+        let phone = right.spend.wrong.phone.clone();
         let round = spend(right, allowed).await?;
         if let Round::Won(_) = &round {
             was_redeemed(app, redemption.key, phone, sends, now);
@@ -97,58 +114,115 @@ async fn evaluate<'a>(
     seen: Seen,
     now: UnixMs,
 ) -> Result<Option<(Right<'a>, Vec<Attribution>)>, Error> {
-    let Redemption {
-        purpose,
-        key,
-        challenge,
-        guess,
-        ..
-    } = *redemption;
-    let policy = app.config.limits.policy(purpose);
+    let Redemption { key, guess, .. } = *redemption;
+    let policy = app.config.limits.policy(redemption.purpose);
+    let wrong_codes = |phone: &Phone| WrongCodes {
+        phone: phone.clone(),
+        client,
+        limit: policy.failures,
+    };
+    let too_many_at = |phone| seen.too_many(&wrong_codes(phone), now);
+    if let Some(retry_after) = redemption.phone.and_then(too_many_at) {
+        return Err(too_many(retry_after));
+    }
     let stored = seen.slot(key)?;
     if let Some(challenge) = &stored.slot.challenge {
         context::about(&challenge.phone);
     }
+    let mut live = None;
     let is_right = |challenge: &Challenge| {
+        live = Some(challenge.clone());
         if let Some(code) = app.config.test_numbers.code_of(&challenge.phone, now) {
             return code.matches(guess);
         }
         let code = Code::derive(&app.config.keys, key.as_str(), challenge);
         code.is_some_and(|code| code.matches(guess))
     };
-    let (next, accepted) = match stored
-        .slot
-        .verify(now, &policy, client, challenge, is_right)
-    {
-        Verdict::Accepted(next) => {
-            let accepted = next.challenge.clone();
-            (next, accepted)
-        }
-        Verdict::Wrong(next) => (next, None),
+    let slot = &stored.slot;
+    let verdict = slot.verify(now, &policy, client, redemption.challenge, is_right);
+    let (next, is_right) = match verdict {
+        Verdict::Accepted(next) => (next, true),
+        Verdict::Wrong(next) => (next, false),
         Verdict::Expired { retry_after } => return Err(Error::CodeExpired { retry_after }),
     };
-    let step = SlotMove {
+    let live = live.ok_or_else(|| Error::Internal("a verdict on no challenge".into()))?;
+    let wrong = wrong_codes(&live.phone);
+    let step = |next: Slot| SlotMove {
         key,
-        seen: stored,
+        seen: stored.clone(),
         useless_from: next.useless_from(&policy),
         next,
     };
-    if let Some(challenge) = accepted {
-        context::right_code(challenge.phone.region());
-        let right = Right {
-            seen,
-            spend: step,
-            phone: challenge.phone,
+    if !is_right {
+        let step = step(next);
+        return match app.store.refuse_code(&step, &wrong, now).await? {
+            RefuseOutcome::Done => Err(Error::CodeWrong),
+            RefuseOutcome::Raced => Ok(None),
+            RefuseOutcome::TooMany { retry_after } => use_up(app, &step, retry_after).await,
         };
-        return Ok(Some((right, challenge.attributions)));
     }
-    match app.store.move_slot(&step).await? {
-        Outcome::Done => Err(Error::CodeWrong),
+    context::right_code(live.phone.region());
+    let right = Right {
+        as_wrong: step(slot.with_wrong_try(now, &policy, client, &live)),
+        spend: Spend {
+            step: step(next),
+            wrong,
+            now,
+        },
+        seen,
+    };
+    Ok(Some((right, live.attributions)))
+}
+
+/// Refuses a code that there were too many wrong ones before. It uses up a try of its challenge; `None`
+/// when that write lost a race.
+async fn use_up<T>(
+    app: &App,
+    as_wrong: &SlotMove<'_>,
+    retry_after: Duration,
+) -> Result<Option<T>, Error> {
+    match app.store.move_slot(as_wrong).await? {
+        Outcome::Done => Err(too_many(retry_after)),
         Outcome::Raced => Ok(None),
     }
 }
 
+fn too_many(retry_after: Duration) -> Error {
+    Error::CodeExpired {
+        retry_after: Some(retry_after),
+    }
+}
+
+impl Redemption<'_> {
+    /// What has to be read to know whether the client has presented too many wrong codes.
+    fn wrong_codes(&self) -> impl Iterator<Item = Key> {
+        let phone = self.phone.into_iter();
+        phone.flat_map(|phone| {
+            let clients = self.clients.iter();
+            clients.map(|client| Key::wrong_codes(phone, *client))
+        })
+    }
+}
+
 impl Right<'_> {
+    /// Where the code was sent.
+    pub(super) fn phone(&self) -> &Phone {
+        &self.spend.wrong.phone
+    }
+
+    /// Refuses the code, because the write found that there were too many wrong ones before.
+    ///
+    /// # Errors
+    /// [`Error::CodeExpired`], [`Error::Internal`].
+    pub(super) async fn refuse<T>(
+        &self,
+        app: &App,
+        retry_after: Duration,
+    ) -> Result<Round<T>, Error> {
+        let refused = use_up(app, &self.as_wrong, retry_after).await?;
+        Ok(refused.map_or(Round::Lost, Round::Won))
+    }
+
     /// The account that the code's ticket names: active, and still at the phone the code was sent to.
     ///
     /// # Errors

@@ -29,9 +29,9 @@ use crate::{
     store::{
         Key,
         attempts::{AttemptOutcome, Attempts},
-        slots::SlotMove,
         transaction::Outcome,
         users::CreateOutcome,
+        wrong_codes::Spend,
     },
 };
 
@@ -93,6 +93,8 @@ pub async fn redeem(
         purpose: Purpose::Register,
         key: &SlotKey::register(phone),
         challenge: Some(info.challenge),
+        phone: Some(phone),
+        clients: vec![Client::Stranger],
         guess,
         hash: HashOnce::default(),
     };
@@ -115,7 +117,7 @@ pub async fn redeem(
             }
             let owner = name.map(|name| right.seen.owner_by_name(name));
             if owner.transpose()?.flatten().is_some() {
-                return name_taken(app, info.challenge, &right.spend, now).await;
+                return name_taken(app, info.challenge, &right.spend).await;
             }
             let mut user = User::new(
                 Uid::from_random(random::bytes()?, draws.largest_uid),
@@ -136,7 +138,7 @@ pub async fn redeem(
                     CreateOutcome::Raced => return Ok(Round::Lost),
                     CreateOutcome::PhoneTaken => return Err(Error::PhoneTaken),
                     CreateOutcome::NameTaken if name.is_some() => {
-                        return name_taken(app, info.challenge, &right.spend, now).await;
+                        return name_taken(app, info.challenge, &right.spend).await;
                     }
                     // What was drawn and is taken is drawn again. All else still holds.
                     CreateOutcome::NameTaken => {
@@ -164,14 +166,13 @@ pub async fn redeem(
 async fn name_taken(
     app: &App,
     challenge: ChallengeId,
-    spend: &SlotMove<'_>,
-    now: UnixMs,
+    spend: &Spend<'_>,
 ) -> Result<Round<User>, Error> {
     let asked = Attempts::at_names(challenge);
-    let counted = app.store.count_attempt(&asked, now, &[TAKEN_NAMES]).await?;
-    match counted {
+    let counted = app.store.count_attempt(&asked, spend.now, &[TAKEN_NAMES]);
+    match counted.await? {
         AttemptOutcome::Done => Err(Error::NameTaken),
-        AttemptOutcome::TooMany { .. } => match app.store.move_slot(spend).await? {
+        AttemptOutcome::TooMany { .. } => match app.store.spend(spend).await? {
             Outcome::Done => Err(Error::NameTaken),
             Outcome::Raced => Ok(Round::Lost),
         },

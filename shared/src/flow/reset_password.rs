@@ -68,6 +68,8 @@ pub async fn redeem(
         purpose: Purpose::ResetPassword,
         key: &SlotKey::reset_password(&info.phone),
         challenge: Some(info.challenge),
+        phone: Some(&info.phone),
+        clients: client::candidates(app, requester),
         guess,
         hash: HashOnce::default(),
     };
@@ -81,9 +83,7 @@ pub async fn redeem(
         |right, known| async move {
             let user = right.account(uid, info)?;
             let (phone, hash) = (&info.phone, redemption.hash.of(app, new)?);
-            let reset = app
-                .store
-                .reset_password(uid, phone, hash, &right.spend, now);
+            let reset = app.store.reset_password(uid, phone, hash, &right.spend);
             Ok(reset.await?.round(|| {
                 new_password::was_set(app, uid);
                 let account = (uid, Some(&info.phone), &user.name);

@@ -4,9 +4,13 @@
 //! - `attempts#nobody-<hash>`: those by a phone or a name that no account has
 //! - `attempts#handle-<hash>`: where users are hidden, those by one phone or name
 //! - `attempts-from#<address>`: those of a source, at any account
+//! - `attempts-from#<network>#<quarter>`: those of an IPv6 /56, which has four times as many: a quarter of them
+//!   for each quarter of the phones and names
 //! - `attempts#names-<challenge>`: the taken names that a code has asked for
 
 use std::time::Duration;
+
+use futures_util::future::join;
 
 use super::{Store, item::primary_key, recent_events::RecentEvents, repeat};
 use crate::domain::{
@@ -39,16 +43,34 @@ impl Attempts {
         Self(format!("attempts#names-{}", Hex(&challenge.0)))
     }
 
-    /// Those of a source, at any account.
-    pub fn from(source: &Source) -> Self {
-        Self(format!("attempts-from#{}", source.as_str()))
-    }
-
     fn events<'a>(&self, limits: &'a [Limit]) -> RecentEvents<'a> {
         RecentEvents {
             pk: self.0.clone(),
             limits,
             marks_per_ms: 1,
+        }
+    }
+}
+
+/// How many quarters a network's attempts are counted in, because an update has no room for four times the
+/// marks.
+const QUARTERS: u64 = 4;
+
+/// The attempts of a source and of its network, at any account.
+pub struct AttemptsFrom {
+    source: Attempts,
+    network: Option<Attempts>,
+}
+
+impl AttemptsFrom {
+    /// Those that count an attempt by a phone or a name, which `handle` stands for.
+    pub fn of(source: &Source, handle: Pseudonym) -> Self {
+        let from = |text: &str| Attempts(format!("attempts-from#{text}"));
+        let quarter = handle.number() % QUARTERS;
+        let network = source.network();
+        Self {
+            source: from(source.as_str()),
+            network: network.map(|network| from(&format!("{}#{quarter}", network.as_str()))),
         }
     }
 }
@@ -82,6 +104,55 @@ impl Store {
             None => AttemptOutcome::Done,
             Some(retry_after) => AttemptOutcome::TooMany { retry_after },
         })
+    }
+
+    /// Counts an attempt at its source and, at the same time, at its network. Both have to admit it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the attempt may be counted all the same.
+    pub async fn count_attempt_from(
+        &self,
+        from: &AttemptsFrom,
+        now: UnixMs,
+        limits: &[Limit],
+    ) -> Result<AttemptOutcome, Error> {
+        let of_source = self.count_attempt(&from.source, now, limits);
+        let Some(network) = &from.network else {
+            return of_source.await;
+        };
+        let of_network = self.count_attempt(network, now, limits);
+        let (of_source, of_network) = join(of_source, of_network).await;
+        let (of_source, of_network) = (of_source?, of_network?);
+        match (of_source, of_network) {
+            // A subscriber that is refused anyway must not use up what its neighbours have.
+            (AttemptOutcome::TooMany { .. }, AttemptOutcome::Done) => {
+                self.release_attempt(network, now, limits).await?;
+                Ok(of_source)
+            }
+            (AttemptOutcome::TooMany { .. }, _) => Ok(of_source),
+            (AttemptOutcome::Done, _) => Ok(of_network),
+        }
+    }
+
+    /// Removes the attempt at `counted_at` from its source and its network: the password was right.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn release_attempt_from(
+        &self,
+        from: &AttemptsFrom,
+        counted_at: UnixMs,
+        limits: &[Limit],
+    ) -> Result<(), Error> {
+        let of_source = self.release_attempt(&from.source, counted_at, limits);
+        let of_network = async {
+            match &from.network {
+                Some(network) => self.release_attempt(network, counted_at, limits).await,
+                None => Ok(()),
+            }
+        };
+        let (of_source, of_network) = join(of_source, of_network).await;
+        of_source.and(of_network)
     }
 
     /// Removes the attempt at `counted_at`, whose password was right.

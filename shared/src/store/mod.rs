@@ -16,8 +16,9 @@
 //! | file | item | table |
 //! |---|---|---|
 //! | [`slots`] | the slot, under its [`SlotKey`](crate::domain::slot_key::SlotKey) | codes |
-//! | [`sends`] | `sends#+86…`: the recent sends to a phone | codes |
+//! | [`sends`] | `sends#+86…`: the recent sends to a phone; `asked#<slot>#+86…`: those of a slot | codes |
 //! | [`sources`] | `source#<address>`: the recent sends that a source asked for | codes |
+//! | [`wrong_codes`] | `wrong-codes#+86…`: the recent wrong codes for a phone | codes |
 //! | [`attempts`] | `attempts#<uid>`: the recent wrong passwords of an account | codes |
 //! | [`resets`] | `reset#<hash>`: a reset token | codes |
 //! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
@@ -45,6 +46,7 @@ pub mod slots;
 pub mod sources;
 pub mod transaction;
 pub mod users;
+pub mod wrong_codes;
 
 use std::{collections::HashMap, time::Duration};
 

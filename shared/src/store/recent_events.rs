@@ -11,13 +11,16 @@
 
 use std::{collections::HashMap, fmt::Write, time::Duration};
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 
 use super::{
     Store, TTL_MARGIN,
     item::{Item, number, primary_key},
     op::Op,
     repeat::{self, Updated},
+    transaction::update_part,
 };
 use crate::domain::{
     error::Error,
@@ -88,18 +91,28 @@ impl RecentEvents<'_> {
         if kept > 1 {
             values.insert(":never".to_owned(), number(0));
         }
-        let mut conditions = Vec::new();
-        let asked = if refuse { self.limits } else { &[] };
-        for (n, limit) in asked.iter().enumerate() {
+        let (condition, horizons) = if refuse {
+            self.admits(now)
+        } else {
+            Default::default()
+        };
+        values.extend(horizons);
+        Change {
+            update,
+            condition,
+            values,
+        }
+    }
+
+    /// The condition that the limits admit an event at `now`, and its values.
+    pub(super) fn admits(&self, now: UnixMs) -> (String, Item) {
+        let (mut conditions, mut values) = (Vec::new(), Item::new());
+        for (n, limit) in self.limits.iter().enumerate() {
             let (s, horizon) = (format!("s{}", limit.events - 1), format!(":horizon{n}"));
             conditions.push(format!("(attribute_not_exists({s}) OR {s} <= {horizon})"));
             values.insert(horizon, number(limit.horizon(now).0 * self.marks_per_ms));
         }
-        Change {
-            update,
-            condition: conditions.join(" AND "),
-            values,
-        }
+        (conditions.join(" AND "), values)
     }
 
     /// Removes the event at `counted_at`, if it is in this place. Place 0 is the newest event's.
@@ -162,6 +175,24 @@ impl Store {
             }
             Updated::Done(_) | Updated::Refused(_) => None,
         })
+    }
+
+    /// Counts an event at `now`, if the limits admit it, as a part of a transaction. A refusal shows the item.
+    pub(super) fn count_part(
+        &self,
+        events: &RecentEvents<'_>,
+        now: UnixMs,
+    ) -> Result<TransactWriteItem, Error> {
+        let count = events.count(now);
+        let update = Update::builder()
+            .table_name(&self.codes)
+            .set_key(Some(primary_key(events.pk.clone())))
+            .update_expression(count.update)
+            .condition_expression(count.condition)
+            .expression_attribute_names("#ttl", "ttl")
+            .set_expression_attribute_values(Some(count.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        update_part(update)
     }
 
     /// Removes the event at `counted_at`, wherever later events have shifted it to. The events have no

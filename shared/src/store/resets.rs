@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Key, Seen, Store, TTL_MARGIN,
     item::{parse, parse_phone, primary_key, serialize},
-    slots::SlotMove,
     transaction::{Transaction, WriteResult, put_part, update_part},
     users::AccountCondition,
+    wrong_codes::Spend,
 };
 use crate::domain::{
     error::Error, password::PasswordHash, phone::Phone, time::UnixMs, token::ResetHash, user::Uid,
@@ -32,7 +32,24 @@ pub struct Reset {
     pub spent: bool,
 }
 
-/// How issuing or redeeming a reset token went.
+/// How issuing a reset token went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum IssueOutcome {
+    /// Written, all of it.
+    Done,
+    /// Another write came first: read and decide again.
+    Raced,
+    /// There were too many wrong codes for the phone.
+    TooMany {
+        /// When the next code may be presented.
+        retry_after: Duration,
+    },
+    /// The account is not active or no longer at the phone the code was sent to.
+    Unreachable,
+}
+
+/// How redeeming a reset token went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ResetOutcome {
@@ -113,24 +130,28 @@ impl Store {
         &self,
         token: &ResetHash,
         reset: &Reset,
-        spend: &SlotMove<'_>,
-    ) -> Result<ResetOutcome, Error> {
+        spend: &Spend<'_>,
+    ) -> Result<IssueOutcome, Error> {
         let put = Put::builder()
             .table_name(&self.codes)
             .set_item(Some(serialize(&ResetItem::new(token, reset))?));
         let reachable = AccountCondition::ActiveAtPhone {
             phone: &reset.phone,
         };
-        let writes = vec![
-            self.put_slot(spend)?,
-            put_part(put)?,
-            self.check_account(reset.uid, reachable)?,
-        ];
+        let mut writes = Vec::from(self.spending(spend)?);
+        writes.push(self.check_account(reset.uid, reachable)?);
+        writes.push(put_part(put)?);
         Ok(match self.transact(writes).await? {
-            Transaction::Done => ResetOutcome::Done,
-            Transaction::Cancelled(results) => match results.get(2) {
-                Some(WriteResult::ConditionFailed(_)) => ResetOutcome::Unreachable,
-                _ => ResetOutcome::Raced,
+            Transaction::Done => IssueOutcome::Done,
+            // The slot and the wrong codes come first: they say whether the code counts at all.
+            Transaction::Cancelled(results) => match &results[..] {
+                [WriteResult::ConditionFailed(_), ..] => IssueOutcome::Raced,
+                [_, WriteResult::ConditionFailed(item), ..] => {
+                    let retry_after = spend.wrong.wait(item.as_ref(), spend.now);
+                    IssueOutcome::TooMany { retry_after }
+                }
+                [_, _, WriteResult::ConditionFailed(_), ..] => IssueOutcome::Unreachable,
+                _ => IssueOutcome::Raced,
             },
         })
     }

@@ -13,8 +13,8 @@ use super::{
     failure::unbuildable,
     item::{Item, number, parse, parse_phone, primary_key, text},
     repeat,
-    slots::SlotMove,
     transaction::{Outcome, Transaction, WriteResult, update_part},
+    wrong_codes::Spend,
 };
 use crate::domain::{
     client::KnownAddresses,
@@ -179,15 +179,15 @@ impl Store {
             .transpose()
     }
 
-    /// Creates an account, its phone and its name in one transaction. `registered` is the slot's step that
-    /// spends the code, and the address that the account then knows. Imports have neither.
+    /// Creates an account, its phone and its name in one transaction. `registered` is what spends
+    /// the code, and the address that the account then knows. Imports have neither.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn create_user(
         &self,
         user: &User,
-        registered: Option<(&SlotMove<'_>, &KnownAddresses)>,
+        registered: Option<(&Spend<'_>, &KnownAddresses)>,
     ) -> Result<CreateOutcome, Error> {
         let nowhere = &KnownAddresses::default();
         let known = registered.map_or(nowhere, |(_, known)| known);
@@ -202,8 +202,8 @@ impl Store {
             writes.push(self.put_owner(Key::phone_owner(phone), user, known)?);
         }
         if let Some((spend, _)) = registered {
-            meanings.push(CreateOutcome::Raced);
-            writes.push(self.put_slot(spend)?);
+            meanings.extend([CreateOutcome::Raced; 2]);
+            writes.extend(self.spending(spend)?);
         }
         match self.transact(writes).await? {
             Transaction::Done => Ok(CreateOutcome::Done),
@@ -227,13 +227,13 @@ impl Store {
         uid: Uid,
         epoch: u64,
         hash: &PasswordHash,
-        spend: Option<&SlotMove<'_>>,
+        spend: Option<&Spend<'_>>,
         now: UnixMs,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtEpoch { epoch };
-        let spend = spend.map(|spend| self.put_slot(spend)).transpose()?;
+        let spend = spend.map(|spend| self.spending(spend)).transpose()?;
         let change = self.set_password(uid, hash, condition, now)?;
-        let writes = spend.into_iter().chain([change]).collect();
+        let writes = spend.into_iter().flatten().chain([change]).collect();
         self.transact(writes).await.map(Transaction::outcome)
     }
 
@@ -247,14 +247,11 @@ impl Store {
         uid: Uid,
         phone: &Phone,
         hash: &PasswordHash,
-        spend: &SlotMove<'_>,
-        now: UnixMs,
+        spend: &Spend<'_>,
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtPhone { phone };
-        let writes = vec![
-            self.put_slot(spend)?,
-            self.set_password(uid, hash, condition, now)?,
-        ];
+        let mut writes = Vec::from(self.spending(spend)?);
+        writes.push(self.set_password(uid, hash, condition, spend.now)?);
         self.transact(writes).await.map(Transaction::outcome)
     }
 
@@ -269,7 +266,7 @@ impl Store {
         user: &User,
         to: &Phone,
         known: &KnownAddresses,
-        spend: &SlotMove<'_>,
+        spend: &Spend<'_>,
     ) -> Result<MoveOutcome, Error> {
         let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
         let (condition, mut values) = unchanged.expression();
@@ -285,20 +282,21 @@ impl Store {
         let set = "SET country = :country, phone = :phone";
         let condition = format!("{condition} AND {at_phone}");
         let update = self.update_user(user.uid, set, condition, values);
-        let mut writes = vec![
-            self.put_owner(Key::phone_owner(to), user, known)?,
-            self.put_slot(spend)?,
-            update_part(update)?,
-        ];
+        let mut writes = vec![self.put_owner(Key::phone_owner(to), user, known)?];
+        writes.extend(self.spending(spend)?);
+        writes.push(update_part(update)?);
         if let Some(from) = &user.phone {
             writes.push(self.delete_owner(Key::phone_owner(from), user.uid)?);
         }
         Ok(match self.transact(writes).await? {
             Transaction::Done => MoveOutcome::Done,
             Transaction::Cancelled(results) => match results[..] {
-                [WriteResult::ConditionFailed(_), WriteResult::Passed, ..] => {
-                    MoveOutcome::PhoneTaken
-                }
+                [
+                    WriteResult::ConditionFailed(_),
+                    WriteResult::Passed,
+                    WriteResult::Passed,
+                    ..,
+                ] => MoveOutcome::PhoneTaken,
                 _ => MoveOutcome::Raced,
             },
         })

@@ -183,7 +183,7 @@ async fn the_answer_of_the_spending_write_is_lost_and_the_login_succeeds_all_the
     scenario(async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         app.dynamodb.break_it(Fault::LosesAnswersOf {
-            operation: "PutItem",
+            operation: "TransactWriteItems",
             times: 1,
         });
         assert_eq!(app.log_in(&ticket, &code).await.status, 200);

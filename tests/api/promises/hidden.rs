@@ -141,6 +141,107 @@ async fn in_dialect_c_a_number_in_use_and_a_free_one_have_the_same_history() {
 }
 
 #[tokio::test]
+async fn decoys_use_up_nobodys_messages_and_touch_no_live_code() {
+    scenario_with(HIDDEN, async |app| {
+        let code = app.verification_code("eric", ERIC).await;
+        // Made-up names with the phone, the name with other phones, and a phone that no account has.
+        for n in 0..30 {
+            let answer = app
+                .send_verification_code(&format!("nobody-{n}"), ERIC)
+                .await;
+            assert_eq!(answer.body["msg"], 2006, "{answer:?}");
+        }
+        for n in 0..3 {
+            app.wait(60);
+            let phone = format!("1390013980{n}");
+            app.send_verification_code("eric", &phone).await;
+            app.send_register_code(ERIC).await;
+            app.send_login_code(ANNA).await;
+            app.send_reset_code(ANNA).await;
+        }
+        let answer = app.make_sure("eric", &code).await;
+        app.learn_reset_token(&answer).expect("the code is live");
+        assert_eq!(app.inbox().messages().len(), 1);
+        let (ticket, code) = app.login_code(ERIC).await;
+        assert_eq!(app.log_in(&ticket, &code).await.status, 200);
+        let (ticket, code) = app.register_code(ANNA).await;
+        let joined = app.register(&ticket, &code, "anna", "anna-password").await;
+        assert_eq!(joined.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_phone_gets_five_messages_an_hour_over_all_purposes_and_nobody_is_told() {
+    scenario_with(HIDDEN, async |app| {
+        let mut histories = Vec::new();
+        for (name, phone) in [("eric", ERIC), ("nobody", UNKNOWN), ("mary", ANNA)] {
+            let mut history = Vec::new();
+            for _ in 0..6 {
+                history.push(seen(&app.send_login_code(phone).await));
+                history.push(seen(&app.send_reset_code(phone).await));
+                history.push(seen(&app.send_verification_code(name, phone).await));
+                app.wait(121);
+            }
+            for answer in &mut history {
+                // The clock goes on meanwhile.
+                if let Some(wait) = answer[2].as_u64() {
+                    answer[2] = json!(wait / 60);
+                }
+            }
+            histories.push(history);
+        }
+        assert_eq!(histories[0], histories[1]);
+        assert_eq!(histories[0], histories[2]);
+        assert!(histories[0][14][2].is_null() && !histories[0][15][2].is_null());
+        assert_eq!(app.texts(ERIC).len(), 5);
+        assert_eq!(app.inbox().messages().len(), 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_codes_over_all_purposes_have_the_same_history() {
+    scenario_with(HIDDEN, async |app| {
+        let mut histories = Vec::new();
+        for (name, phone) in [("eric", ERIC), ("nobody", UNKNOWN)] {
+            let login = app.send_login_code(phone).await;
+            let reset = app.send_reset_code(phone).await;
+            let register = app.send_register_code(phone).await;
+            app.send_verification_code(name, phone).await;
+            let mut history = Vec::new();
+            for n in 0..4 {
+                let guess = wrong("000000", n);
+                history.push(seen(&app.log_in(login.result(), &guess).await));
+                let (ticket, new) = (reset.result(), "new-password");
+                history.push(seen(&app.reset_password(ticket, &guess, new).await));
+                let ticket = register.result();
+                let registered = app.register(ticket, &guess, "somebody", new).await;
+                history.push(seen(&registered));
+                history.push(seen(&app.make_sure(name, &guess).await));
+            }
+            app.wait(121);
+            history.push(seen(&app.send_login_code(phone).await));
+            history.push(seen(&app.send_reset_code(phone).await));
+            history.push(seen(&app.send_register_code(phone).await));
+            history.push(seen(&app.send_verification_code(name, phone).await));
+            for answer in &mut history {
+                if let Some(wait) = answer[2].as_u64() {
+                    assert!((24 * 3600 - 150..=24 * 3600).contains(&wait), "{wait}");
+                    answer[2] = json!("a day");
+                }
+            }
+            histories.push(history);
+            app.wait(24 * 3600);
+        }
+        assert_eq!(histories[0], histories[1]);
+        let first = histories[0].iter().position(|answer| answer[2].is_string());
+        assert_eq!(first, Some(10), "ten are evaluated");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lock_out_by_phone_tells_nothing_of_the_name() {
     scenario_with(HIDDEN, async |app| {
         let mut histories = Vec::new();

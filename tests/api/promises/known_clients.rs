@@ -173,6 +173,33 @@ async fn one_password_over_many_names_ends_after_thirty_an_hour_and_a_hundred_a_
     .await;
 }
 
+#[tokio::test]
+async fn an_ipv6_network_has_a_hundred_and_twenty_wrong_passwords_an_hour_however_many_addresses() {
+    scenario_with(&[("PASSWORD_PASSES", "1")], async |app| {
+        let mut evaluated = 0;
+        // Ten from each of forty /64s, each at another name.
+        for n in 0..400 {
+            let address = format!("2001:db8:1:2{:02x}::1", n / 10);
+            let refused = log_in_at(app, &address, &format!("name-{n}"), "123456").await;
+            refused.assert_refused(LOGIN_FAILED);
+            evaluated += usize::from(refused.retry_after().is_none());
+        }
+        assert_eq!(evaluated, 120);
+        // Right passwords do not count, and the network next to it has its own.
+        let next = "2001:db8:1:300::1";
+        for _ in 0..31 {
+            let answer = log_in_at(app, next, "eric", ERIC_PASSWORD).await;
+            assert_eq!(answer.status, 200);
+        }
+        let other = log_in_at(app, "2001:db8:1:301::1", "nobody", "123456").await;
+        assert_eq!(other.retry_after(), None);
+        app.wait(3601);
+        let again = log_in_at(app, "2001:db8:1:2ff::1", "nobody", "123456").await;
+        assert_eq!(again.retry_after(), None);
+    })
+    .await;
+}
+
 /// What a client asks for: from an address, with a token of the account or without.
 async fn ask(app: &TestApp, (address, token): (&str, &str), path: &str, body: Value) -> Answer {
     let bearer = format!("Bearer {token}");

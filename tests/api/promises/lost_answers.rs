@@ -8,13 +8,19 @@ use crate::support::{
     systems::SEND_VERIFICATION_CODE, wrong,
 };
 
-const LOST: Fault = Fault::LosesAnswersOf {
+/// The write that refuses a code, or records a send.
+const LOST_REFUSAL: Fault = Fault::LosesAnswersOf {
+    operation: "TransactWriteItems",
+    times: 1,
+};
+/// The write that releases a cool-down.
+const LOST_RELEASE: Fault = Fault::LosesAnswersOf {
     operation: "PutItem",
     times: 1,
 };
 
 async fn assert_counted_once(app: &TestApp, slot: &str, answer: impl Future<Output = Answer>) {
-    app.dynamodb.break_it(LOST);
+    app.dynamodb.break_it(LOST_REFUSAL);
     let answer = answer.await;
     app.dynamodb.mend().await;
     let code = &answer.body["code"];
@@ -30,6 +36,8 @@ async fn every_endpoint_counts_a_wrong_code_once() {
         let guess = wrong(&code, 0);
         let login = app.log_in(&ticket, &guess);
         assert_counted_once(app, "login#+8613800138001", login).await;
+        let counted = app.code_item("wrong-codes#+8613800138001").await;
+        assert_eq!(counted["s1"].as_n().unwrap(), "0", "once for the phone");
 
         let (ticket, code) = app.register_code("13900139000").await;
         let guess = wrong(&code, 0);
@@ -98,7 +106,7 @@ async fn every_endpoint_releases_the_cool_down_of_a_failed_send() {
             ),
         ] {
             app.sns.break_it(Fault::Refuses);
-            app.dynamodb.break_it(LOST);
+            app.dynamodb.break_it(LOST_RELEASE);
             let failed = in_session(path, body.clone()).await;
             dialect.assert_not_sent(&failed);
             app.sns.mend().await;

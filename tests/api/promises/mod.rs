@@ -7,6 +7,7 @@ mod faults;
 mod foreign_pages;
 mod fraud;
 mod front_door;
+mod guessing;
 mod hidden;
 mod known_clients;
 mod life;

@@ -52,7 +52,7 @@ async fn a_hundred_logins_with_the_right_code_give_one_session() {
     scenario(async |app| {
         let (ticket, code) = app.login_code(ERIC).await;
         let answers = (0..CROWD).map(|_| app.log_in(&ticket, &code));
-        let answers = at_once_before(app, "PutItem", answers).await;
+        let answers = at_once_before(app, "TransactWriteItems", answers).await;
         assert_eq!(successes(&answers), 1);
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             refused.assert_refused(CODE_NOT_VALID);
@@ -374,7 +374,7 @@ async fn a_hundred_wrong_codes_without_a_ticket_evaluate_no_more_than_five() {
         let code = app.verification_code("eric", ERIC).await;
         let guesses: Vec<String> = (0..CROWD as u32).map(|n| wrong(&code, n)).collect();
         let uses = guesses.iter().map(|guess| app.make_sure("eric", guess));
-        let answers = at_once_before(app, "PutItem", uses).await;
+        let answers = at_once_before(app, "TransactWriteItems", uses).await;
         let dead = saying(&answers, "msg", 8014);
         assert_eq!((saying(&answers, "msg", 8013), dead), (5, CROWD - 5));
         let item = app.code_item("recover#eric").await;
@@ -387,7 +387,7 @@ async fn a_hundred_wrong_codes_without_a_ticket_evaluate_no_more_than_five() {
         let moves = guesses
             .iter()
             .map(|guess| app.change_phone(&session, ANNA, guess));
-        let answers = at_once_before(app, "PutItem", moves).await;
+        let answers = at_once_before(app, "TransactWriteItems", moves).await;
         let dead = saying(&answers, "code", 400_191);
         assert_eq!((saying(&answers, "code", 400_190), dead), (5, CROWD - 5));
     })

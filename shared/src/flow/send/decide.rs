@@ -54,6 +54,8 @@ pub(super) struct Facts {
     pub slot: StoredSlot,
     pub target: Result<Target, Error>,
     pub counted: SourceOutcome,
+    /// Whether the phone has had as many messages as it may, where nobody must be told.
+    pub is_used_up: bool,
 }
 
 /// What a new challenge is made from, beside its phone and its key.
@@ -127,7 +129,7 @@ pub(super) fn decide<'a>(
         }
     };
     let (target, is_decoy) = match (facts.target, case.named) {
-        (Ok(target), _) => (target, false),
+        (Ok(target), _) => (target, facts.is_used_up),
         (Err(error), Some(named)) if case.hiding.replaces(&error) => {
             let decoy = Target {
                 phone: named.clone(),

@@ -154,7 +154,11 @@ impl Sent {
         let at = (&self.phone, self.client);
         let phone = async {
             match count {
-                PhoneCount::Release => store.release_send(at, self.at, limits).await,
+                PhoneCount::Release => {
+                    let counted = self.hiding.counted(self.challenge.decoy);
+                    let released = store.release_send(counted, &self.key, at, self.at, limits);
+                    released.await
+                }
                 PhoneCount::Keep if self.has_cool_down_per_phone() => {
                     store.back_date_send(at, self.at, limits).await
                 }

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     domain::{
         budget::Charge,
+        client::Client,
         client_address::Source,
         error::{Error, Limited},
         fraud::SourceHistory,
@@ -35,7 +36,10 @@ use crate::{
     },
     random,
     sms::Plan,
-    store::{Key, Seen, owners::Owner, sends::SendOutcome, sources::SourceOutcome},
+    store::{
+        Key, Seen, owners::Owner, sends::SendOutcome, sources::SourceOutcome,
+        wrong_codes::WrongCodes,
+    },
     telemetry::context,
 };
 pub(super) use decide::Target;
@@ -52,6 +56,8 @@ pub(super) struct Sending<'a> {
     pub keys: &'a [Key],
     /// Where the request comes from.
     pub source: &'a Source,
+    /// Whoever may ask.
+    pub clients: Vec<Client>,
     /// The phone that the request names, if it names one. The code is sent there or nowhere.
     pub named: Option<&'a Phone>,
     /// The message, where it is planned before anything is read. Where a session comes first, it is
@@ -95,6 +101,7 @@ pub(super) async fn to_named(
         key,
         keys: &keys,
         source: &requester.source,
+        clients: client::candidates(app, requester),
         named: Some(phone),
         plan: Some(plan(app, purpose, phone)?),
     };
@@ -227,6 +234,10 @@ impl<'a> Sender<'a> {
         let mut keys = self.sending.keys.to_vec();
         keys.extend([Key::slot(self.sending.key), Key::stop()]);
         keys.extend(self.reservation.keys());
+        if let (true, Some(phone)) = (self.hiding.is_on(), self.sending.named) {
+            let clients = self.sending.clients.iter();
+            keys.extend(clients.map(|client| Key::sends(phone, *client)));
+        }
         self.app.store.read(&keys).await
     }
 
@@ -250,11 +261,17 @@ impl<'a> Sender<'a> {
             keys: &app.config.keys,
             now: self.now,
         };
+        let (hiding, now, limits) = (self.hiding, self.now, &self.limits);
+        let is_used_up = target.as_ref().is_ok_and(|target| {
+            let at = (&target.phone, target.client);
+            hiding.is_on() && seen.has_had_all_sends(at, now, limits)
+        });
         let facts = Facts {
             stop: seen.stop(),
             slot: seen.slot(sending.key)?,
             target,
             counted,
+            is_used_up,
         };
         let fresh = FreshParts {
             id: random::bytes()?,
@@ -319,13 +336,20 @@ impl<'a> Sender<'a> {
             plan,
             step,
             challenge,
+            is_decoy,
             ..
         } = draft;
+        let counted = hiding.counted(is_decoy);
+        let wrong = WrongCodes {
+            phone: phone.clone(),
+            client,
+            limit: self.policy.failures,
+        };
         let checked = hiding.account_to_check(uid);
         let read = hiding.account_to_read(uid, &phone, &app.config.keys);
         let (recorded, reserved, account) = join3(
             app.store
-                .record_send(&step, (&phone, client), checked, now, &self.limits),
+                .record_send(&step, &wrong, checked, now, &self.limits, counted),
             async {
                 match charge {
                     Some(charge) => self.reservation.reserve(app, charge).await,
@@ -402,6 +426,10 @@ impl Recorded {
             (Ok(SendOutcome::Raced), Err(error)) => Self::Refused(error),
             (Ok(SendOutcome::TooFrequent { retry_after }), _) => {
                 let limit = Limited::Phone;
+                Self::Refused(Error::TooFrequent { retry_after, limit })
+            }
+            (Ok(SendOutcome::TooManyWrongCodes { retry_after }), _) => {
+                let limit = Limited::Failures;
                 Self::Refused(Error::TooFrequent { retry_after, limit })
             }
             (Ok(SendOutcome::UserGone), _) => Self::Refused(Error::UserNotFound),

@@ -146,9 +146,13 @@ async fn ten_wrong_codes_a_day_then_neither_codes_nor_messages_until_it_passes()
         let (msg, info) = DEAD_CODE;
         let dead = app.make_sure("eric", "123456").await;
         dead.assert_b_for_now(msg, info, DAY - 125..=DAY - 115);
-        // The account is not locked: other ways to log in keep working, and so do other users.
-        app.session_of_eric().await;
-        app.login_code(ERIC).await;
+        // The account is not locked: its password opens, and whoever has a token of it gets codes. Other
+        // strangers do not, and other users do.
+        let session = app.session_of_eric().await;
+        app.send_login_code(ERIC).await.assert_too_frequent();
+        let path = "/v1/user/sendLoginMessage";
+        let sent = app.post_in_session(path, &session, json!({"phone": ERIC}));
+        assert_eq!(sent.await.status, 200);
         app.reset_token("mary", MARY).await;
         app.wait(refused.retry_after().unwrap());
         app.reset_token("eric", ERIC).await;

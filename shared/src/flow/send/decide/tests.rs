@@ -161,6 +161,7 @@ fn decided(
         slot: stored(slot),
         target,
         counted,
+        is_used_up: false,
     };
     let draft = decide(&case, facts, parts(), plan(brand))?;
     Ok((draft.target, draft.is_decoy, draft.step.next))
@@ -290,6 +291,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
             kept_for: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
+        is_used_up: false,
     };
     let mut draft = decide(&case, facts, parts(), plan(Some("x"))).unwrap();
     let other = Shard { day: 1, number: 7 };
@@ -323,6 +325,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
             kept_for: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
+        is_used_up: false,
     };
     let planned = std::cell::RefCell::new(Vec::new());
     let plan = |phone: &Phone| {
@@ -355,6 +358,7 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
             counted: SourceOutcome::TooMany {
                 retry_after: Duration::from_secs(1),
             },
+            is_used_up: false,
         };
         decide(&case, facts, parts(), plan(brand))
             .unwrap_err()
