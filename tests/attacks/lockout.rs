@@ -1,5 +1,7 @@
 //! Locking an owner out: strangers use up every limit that they can, all day long.
 
+use std::sync::Mutex;
+
 use futures_util::{StreamExt, future::join, stream};
 use serde_json::{Value, json};
 
@@ -17,6 +19,16 @@ const HOME: &str = "203.0.113.9";
 
 const REQUESTS: usize = 10_000;
 const ADDRESSES: usize = 1_000;
+
+/// Of this daily cap strangers may spend four fifths: 64 messages.
+const MONEY: [(&str, &str); 2] = [
+    ("DAILY_SPEND_USD", "3.20"),
+    ("SMS_PRICES_USD", r#"{"86":0.04}"#),
+];
+/// The siege begins at this hour (UTC), so that a new day, with new money, begins 20 hours later.
+const BEGINS_AT: u64 = 4 * HOUR;
+/// From this hour of the siege on, strangers have spent the day's money.
+const MONEY_IS_SPENT: usize = 17;
 
 /// Ten thousand requests from a thousand addresses and with accounts of their own, on every endpoint, for a
 /// day. Meanwhile the owner comes from home, and from new places with a token, in every way there is.
@@ -74,23 +86,36 @@ pub async fn by_decoys() -> Vec<Outcome> {
 }
 
 async fn besiege(hides: &str, attack: &'static str) -> Outcome {
-    let world = World::start(&[("HIDE_UNKNOWN_USERS", hides)]).await;
+    let environment = [MONEY.as_slice(), &[("HIDE_UNKNOWN_USERS", hides)]].concat();
+    let world = World::start(&environment).await;
     let mut siege = Siege::begin(&world).await;
     let hours = 24;
     for hour in 0..hours {
         siege.attack(REQUESTS / hours).await;
+        if hour == MONEY_IS_SPENT {
+            siege.spend_the_money().await;
+        }
+        siege.stranger_comes(hour).await;
         siege.owner_comes(hour).await;
         world.wait(HOUR);
     }
     for refusal in siege.refused.iter().take(5) {
         println!("refused: {refusal}");
     }
+    for admitted in siege.admitted.iter().take(5) {
+        println!("a stranger was not refused: {admitted}");
+    }
     let (refused, asked) = (siege.refused.len(), siege.asked);
+    let (kept, admitted, strange) = (siege.kept, siege.admitted.len(), siege.strange);
     Outcome::new(
         attack,
-        "no request of the owner is refused at an address that the account knows, or with a token of it",
-        refused == 0,
-        format!("{refused} of {asked} refused"),
+        "no request of the owner is refused at an address that the account knows, or with a token of it, \
+         although every stranger with the right password or code is; two codes from the money that is kept",
+        refused == 0 && admitted == 0 && kept == 2,
+        format!(
+            "{refused} of {asked} refused, and {} of {strange} of strangers; {kept} codes from kept money",
+            strange - admitted
+        ),
     )
 }
 
@@ -100,13 +125,18 @@ struct Siege<'a> {
     sent: usize,
     /// Sessions of the attackers' own accounts.
     sessions: Vec<String>,
-    /// A ticket that a stranger got for the owner's phone.
-    ticket: String,
+    /// The latest tickets that strangers got for the owner's phone: to log in, to reset, to register.
+    tickets: [Mutex<String>; 3],
     /// The owner's session, begun at home and expired since.
     expired: String,
     /// Requests of the owner, and those of them that were refused.
     asked: usize,
     refused: Vec<String>,
+    /// Requests of strangers with the right password or code, and those of them that were not refused.
+    strange: usize,
+    admitted: Vec<String>,
+    /// Codes that the owner got when strangers could get none, because the money was spent.
+    kept: usize,
 }
 
 /// Where the owner comes from: home without a token, or a new place with one.
@@ -122,10 +152,13 @@ impl<'a> Siege<'a> {
             world,
             sent: 0,
             sessions: Vec::new(),
-            ticket: String::new(),
+            tickets: Default::default(),
             expired: String::new(),
             asked: 0,
             refused: Vec::new(),
+            strange: 0,
+            admitted: Vec::new(),
+            kept: 0,
         };
         for n in 0..3 {
             let phone = format!("1390013900{n}");
@@ -143,15 +176,16 @@ impl<'a> Siege<'a> {
         let code = world.code(&format!("+86{PHONE}"));
         let session = world.log_in(HOME, sent.result(), &code).await;
         siege.expired = token(&session);
-        // The owner has been away for a month, and sets a password at home.
-        world.wait(31 * DAY);
+        // The owner has been away for weeks, and sets a password at home, which the account still knows.
+        world.wait(29 * DAY);
         siege.reset(&Place::home()).await;
         // The reset has ended that session: another one, to expire.
         let again = siege.log_in_with_password(&Place::home()).await;
         siege.expired = token(&again);
         world.wait(30 * DAY - HOUR);
         siege.log_in_with_password(&Place::home()).await;
-        world.wait(2 * HOUR);
+        let of_day = world.system.clock.now().as_secs() % DAY;
+        world.wait(2 * HOUR + (DAY + BEGINS_AT - (of_day + 2 * HOUR) % DAY) % DAY);
         world.settle().await;
         assert!(siege.refused.is_empty(), "{:?}", siege.refused);
         siege.asked = 0;
@@ -163,19 +197,57 @@ impl<'a> Siege<'a> {
         let first = self.sent;
         self.sent += requests;
         let all = (first..self.sent).map(|n| self.hostile(n));
-        let answers: Vec<Answer> = stream::iter(all).buffered(8).collect().await;
-        for answer in answers {
-            if answer.is_ok() && answer.result().starts_with("ey") {
-                self.ticket = answer.result().to_owned();
-            }
-        }
+        stream::iter(all).buffered(8).collect::<Vec<()>>().await;
         self.world.settle().await;
     }
 
+    /// Has a message sent to one number after the other, each from another address, until there is no money
+    /// left for strangers.
+    async fn spend_the_money(&self) {
+        for n in 0..200 {
+            if !self.ask_for_another(n).await.is_ok() {
+                return;
+            }
+        }
+        panic!("the money is not spent");
+    }
+
+    /// A stranger's request for a message to a new number.
+    async fn ask_for_another(&self, n: usize) -> Answer {
+        let body = json!({"phone": format!("137{n:08}")});
+        let (from, path) = (address(2 * ADDRESSES + n), "/v1/user/sendRegisterMessage");
+        self.world.post(&from, path, body).await
+    }
+
+    /// Somebody whom the account does not know has its password, asks for a code, and presents the right
+    /// code with a ticket of the siege.
+    async fn stranger_comes(&mut self, hour: usize) {
+        let from = format!("192.0.2.{hour}");
+        let password = json!({"value": NAME, "password": PASSWORD});
+        let ticket = self.tickets[0].lock().unwrap().clone();
+        let code = self.world.code(&format!("+86{PHONE}"));
+        for (path, body) in [
+            ("/v1/user/login", password),
+            ("/v1/user/sendLoginMessage", json!({"phone": PHONE})),
+            (
+                "/v1/user/loginByMessage",
+                json!({"phoneInfo": ticket, "code": code}),
+            ),
+        ] {
+            let answer = self.world.post(&from, path, body).await;
+            self.strange += 1;
+            if answer.is_ok() {
+                self.admitted.push(format!("{path} in hour {hour}"));
+            }
+        }
+    }
+
     /// The `n`-th hostile request.
-    async fn hostile(&self, n: usize) -> Answer {
+    async fn hostile(&self, n: usize) {
         let guess = wrong("000000", n as u32 * 7919 % 999_983);
-        let (path, body): (&str, Value) = match n % 14 {
+        let [login, reset, register] = &self.tickets;
+        let ticket = |of: &Mutex<String>| of.lock().unwrap().clone();
+        let (path, body): (&str, Value) = match n % 15 {
             0 => ("/v1/user/sendLoginMessage", json!({"phone": PHONE})),
             1 => (
                 "/v1/user/sendChangePasswordMessage2",
@@ -188,11 +260,11 @@ impl<'a> Siege<'a> {
             ),
             5 | 6 => (
                 "/v1/user/loginByMessage",
-                json!({"phoneInfo": self.ticket, "code": guess}),
+                json!({"phoneInfo": ticket(login), "code": guess}),
             ),
             7 => (
                 "/v1/user/changePasswordByMessage2",
-                json!({"phoneInfo": self.ticket, "code": guess, "newPassword": "Thief1"}),
+                json!({"phoneInfo": ticket(reset), "code": guess, "newPassword": "Thief1"}),
             ),
             8 | 9 => (
                 "/Systems/makeSureVerificationCode",
@@ -204,6 +276,10 @@ impl<'a> Siege<'a> {
             ),
             11 => ("/v1/user/login", json!({"value": PHONE, "password": guess})),
             12 => ("/v1/user/login", json!({"value": NAME, "password": guess})),
+            13 => (
+                "/v1/user/register",
+                json!({"phoneInfo": ticket(register), "code": guess, "name": "thief", "password": "Thief1"}),
+            ),
             _ => (
                 "/v1/user/verify_code",
                 json!({"mcode": "+86", "mobile": PHONE}),
@@ -211,7 +287,16 @@ impl<'a> Siege<'a> {
         };
         let session = &self.sessions[n % self.sessions.len()];
         let from = address(n % ADDRESSES);
-        self.world.post_in_session(&from, session, path, body).await
+        let answer = self.world.post_in_session(&from, session, path, body).await;
+        let got = match path {
+            "/v1/user/sendLoginMessage" => login,
+            "/v1/user/sendChangePasswordMessage2" => reset,
+            "/v1/user/sendRegisterMessage" => register,
+            _ => return,
+        };
+        if answer.is_ok() {
+            answer.result().clone_into(&mut got.lock().unwrap());
+        }
     }
 
     /// The owner does one thing after the other, from home and from new places.
@@ -222,7 +307,8 @@ impl<'a> Siege<'a> {
             token: &expired,
         };
         match hour {
-            2 => drop(self.log_in_with_password(&Place::home()).await),
+            0 => drop(self.log_in_by_sms(&Place::home()).await),
+            1 | 2 => drop(self.log_in_with_password(&Place::home()).await),
             3 => drop(self.log_in_with_password(&away).await),
             5 => drop(self.log_in_by_sms(&Place::home()).await),
             6 => drop(self.log_in_by_sms(&away).await),
@@ -243,7 +329,10 @@ impl<'a> Siege<'a> {
                     self.reset(&away).await;
                 }
             }
-            20 => {
+            18 => drop(self.log_in_by_sms(&Place::home()).await),
+            19 => self.recover(&Place::home()).await,
+            // Last: the old number gets a notice.
+            23 => {
                 let session = self.log_in_by_sms(&Place::home()).await;
                 self.move_phone(&token(&session)).await;
             }
@@ -277,7 +366,9 @@ impl<'a> Siege<'a> {
 
     /// A send, then fifty hostile requests, then its code.
     async fn code(&mut self, place: &Place<'_>, path: &str, body: Value) -> (String, String) {
+        let is_spent = !self.ask_for_another(self.asked + 1000).await.is_ok();
         let sent = self.ask(place, path, body).await;
+        self.kept += usize::from(is_spent && sent.is_ok());
         let code = self.world.code(&format!("+86{PHONE}"));
         self.attack(50).await;
         (sent.result().to_owned(), code)
