@@ -10,8 +10,11 @@ use bench::timing::share_of_longer;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, claims, fault::Fault,
-    scenario_with, timing::by_turns, wrong,
+    ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, claims,
+    fault::Fault,
+    scenario_with,
+    timing::{STEADY, by_turns},
+    wrong,
 };
 
 const HIDDEN: &[(&str, &str)] = &[("HIDE_UNKNOWN_USERS", "true")];
@@ -513,6 +516,7 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
     let environment = [HIDDEN, &[RICH]].concat();
     for slow in [false, true] {
         with_users(&environment, async |app| {
+            app.dynamodb.break_it(STEADY);
             if slow {
                 app.sns.break_it(Fault::IsSlow(Duration::from_millis(15)));
             }
@@ -521,6 +525,7 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
                 assert!(strays < STRAY, "{endpoint}, slow {slow}: {share}");
             }
             app.sns.mend().await;
+            app.dynamodb.mend().await;
         })
         .await;
     }

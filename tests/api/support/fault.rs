@@ -17,6 +17,8 @@ pub enum Fault {
     Closes,
     /// Answers only after so long.
     IsSlow(Duration),
+    /// Takes so long for each answer, unless it takes longer by itself.
+    Takes(Duration),
     /// Does what it is asked and loses the answer, `times` times.
     LosesAnswers { times: usize },
     /// The same, for one operation only.

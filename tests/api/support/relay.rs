@@ -218,7 +218,8 @@ async fn relay(
             *response.status_mut() = (*status).try_into().unwrap();
             return Ok(response);
         }
-        Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. }) | None => {}
+        Some(Fault::LosesAnswers { .. } | Fault::LosesAnswersOf { .. } | Fault::Takes(_))
+        | None => {}
         Some(Fault::LeavesKeys { answered, .. }) => {
             (body, left) = split(&body, *answered);
             if *answered == 0 {
@@ -241,6 +242,9 @@ async fn relay(
         answer = batch.to_string().into();
         headers.remove("content-length");
         headers.remove("x-amz-crc32");
+    }
+    if let Some(Fault::Takes(time)) = fault {
+        tokio::time::sleep_until((came_in + time).into()).await;
     }
     let mut response = Response::new(Full::new(answer));
     *response.status_mut() = status;
