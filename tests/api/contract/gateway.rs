@@ -1,9 +1,13 @@
 //! What API Gateway itself answers, as functions/README.md says it and as the local system gives it.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{ERIC, root, scenario};
 
@@ -69,6 +73,35 @@ async fn a_head_request_is_answered_without_a_body() {
     scenario(async |app| {
         let answer = app.request(Method::HEAD, SEND, &[], "").await;
         assert_eq!((answer.status, answer.body), (404, json!("")));
+    })
+    .await;
+}
+
+/// A client may send its whole body before it reads: a gateway that closed the connection under it would
+/// lose the answer.
+#[tokio::test]
+async fn an_answer_reaches_a_client_that_still_sends_its_body() {
+    scenario(async |app| {
+        let paths = ["/v1/user/nothing", SEND];
+        for (path, expected) in paths.into_iter().zip(["404 Not Found", "413 Payload"]) {
+            let gateway = app.gateway_url();
+            let mut client = TcpStream::connect(gateway.trim_start_matches("http://"))
+                .await
+                .unwrap();
+            let body = vec![b' '; 11 * 1024 * 1024];
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: local\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let (first, rest) = body.split_at(body.len() - 1_000);
+            client.write_all(head.as_bytes()).await.unwrap();
+            client.write_all(first).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            client.write_all(rest).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
+        }
     })
     .await;
 }

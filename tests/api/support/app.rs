@@ -177,7 +177,8 @@ impl TestApp {
         System::start(options).await.unwrap()
     }
 
-    fn gateway_url(&self) -> String {
+    /// Where the gateway listens, without a slash at its end.
+    pub fn gateway_url(&self) -> String {
         let rollout = self.rollout.lock().unwrap();
         match &*rollout {
             Some(system) if self.answers_by_rollout.load(Ordering::Relaxed) => {

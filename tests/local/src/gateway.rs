@@ -13,12 +13,13 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::{self, Body},
+    body::Body,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use shared::{App, dialect::door};
 
@@ -119,13 +120,15 @@ async fn answer(
     request: Request,
 ) -> Response {
     let (origins, cors) = (&running.gateway.cors_origins, &running.gateway.cors);
-    let origin = request.headers().get(header::ORIGIN).cloned();
+    let (parts, body) = request.into_parts();
+    let body = read(body).await;
+    let origin = parts.headers.get(header::ORIGIN).cloned();
     let allowed = origin.filter(|origin| origins.iter().any(|allowed| origin == allowed.as_str()));
-    let is_preflight = !origins.is_empty() && request.method() == Method::OPTIONS;
+    let is_preflight = !origins.is_empty() && parts.method == Method::OPTIONS;
     let mut response = if is_preflight {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        invoke(running.clone(), peer, request).await
+        invoke(running.clone(), peer, parts, body).await
     };
     let headers = response.headers_mut();
     if !origins.is_empty() {
@@ -147,12 +150,30 @@ async fn answer(
     response
 }
 
+/// Reads a body to its end, and gives it unless it is too large. A connection that is closed before its
+/// end may lose the answer.
+async fn read(mut body: Body) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut is_too_large = false;
+    while let Some(frame) = body.frame().await {
+        // Nobody is left to answer.
+        let Ok(data) = frame.ok()?.into_data() else {
+            continue;
+        };
+        is_too_large |= all.len() + data.len() > MAX_BODY;
+        if !is_too_large {
+            all.extend_from_slice(&data);
+        }
+    }
+    (!is_too_large).then_some(all)
+}
+
 async fn invoke(
     running: Arc<Running>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
+    mut parts: Parts,
+    body: Option<Vec<u8>>,
 ) -> Response {
-    let (mut parts, body) = request.into_parts();
     let gateway = &running.gateway;
     let route = Route {
         method: parts.method.to_string(),
@@ -161,7 +182,7 @@ async fn invoke(
     let Some(function) = gateway.routes.get(&route).cloned() else {
         return refusal(StatusCode::NOT_FOUND, "Not Found");
     };
-    let Ok(body) = body::to_bytes(body, MAX_BODY).await else {
+    let Some(body) = body else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
     // Removed in any case: the functions must not see it.
