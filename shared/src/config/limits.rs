@@ -37,8 +37,8 @@ pub const KEPT_MESSAGES: Limit = limit(2, DAY);
 /// The age from which an account gets them: nobody makes accounts to get at the money.
 pub const KEPT_FOR_ACCOUNTS_OLDER_THAN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Taken names that a code asks for and stays usable. One more is answered too, and spends the code.
-pub const TAKEN_NAMES: Limit = limit(9, DAY);
+/// Taken names that a code may ask for. The last one spends it.
+pub const TAKEN_NAMES: u32 = 10;
 
 /// The limits of a deployment.
 #[derive(Debug, Clone)]

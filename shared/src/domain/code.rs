@@ -126,6 +126,7 @@ mod tests {
             last_send: UnixMs(0),
             valid_until: UnixMs(0),
             wrong_tries: Default::default(),
+            taken_names: 0,
             spent: false,
             attributions: Vec::new(),
             decoy: false,

@@ -119,6 +119,8 @@ pub struct Challenge {
     pub valid_until: UnixMs,
     /// Each client's wrong tries so far.
     pub wrong_tries: PerClient<u32>,
+    /// How many taken names the code has asked for, at a registration.
+    pub taken_names: u32,
     /// Whether the code has been accepted. It is never accepted again.
     pub spent: bool,
     /// Source and ledger shard of each message with the code, oldest first.
@@ -226,6 +228,7 @@ impl Slot {
             last_send: now,
             valid_until: now,
             wrong_tries: PerClient::default(),
+            taken_names: 0,
             spent: false,
             attributions: Vec::new(),
             decoy: fresh.decoy,
@@ -340,6 +343,16 @@ impl Slot {
             .keeping(|window| window.0.first().is_some_and(|at| *at > horizon));
         let failures = self.failures.of(client);
         next.failures = others.with(client, failures.with(now, policy.failures.events));
+        next
+    }
+
+    /// The slot after the right code has asked for a taken name. The last name that it may ask for spends it.
+    pub fn with_taken_name(&self, most: u32) -> Self {
+        let mut next = self.clone();
+        if let Some(challenge) = &mut next.challenge {
+            challenge.taken_names += 1;
+            challenge.spent = challenge.taken_names >= most;
+        }
         next
     }
 

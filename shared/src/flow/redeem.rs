@@ -10,6 +10,7 @@ use futures_util::future::{join, join_all};
 use super::race::{Round, until_won};
 use crate::{
     app::App,
+    config::limits::TAKEN_NAMES,
     domain::{
         client::Client,
         code::{Code, Guess},
@@ -204,10 +205,22 @@ impl Redemption<'_> {
     }
 }
 
-impl Right<'_> {
+impl<'a> Right<'a> {
     /// Where the code was sent.
     pub(super) fn phone(&self) -> &Phone {
         &self.spend.wrong.phone
+    }
+
+    /// What counts that the code asks for a taken name, instead of spending it.
+    pub(super) fn asks_for_taken_name(&self) -> Spend<'a> {
+        let step = self.spend.step.clone();
+        Spend {
+            step: SlotMove {
+                next: step.seen.slot.with_taken_name(TAKEN_NAMES),
+                ..step
+            },
+            ..self.spend.clone()
+        }
     }
 
     /// Refuses the code, because the write found that there were too many wrong ones before.

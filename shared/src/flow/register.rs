@@ -5,12 +5,11 @@ use std::{fmt, sync::Arc};
 use super::{
     hiding::Hiding,
     race::Round,
-    redeem::{self, HashOnce, Redemption},
+    redeem::{self, HashOnce, Redemption, Right},
     send, session,
 };
 use crate::{
     app::App,
-    config::limits::TAKEN_NAMES,
     domain::{
         client::{Client, KnownAddresses},
         code::Guess,
@@ -19,20 +18,13 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
-        slot::ChallengeId,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
         user::{Name, Uid, User},
     },
     random,
-    store::{
-        Key,
-        attempts::{AttemptOutcome, Attempts},
-        transaction::Outcome,
-        users::CreateOutcome,
-        wrong_codes::Spend,
-    },
+    store::{Key, transaction::Outcome, users::CreateOutcome},
 };
 
 /// Sends a code to a phone that no account has yet.
@@ -117,7 +109,7 @@ pub async fn redeem(
             }
             let owner = name.map(|name| right.seen.owner_by_name(name));
             if owner.transpose()?.flatten().is_some() {
-                return name_taken(app, info.challenge, &right.spend).await;
+                return name_taken(app, &right).await;
             }
             let mut user = User::new(
                 Uid::from_random(random::bytes()?, draws.largest_uid),
@@ -138,7 +130,7 @@ pub async fn redeem(
                     CreateOutcome::Raced => return Ok(Round::Lost),
                     CreateOutcome::PhoneTaken => return Err(Error::PhoneTaken),
                     CreateOutcome::NameTaken if name.is_some() => {
-                        return name_taken(app, info.challenge, &right.spend).await;
+                        return name_taken(app, &right).await;
                     }
                     // What was drawn and is taken is drawn again. All else still holds.
                     CreateOutcome::NameTaken => {
@@ -161,21 +153,13 @@ pub async fn redeem(
     }
 }
 
-/// Refuses a taken name. Whoever has a code could ask for one name after the other, and learn which ones
-/// there are: the tenth taken one spends the code.
-async fn name_taken(
-    app: &App,
-    challenge: ChallengeId,
-    spend: &Spend<'_>,
-) -> Result<Round<User>, Error> {
-    let asked = Attempts::at_names(challenge);
-    let counted = app.store.count_attempt(&asked, spend.now, &[TAKEN_NAMES]);
-    match counted.await? {
-        AttemptOutcome::Done => Err(Error::NameTaken),
-        AttemptOutcome::TooMany { .. } => match app.store.spend(spend).await? {
-            Outcome::Done => Err(Error::NameTaken),
-            Outcome::Raced => Ok(Round::Lost),
-        },
+/// Refuses a taken name. The answer says that the code is right, so it is written as a spent code is: of
+/// many guesses at once no more are told than there are tries. Whoever has a code could also ask for one
+/// name after the other, and learn which ones there are: the last one that it may ask for spends it.
+async fn name_taken(app: &App, right: &Right<'_>) -> Result<Round<User>, Error> {
+    match app.store.spend(&right.asks_for_taken_name()).await? {
+        Outcome::Done => Err(Error::NameTaken),
+        Outcome::Raced => Ok(Round::Lost),
     }
 }
 

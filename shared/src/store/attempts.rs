@@ -1,4 +1,4 @@
-//! Attempts: wrong passwords, and taken names.
+//! Attempts: wrong passwords.
 //!
 //! - `attempts#<uid>`: the recent wrong passwords of an account, by one client
 //! - `attempts#nobody-<hash>`: those by a phone or a name that no account has
@@ -6,7 +6,6 @@
 //! - `attempts-from#<address>`: those of a source, at any account
 //! - `attempts-from#<network>#<quarter>`: those of an IPv6 /56, which has four times as many: a quarter of them
 //!   for each quarter of the phones and names
-//! - `attempts#names-<challenge>`: the taken names that a code has asked for
 
 use std::time::Duration;
 
@@ -14,8 +13,8 @@ use futures_util::future::join;
 
 use super::{Store, item::primary_key, recent_events::RecentEvents, repeat};
 use crate::domain::{
-    client::Client, client_address::Source, error::Error, hex::Hex, keys::Pseudonym,
-    slot::ChallengeId, time::UnixMs, user::Uid, window::Limit,
+    client::Client, client_address::Source, error::Error, keys::Pseudonym, time::UnixMs, user::Uid,
+    window::Limit,
 };
 
 /// Whose attempts are counted together.
@@ -36,11 +35,6 @@ impl Attempts {
     /// Those of a client by a phone or a name, which this stands for, whether an account has it or not.
     pub fn by_handle(handle: Pseudonym, client: Client) -> Self {
         Self(format!("attempts#handle-{handle}{}", client.suffix()))
-    }
-
-    /// Taken names, by a code of this challenge.
-    pub fn at_names(challenge: ChallengeId) -> Self {
-        Self(format!("attempts#names-{}", Hex(&challenge.0)))
     }
 
     fn events<'a>(&self, limits: &'a [Limit]) -> RecentEvents<'a> {

@@ -77,6 +77,7 @@ struct ChallengeItem {
     last_send: UnixMs,
     valid_until: UnixMs,
     wrong_tries: PerClient<u32>,
+    taken_names: u32,
     spent: bool,
     attributions: Vec<AttributionItem>,
     decoy: bool,
@@ -215,6 +216,7 @@ impl ChallengeItem {
             last_send: challenge.last_send,
             valid_until: challenge.valid_until,
             wrong_tries: challenge.wrong_tries.clone(),
+            taken_names: challenge.taken_names,
             spent: challenge.spent,
             attributions: attributions.map(AttributionItem::new).collect(),
             decoy: challenge.decoy,
@@ -232,6 +234,7 @@ impl ChallengeItem {
             last_send: self.last_send,
             valid_until: self.valid_until,
             wrong_tries: self.wrong_tries,
+            taken_names: self.taken_names,
             spent: self.spent,
             attributions: attributions
                 .map(AttributionItem::into_attribution)

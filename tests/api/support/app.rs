@@ -44,11 +44,6 @@ pub const PATIENT: (&str, &str) = ("DYNAMODB_ATTEMPT_MS", "2500");
 /// A DynamoDB to run the tests on in place of the embedded one: AWS's DynamoDB Local, say.
 const EXTERNAL_DYNAMODB: &str = "LATCHKEY_TEST_DYNAMODB";
 
-/// Whether a batch is read at one moment: the embedded DynamoDB does so, AWS's does not promise it.
-pub fn batches_are_snapshots() -> bool {
-    std::env::var_os(EXTERNAL_DYNAMODB).is_none()
-}
-
 /// One system with tables, inbox and clock of its own, and relays before DynamoDB and SNS.
 pub struct TestApp {
     /// The namespace of its metrics, by which its log lines are found too.

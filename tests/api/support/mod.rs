@@ -28,7 +28,7 @@ pub mod timing;
 mod tokens;
 
 pub use answer::Answer;
-pub use app::{DAY, FORM, HOUR, PATIENT, TestApp, batches_are_snapshots};
+pub use app::{DAY, FORM, HOUR, PATIENT, TestApp};
 pub use checkout::{paths, root, template, template_yaml};
 pub use codes::{digits_of, wrong};
 pub use people::{

@@ -71,6 +71,7 @@ fn slots() -> impl Strategy<Value = Slot> {
             last_send: UnixMs(NOW.0 - age),
             valid_until: UnixMs(NOW.0 - age + 300_000),
             wrong_tries: PerClient::default().with(Client::Stranger, wrong_tries),
+            taken_names: 0,
             spent,
             attributions: vec![attribution()],
             decoy,
