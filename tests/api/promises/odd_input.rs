@@ -18,9 +18,10 @@ const SEED: &str = "LATCHKEY_ODD_INPUT_SEED";
 const REQUESTS: u64 = 5_000;
 /// So many are under way at once: it is about input, not about load.
 const AT_ONCE: usize = 4;
-/// What 99 of 100 answers take at most, and each of them, on a machine that has other work.
-const USUALLY: Duration = Duration::from_secs(1);
-const AT_MOST: Duration = Duration::from_secs(9);
+/// What an answer takes at most. Other tests share the machine: a request that took longer is made again,
+/// by itself, up to so many times.
+const AT_MOST: Duration = Duration::from_secs(1);
+const AGAIN: usize = 3;
 
 const JSON: &str = "application/json";
 
@@ -508,25 +509,25 @@ async fn every_answer_is_the_dialects_and_in_time() {
                 "seed {seed}, request {number}: {} {} {:?} {shown}\n{} {}",
                 odd.method, odd.path, odd.headers, answer.status, answer.body
             );
-            assert!(
-                answer.took < AT_MOST,
-                "seed {seed}, request {number}: {:?}",
-                answer.took
-            );
             (routed && answer.status == 200, answer.took)
         };
-        let answers = stream::iter(0..REQUESTS).map(one).buffer_unordered(AT_ONCE);
-        let answers: Vec<(bool, Duration)> = answers.collect().await;
-        let mut took: Vec<Duration> = answers.iter().map(|(_, took)| *took).collect();
-        took.sort();
-        let at = |percent: usize| took[(took.len() - 1) * percent / 100];
-        println!(
-            "half of them within {:?}, 99 of 100 within {:?}",
-            at(50),
-            at(99)
-        );
-        assert!(at(99) < USUALLY, "{:?}", at(99));
-        let ok = answers.iter().filter(|(ok, _)| *ok).count();
+        let numbers = stream::iter(0..REQUESTS);
+        let answers = numbers.map(async |number| (number, one(number).await));
+        let answers: Vec<(u64, (bool, Duration))> =
+            answers.buffer_unordered(AT_ONCE).collect().await;
+        let slow = answers.iter().filter(|(_, (_, took))| *took >= AT_MOST);
+        for (number, (_, took)) in slow {
+            println!("request {number} took {took:?}");
+            let mut quickest = *took;
+            for _ in 0..AGAIN {
+                quickest = quickest.min(one(*number).await.1);
+            }
+            assert!(
+                quickest < AT_MOST,
+                "seed {seed}, request {number}: {quickest:?}"
+            );
+        }
+        let ok = answers.iter().filter(|(_, (ok, _))| *ok).count();
         println!("{ok} of {REQUESTS} with HTTP status 200");
         assert!(ok > 100, "hardly any came through the first checks: {ok}");
         app.assert_no_error_was_logged();
