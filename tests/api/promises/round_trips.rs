@@ -125,7 +125,7 @@ async fn dialect_a(app: &TestApp, table: &Table) {
     let refused = app.register(&ticket, &code, "eric", "anna-password").await;
     assert_eq!(refused.status, 400);
     // The name counts against the code.
-    counter.assert("register, name exists", &[READ, UPDATE], 2, 0);
+    counter.assert("register, name exists", &[READ, WRITE], 2, 0);
     ok(app.register(&ticket, &code, "anna", "anna-password").await);
     counter.row("register");
 
