@@ -9,9 +9,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{ERIC, root, scenario};
+use crate::support::{ERIC, message::PHONE_REQUIRED, root, scenario};
 
 const SEND: &str = "/v1/user/sendLoginMessage";
+/// The template's `ApiBurstLimit`, and its `ApiRateLimit` in a second.
+const BURST: usize = 100;
+const RATE: usize = 50;
 
 /// The rows of the README's table: request, HTTP status, body.
 fn rows() -> Vec<(String, u16, Value)> {
@@ -34,6 +37,7 @@ fn rows() -> Vec<(String, u16, Value)> {
 async fn what_no_function_answers_is_answered_as_the_readme_says() {
     scenario(async |app| {
         let body = json!({"phone": ERIC}).to_string();
+        let empty = String::new();
         let too_large = format!(r#"{{"phone":"{}"}}"#, "1".repeat(10 * 1024 * 1024 - 11));
         let post = vec![Method::POST];
         let others = vec![Method::GET, Method::PUT, Method::DELETE, Method::PATCH];
@@ -45,12 +49,22 @@ async fn what_no_function_answers_is_answered_as_the_readme_says() {
                 "path in another case" => (&post, SEND.to_lowercase(), &body),
                 "another method than `POST`" => (&others, SEND.to_owned(), &body),
                 "body over 10 MiB" => (&post, SEND.to_owned(), &too_large),
-                // What the local system has not: limits on requests, and processes that can crash.
+                "over `ApiRateLimit` and `ApiBurstLimit`" => (&post, SEND.to_owned(), &empty),
+                // What the local system has not: processes that can crash.
                 _ => {
-                    assert!([429, 500, 503].contains(&status), "{request}");
+                    assert!([500, 503].contains(&status), "{request}");
                     continue;
                 }
             };
+            if status == 429 {
+                app.clock.stop();
+                app.redeploy_throttled().await;
+                for _ in 0..BURST {
+                    app.post(SEND, json!({}))
+                        .await
+                        .assert_refused(PHONE_REQUIRED);
+                }
+            }
             for method in methods {
                 tried += 1;
                 let headers = [("content-type", "application/json")];
@@ -62,7 +76,7 @@ async fn what_no_function_answers_is_answered_as_the_readme_says() {
                 assert_eq!(answer.headers["content-type"], "application/json");
             }
         }
-        assert_eq!(tried, 8, "of every row that the local system can answer");
+        assert_eq!(tried, 9, "of every row that the local system can answer");
         assert!(app.inbox().messages().is_empty());
     })
     .await;
@@ -102,6 +116,25 @@ async fn an_answer_reaches_a_client_that_still_sends_its_body() {
             client.read_to_string(&mut answer).await.unwrap();
             assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_throttled_is_admitted_again_as_time_passes() {
+    scenario(async |app| {
+        app.clock.stop();
+        app.redeploy_throttled().await;
+        let admitted = async || {
+            let mut admitted = 0;
+            while app.post(SEND, json!({})).await.status != 429 {
+                admitted += 1;
+            }
+            admitted
+        };
+        assert_eq!(admitted().await, BURST);
+        app.wait(1);
+        assert_eq!(admitted().await, RATE);
     })
     .await;
 }

@@ -150,6 +150,15 @@ impl TestApp {
         *self.system.lock().unwrap() = System::start(options).await.unwrap();
     }
 
+    /// Deploys the functions again, behind a gateway that counts requests.
+    pub async fn redeploy_throttled(&self) {
+        let options = Options {
+            throttle: true,
+            ..self.options.clone()
+        };
+        *self.system.lock().unwrap() = System::start(options).await.unwrap();
+    }
+
     /// Deploys the functions beside those there are: while CloudFormation updates one after the other,
     /// both work on the same tables. [`Self::answers_by_rollout`] says which answer.
     pub async fn roll_out(&self, environment: &[(&str, &str)]) {

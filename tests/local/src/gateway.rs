@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -31,6 +31,7 @@ use crate::{
     server::Server,
     sns::Inbox,
     template::{Cors, Route},
+    throttle::{Bucket, Throttle},
 };
 
 /// API Gateway's own limit, in bytes.
@@ -69,14 +70,26 @@ pub struct Gateway {
     pub inbox: Inbox,
     /// The clock of the functions.
     pub clock: Clock,
+    /// How many requests it admits; `None`: all.
+    pub throttle: Option<Throttle>,
     /// Whether a request may name its source IP, in [`SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
 
 struct Running {
     gateway: Gateway,
+    bucket: Option<Mutex<Bucket>>,
     requests: AtomicU64,
     domain: String,
+}
+
+impl Running {
+    fn admits(&self) -> bool {
+        self.bucket.as_ref().is_none_or(|bucket| {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.admits(self.gateway.clock.now())
+        })
+    }
 }
 
 /// Starts the gateway on `address`.
@@ -86,11 +99,14 @@ struct Running {
 pub async fn start(address: SocketAddr, gateway: Gateway) -> Result<Server, StartError> {
     Server::start("gateway", address, |listener, stopped| async move {
         let domain = listener.local_addr().unwrap_or(address).to_string();
+        let full = |throttle| Mutex::new(Bucket::full(throttle, gateway.clock.now()));
+        let bucket = gateway.throttle.map(full);
         let router = Router::new()
             .route("/_local/messages", get(messages))
             .fallback(answer)
             .with_state(Arc::new(Running {
                 gateway,
+                bucket,
                 requests: AtomicU64::new(1),
                 domain,
             }))
@@ -182,6 +198,9 @@ async fn invoke(
     let Some(function) = gateway.routes.get(&route).cloned() else {
         return refusal(StatusCode::NOT_FOUND, "Not Found");
     };
+    if !running.admits() {
+        return refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+    }
     let Some(body) = body else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };

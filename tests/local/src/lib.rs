@@ -11,7 +11,7 @@
 //! - [`template`]: reads functions, routes, tables and environment variables from template.yaml
 //! - [`environment`]: the environment variables of one function
 //! - [`functions`]: the list of handlers
-//! - [`gateway`], [`event`]: HTTP to API Gateway v2 events and back
+//! - [`gateway`], [`event`]: HTTP to API Gateway v2 events and back; [`throttle`]: its limit on requests
 //! - [`dynamodb`], [`sns`]: the two services; [`server`]: what all HTTP servers here share
 //! - [`clock`]: the clock, which tests can move; [`error`]: why the system did not start
 
@@ -27,6 +27,7 @@ pub mod server;
 pub mod sns;
 pub mod system;
 pub mod template;
+pub mod throttle;
 
 pub use clock::Clock;
 pub use error::StartError;

@@ -21,6 +21,7 @@ Usage: local [OPTIONS]
       --sns-port PORT        the port of SNS [9911]
       --bind ADDRESS         the address all of them listen on [127.0.0.1]
       --cors-origin ORIGIN   let pages of this origin call the gateway; may be repeated
+      --throttle             refuse requests above ApiRateLimit and ApiBurstLimit, as AWS does
       --data-dir DIR         keep the tables in DIR across restarts; otherwise in memory
       --template FILE        the SAM template [template.yaml]
   -h, --help                 print this
@@ -60,6 +61,7 @@ fn arguments(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
             Arg::Long("sns-port") => options.sns_port = parser.value()?.parse()?,
             Arg::Long("bind") => options.bind = parser.value()?.parse()?,
             Arg::Long("cors-origin") => options.cors_origins.push(parser.value()?.string()?),
+            Arg::Long("throttle") => options.throttle = true,
             Arg::Long("data-dir") => options.data_dir = Some(parser.value()?.into()),
             Arg::Long("template") => options.template = parser.value()?.into(),
             Arg::Short('h') | Arg::Long("help") => return Ok(None),

@@ -60,6 +60,8 @@ pub struct Options {
     pub demo_accounts: bool,
     /// From what the functions draw account numbers and names.
     pub draws: Draws,
+    /// Whether the gateway refuses requests above the limits that the template sets, as AWS's does.
+    pub throttle: bool,
     /// Whether a request may name its source IP, in [`gateway::SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
@@ -82,6 +84,7 @@ impl Default for Options {
             clock: Clock::default(),
             demo_accounts: false,
             draws: Draws::USUAL,
+            throttle: false,
             trust_source_ip_header: false,
         }
     }
@@ -183,6 +186,7 @@ impl System {
             cors: template.cors.clone(),
             inbox: options.inbox.clone(),
             clock: options.clock.clone(),
+            throttle: template.throttle.filter(|_| options.throttle),
             trust_source_ip_header: options.trust_source_ip_header,
         };
         let address = SocketAddr::new(options.bind, options.gateway_port);

@@ -14,6 +14,8 @@ use std::{
 
 use serde_yaml_ng::{Mapping, Value};
 
+use crate::throttle::Throttle;
+
 use values::Values;
 
 /// The default prefix of the tables' names.
@@ -28,6 +30,8 @@ pub struct Template {
     pub tables: Vec<Table>,
     /// What the API allows other origins.
     pub cors: Cors,
+    /// How many requests the API admits; `None` if the template does not say.
+    pub throttle: Option<Throttle>,
 }
 
 /// An `AWS::Serverless::Function`.
@@ -117,11 +121,14 @@ impl Template {
             .map(|(id, properties)| function(id, properties, &template, &values))
             .collect::<Result<Vec<_>, _>>()?;
         let api = of_type(resources, "AWS::Serverless::HttpApi").next();
-        let cors = api.map(|(_, properties)| cors(&properties["CorsConfiguration"]));
+        let api = api.map(|(_, properties)| properties);
+        let cors = api.map(|properties| cors(&properties["CorsConfiguration"]));
+        let throttle = api.and_then(|it| throttle(&it["DefaultRouteSettings"], &values));
         Ok(Self {
             functions,
             tables,
             cors: cors.unwrap_or_default(),
+            throttle,
         })
     }
 }
@@ -207,6 +214,14 @@ fn table(id: &str, properties: &Value, prefix: &str) -> Result<Table, Why> {
         attributes: pairs("AttributeDefinitions", "AttributeType")
             .ok_or_else(|| missing("AttributeDefinitions"))?,
         ttl: ttl.as_str().map(str::to_owned),
+    })
+}
+
+fn throttle(settings: &Value, values: &Values<'_>) -> Option<Throttle> {
+    let limit = |name: &str| values.resolve(&settings[name])?.parse().ok();
+    Some(Throttle {
+        rate: limit("ThrottlingRateLimit")?,
+        burst: limit("ThrottlingBurstLimit")?,
     })
 }
 
