@@ -332,6 +332,19 @@ def check_unblocking():
         fail(f"after the phone is unblocked, there is {items()}")
 
 
+def check_disabling():
+    table, key = output("UsersTableName"), {"pk": {"S": "user#5"}}
+    table = {"TableName": table}
+    kept = {"epoch": {"N": "3"}}
+    sessions = {"sessions": {"M": {"an-id": {"M": {"used_day": {"N": "1"}}}}}}
+    boto3.client("dynamodb").put_item(**table, Item={**key, **kept, **sessions, "status": {"N": "0"}})
+    follow("Disable an account")
+    item = boto3.client("dynamodb").get_item(**table, Key=key)["Item"]
+    if item != {**key, **kept, "status": {"N": "1"}, "sessions": {"M": {}}}:
+        fail(f"after the account is disabled, it is {item}")
+    boto3.client("dynamodb").delete_item(**table, Key=key)
+
+
 def sms_attributes():
     return boto3.client("sns").get_sms_attributes()["attributes"]
 
@@ -435,10 +448,11 @@ def main():
     check_key_rotation()
     check_delivery_logs()
     follow("A phone has opted out")
+    check_disabling()
     check_unblocking()
     check_roll_back()
     check_restoration()
-    print("the runbooks work: stop, key rotation, delivery logs, opt-out, unblock, roll-back, restoration, deploying again")
+    print("the runbooks work: stop, key rotation, delivery logs, opt-out, disable, unblock, roll-back, restoration, deploying again")
     check_front_door()
     print("the runbooks work: a domain, a proxy in front, rotation of its secret")
     delete()

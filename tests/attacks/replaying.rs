@@ -33,6 +33,14 @@ async fn phone_change(world: &World, session: &str, mobile: &str) -> Value {
     json!({"mcode": "+86", "mobile": mobile, "verify_code": code})
 }
 
+/// The session token of a login.
+async fn session_of(world: &World) -> String {
+    let sent = world.ask(ME, VICTIM).await;
+    let logged_in = world.log_in(ME, sent.result(), &world.code(E164)).await;
+    assert!(logged_in.is_ok(), "{}", logged_in.body);
+    logged_in.body["token"].as_str().unwrap().to_owned()
+}
+
 /// Codes, tickets, reset tokens and sessions, each used again after it was used or has ended.
 pub async fn everything() -> Vec<Outcome> {
     let world = World::start(&[("DAILY_SPEND_USD", "1000")]).await;
@@ -118,6 +126,16 @@ pub async fn everything() -> Vec<Outcome> {
     let body = json!({ "token": session });
     let info = world.post(ME, "/v1/user/info", body).await;
     again("a session from before the password changed", &info);
+
+    let body = json!({ "token": session_of(&world).await });
+    assert!(
+        world
+            .post(ME, "/v1/user/logout", body.clone())
+            .await
+            .is_ok()
+    );
+    let info = world.post(ME, "/v1/user/info", body).await;
+    again("a session after its logout", &info);
 
     let result = if worked.is_empty() {
         format!("0 of {tried} ways worked")

@@ -8,7 +8,7 @@ use shared::{
     domain::{
         phone::Phone,
         time::UnixMs,
-        user::{Name, Uid, User},
+        user::{AccountId, Name, Uid, User},
     },
     store::users::CreateOutcome,
 };
@@ -115,7 +115,8 @@ impl World {
     pub async fn user(&self, uid: u64, phone: &str) {
         let phone = Phone::from_parts("86", phone);
         let name = Name::parse(&format!("user-{uid}")).unwrap();
-        let user = User::new(Uid(uid), name, phone, UnixMs(1_532_526_039_883));
+        let id = AccountId::from_random(u128::from(uid).to_be_bytes());
+        let user = User::new(Uid(uid), id, name, phone, UnixMs(1_532_526_039_883));
         let created = self.system.store.create_user(&user, None).await;
         assert_eq!(created, Ok(CreateOutcome::Done));
     }

@@ -12,7 +12,7 @@ use crate::{
         password::{BadHash, Password, PasswordHash},
         phone::Phone,
         time::UnixMs,
-        user::{Name, Uid, User},
+        user::{AccountId, Name, Uid, User},
     },
     flow::import::{self, Candidate, Imported},
     random,
@@ -161,8 +161,10 @@ fn read(app: &App, entry: &Value, now: UnixMs) -> Result<Candidate, String> {
         Some(uid @ 1..=MAX_UID) => Uid(uid),
         Some(_) => return Err("uuid: 1 to 2^53-1".into()),
     };
+    let id = random::bytes().map(AccountId::from_random);
+    let id = id.map_err(|_| "no randomness")?;
     let created_at = UnixMs(entry.create_time.unwrap_or(now.0));
-    let mut user = User::new(uid, name, phone, created_at);
+    let mut user = User::new(uid, id, name, phone, created_at);
     user.password = password(app, &entry)?;
     user.email = entry.email.unwrap_or_default();
     user.created_ip = entry.create_ip.unwrap_or_default();

@@ -3,7 +3,7 @@
 //! The imports form no circle. Each file imports only from lines above its own:
 //!
 //! 1. [`time`], [`error`], [`hex`], [`digits`], [`origin_secret`], [`web_origin`], `numbering`
-//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`]
+//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`], [`session`]
 //! 3. [`client_address`], [`phone`], [`budget`], [`stop`]
 //! 4. [`client`], [`user`], [`fraud`]
 //! 5. [`slot`]
@@ -28,6 +28,7 @@ pub mod phone;
 pub mod purpose;
 pub mod region;
 pub mod requester;
+pub mod session;
 pub mod slot;
 pub mod slot_key;
 pub mod stop;

@@ -31,6 +31,11 @@ impl UnixMs {
     pub fn as_secs(self) -> u64 {
         self.0 / 1000
     }
+
+    /// Whole days since 1970, in UTC.
+    pub fn day(self) -> u64 {
+        self.as_secs() / (24 * 60 * 60)
+    }
 }
 
 /// The value of `Retry-After` for a wait: whole seconds, rounded up, at least one. So a client that

@@ -17,6 +17,7 @@ use crate::domain::{
     keys::{KeyRing, Use, first_64_bits},
     phone::Phone,
     purpose::Purpose,
+    session::SessionId,
     slot::ChallengeId,
     time::UnixMs,
     user::{Name, Uid},
@@ -61,10 +62,6 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The id of a session: one login on one device. It stays when the session's token is renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionId(pub [u8; 16]);
-
 /// The content of a session token, as far as it is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
@@ -94,7 +91,7 @@ pub struct PhoneInfo {
 #[derive(Serialize, Deserialize)]
 struct SessionClaims {
     aud: String,
-    sid: String,
+    sid: SessionId,
     began: u64,
     uuid: u64,
     /// For clients to show. The account can have another name by now.
@@ -143,7 +140,7 @@ pub fn session(
     let ends = now.plus(life.idle).min(session.began.plus(life.total));
     let claims = SessionClaims {
         aud: SESSION_AUDIENCE.into(),
-        sid: BASE64_URL_SAFE_NO_PAD.encode(session.id.0),
+        sid: session.id,
         began: session.began.as_secs(),
         uuid: session.uid.0,
         name: name.as_str().to_owned(),
@@ -218,7 +215,7 @@ struct SessionRead {
 fn verified_session(ring: &KeyRing, text: &str) -> Option<SessionRead> {
     let (claims, _) = verify::<SessionClaims>(ring, Use::Session, SESSION_AUDIENCE, text)?;
     let session = Session {
-        id: SessionId(sixteen_bytes(&claims.sid)?),
+        id: claims.sid,
         began: UnixMs(claims.began * 1000),
         uid: Uid(claims.uuid),
         epoch: claims.epoch,
@@ -419,7 +416,7 @@ mod tests {
 
     fn who() -> Session {
         Session {
-            id: SessionId([9; 16]),
+            id: SessionId::from_random([9; 16]),
             began: NOW,
             uid: Uid(5),
             epoch: 7,
@@ -438,7 +435,7 @@ mod tests {
         let claims = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
         assert_eq!(
             claims,
-            r#"{"aud":"session","sid":"CQkJCQkJCQkJCQkJCQkJCQ","began":1800000000,"uuid":5,"name":"Eric","epoch":7,"iat":1800000000,"exp":1802592000}"#
+            r#"{"aud":"session","sid":"09090909-0909-4909-8909-090909090909","began":1800000000,"uuid":5,"name":"Eric","epoch":7,"iat":1800000000,"exp":1802592000}"#
         );
     }
 
@@ -527,7 +524,7 @@ mod tests {
         let ring = ring("k1", &[("k1", K1)]);
         let claims = SessionClaims {
             aud: PHONE_INFO_AUDIENCE.into(),
-            sid: BASE64_URL_SAFE_NO_PAD.encode([9; 16]),
+            sid: who().id,
             began: NOW.as_secs(),
             uuid: 5,
             name: "eric".into(),

@@ -6,9 +6,15 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use uuid::{Builder, Uuid};
 
 pub use crate::domain::name::Name;
-use crate::domain::{password::PasswordHash, phone::Phone, time::UnixMs};
+use crate::domain::{
+    password::PasswordHash,
+    phone::Phone,
+    session::{Held, SessionId, Sessions},
+    time::UnixMs,
+};
 
 /// The number of an account. Those drawn here are random and fit 31 bits, because a published client
 /// reads an Int32; imported accounts keep theirs.
@@ -20,6 +26,26 @@ impl Uid {
     /// A number from random bytes, from 1 to `largest`. The store checks whether it is free.
     pub fn from_random(bytes: [u8; 8], largest: NonZeroU32) -> Self {
         Self(1 + u64::from_be_bytes(bytes) % u64::from(largest.get()))
+    }
+}
+
+/// What an account is called in the tokens that others check: a random UUID (RFC 9562, version 4), made with
+/// the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(Uuid);
+
+impl AccountId {
+    /// An id from random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+/// In lower case, with hyphens.
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -45,6 +71,8 @@ impl Draws {
 pub struct User {
     /// The number.
     pub uid: Uid,
+    /// The id.
+    pub id: AccountId,
     /// The name, unique.
     pub name: Name,
     /// The e-mail address; may be empty.
@@ -69,13 +97,22 @@ pub struct User {
     pub status: i64,
     /// The epoch of its sessions. Raising it revokes all session tokens of lower epochs.
     pub epoch: u64,
+    /// Its sessions.
+    pub sessions: Sessions,
 }
 
 impl User {
     /// A new account with the defaults of the sample in the API documents.
-    pub fn new(uid: Uid, name: Name, phone: Option<Phone>, created_at: UnixMs) -> Self {
+    pub fn new(
+        uid: Uid,
+        id: AccountId,
+        name: Name,
+        phone: Option<Phone>,
+        created_at: UnixMs,
+    ) -> Self {
         Self {
             uid,
+            id,
             name,
             email: String::new(),
             phone,
@@ -88,12 +125,19 @@ impl User {
             kind: 0,
             status: 0,
             epoch: 0,
+            sessions: Sessions::default(),
         }
     }
 
     /// Whether the account may log in.
     pub fn is_active(&self) -> bool {
         self.status == 0
+    }
+
+    /// The session, if tokens of it that were made at this epoch are good.
+    pub fn honours(&self, session: SessionId, epoch: u64) -> Option<&Held> {
+        let held = self.sessions.get(session);
+        held.filter(|_| self.epoch == epoch)
     }
 }
 
@@ -112,6 +156,14 @@ impl fmt::Debug for User {
 mod tests {
     use super::*;
 
+    fn eric(phone: Option<Phone>) -> User {
+        let (id, name) = (
+            AccountId::from_random([5; 16]),
+            Name::parse("eric").unwrap(),
+        );
+        User::new(Uid(5), id, name, phone, UnixMs(0))
+    }
+
     #[test]
     fn a_drawn_uid_fits_31_bits_and_is_never_0() {
         let largest = Draws::USUAL.largest_uid;
@@ -127,17 +179,34 @@ mod tests {
 
     #[test]
     fn an_account_is_active_while_its_status_is_0() {
-        let mut user = User::new(Uid(5), Name::parse("eric").unwrap(), None, UnixMs(0));
+        let mut user = eric(None);
         assert!(user.is_active());
         user.status = -1;
         assert!(!user.is_active());
     }
 
     #[test]
+    fn an_account_honours_the_sessions_that_it_holds_at_its_epoch() {
+        let [session, other] = [1, 2].map(|n| SessionId::from_random([n; 16]));
+        let mut user = eric(None);
+        user.epoch = 3;
+        assert_eq!(user.honours(session, 3), None);
+        let held = Held::beginning(UnixMs(0));
+        user.sessions = Sessions::only(session, held);
+        assert_eq!(user.honours(session, 3), Some(&held));
+        assert_eq!(user.honours(other, 3), None);
+        assert_eq!(user.honours(session, 2), None);
+    }
+
+    #[test]
+    fn an_id_is_a_version_4_uuid_in_lower_case() {
+        let id = AccountId::from_random([0xff; 16]);
+        assert_eq!(id.to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
+    #[test]
     fn debug_shows_no_personal_data() {
-        let name = Name::parse("eric").unwrap();
-        let phone = Phone::from_parts("86", "13800138001");
-        let mut user = User::new(Uid(5), name, phone, UnixMs(0));
+        let mut user = eric(Phone::from_parts("86", "13800138001"));
         user.email = "eric@example.com".into();
         user.created_ip = "192.0.2.1".into();
         user.icon = "eric.jpg".into();

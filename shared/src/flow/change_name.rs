@@ -41,7 +41,11 @@ pub async fn change(app: &App, session: &Presented, to: &Name) -> Result<User, E
         };
         let known = seen.owner_by_name(&user.name)?;
         let known = known.map(|owner| owner.known).unwrap_or_default();
-        match app.store.rename_user(&user, to, &known).await? {
+        match app
+            .store
+            .rename_user(&user, session.id()?, to, &known)
+            .await?
+        {
             RenameOutcome::Done => {
                 session.rename(to);
                 let name = to.clone();

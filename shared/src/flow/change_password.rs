@@ -123,11 +123,11 @@ pub async fn redeem(
             if let (false, Some(old)) = (redemption.hash.is_done(), change.old) {
                 check_old(app, &user, old, now).await?;
             }
-            let (epoch, hash) = (user.epoch, redemption.hash.of(app, change.new)?);
+            let (id, hash) = (session.id()?, redemption.hash.of(app, change.new)?);
             let spend = Some(&right.spend);
-            let changed = app.store.change_password(uid, epoch, hash, spend, now);
+            let changed = app.store.change_password(&user, id, hash, spend, now);
             Ok(changed.await?.round(|| {
-                session.renew(&user);
+                session.renew(now);
                 new_password::was_set(app, uid);
             }))
         },
@@ -155,10 +155,10 @@ pub async fn by_old(
         if !hash.is_done() {
             check_old(app, &user, old, now).await?;
         }
-        let (epoch, hash) = (user.epoch, hash.of(app, new)?);
-        let changed = app.store.change_password(uid, epoch, hash, None, now);
+        let (id, hash) = (session.id()?, hash.of(app, new)?);
+        let changed = app.store.change_password(&user, id, hash, None, now);
         Ok(changed.await?.round(|| {
-            session.renew(&user);
+            session.renew(now);
             new_password::was_set(app, uid);
         }))
     })

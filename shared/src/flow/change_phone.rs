@@ -63,7 +63,9 @@ pub async fn send(
             }),
         }
     };
-    send::send(app, &sending, target, now).await.map(drop)
+    let sent = send::send(app, &sending, target, now).await;
+    session.note_use(app, now);
+    sent.map(drop)
 }
 
 /// Redeems the code and moves the account. Sessions go on. What was issued for the old number is dead,
@@ -113,14 +115,19 @@ pub async fn redeem(
             }
             let stop = right.seen.stop();
             let known = KnownAddresses::from_here(source, &app.config.keys, now);
-            match app.store.move_user(&user, to, &known, &right.spend).await? {
+            let moved = app
+                .store
+                .move_user(&user, session.id()?, to, &known, &right.spend);
+            match moved.await? {
                 MoveOutcome::Done => Ok(Round::Won((user.phone, stop))),
                 MoveOutcome::Raced => Ok(Round::Lost),
                 MoveOutcome::PhoneTaken => Err(Error::PhoneTaken),
             }
         },
     );
-    if let (Some(from), stop) = moved.await?
+    let moved = moved.await;
+    session.note_use(app, now);
+    if let (Some(from), stop) = moved?
         && app.config.sms.notify_old_number
     {
         app.defer(async move |app| {

@@ -21,8 +21,8 @@ pub(super) fn session_key(requester: &Requester) -> Option<Key> {
     requester.session.map(|session| Key::user(session.uid))
 }
 
-/// The strongest client that a request proves to be, to this account. A session counts unless a new
-/// password has ended it.
+/// The strongest client that a request proves to be, to this account. A session counts unless it is over,
+/// by a logout or a new password; its token may have expired.
 ///
 /// # Errors
 /// [`Error::Internal`] when an item is not one of ours.
@@ -38,7 +38,7 @@ pub(super) fn recognise(
     };
     if let Some(session) = requester.session.filter(|it| it.uid == owner.uid) {
         let user = seen.user(session.uid)?;
-        if user.is_some_and(|user| user.epoch == session.epoch) {
+        if user.is_some_and(|user| user.honours(session.id, session.epoch).is_some()) {
             return Ok(Client::KnownSession);
         }
     }

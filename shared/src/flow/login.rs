@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 
 use super::{
     client,
@@ -74,7 +74,7 @@ pub async fn redeem(
         hash: HashOnce::default(),
     };
     let (keys, info) = (client::keys_at(uid, &info.phone, requester), &info);
-    let user = redeem::redeem(
+    let logged_in = redeem::redeem(
         app,
         redemption,
         &keys,
@@ -82,15 +82,17 @@ pub async fn redeem(
         |seen| client::at_phone(app, requester, seen, uid, &info.phone, now),
         |right, known| async move {
             let user = right.account(uid, info)?;
-            let spent = app.store.spend(&right.spend).await?;
-            Ok(spent.round(|| {
+            let start = session::beginning(&user, now)?;
+            let token = session::token(app, &start, &user.name, now)?;
+            let logged_in = app.store.log_in(&start, &right.spend).await?;
+            Ok(logged_in.round(|| {
                 let account = (uid, Some(&info.phone), &user.name);
                 client::was_right(app, requester, account, &known, now);
-                user
+                (user, token)
             }))
         },
     );
-    session::start(app, user.await?, now)
+    logged_in.await
 }
 
 /// Who logs in with a password: by the phone, or else by the name.
@@ -152,8 +154,9 @@ pub async fn by_password(
     let user = user?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
     let is_right = app.config.password_hasher.verify(password, hash) && is_admitted;
+    let refused = Error::LoginRefused { retry_after: None };
     let user = user.filter(|user| is_right && user.is_active());
-    let user = user.ok_or(Error::LoginRefused { retry_after: None })?;
+    let user = user.ok_or(refused.clone())?;
     let released = counts.iter().map(|attempts| {
         let limits = &[WRONG_PASSWORDS];
         app.store.release_attempt(attempts, now, limits)
@@ -161,7 +164,8 @@ pub async fn by_password(
     let from = app
         .store
         .release_attempt_from(&from, now, &WRONG_PASSWORDS_OF_SOURCE);
-    let (released, from) = join(join_all(released), from).await;
+    let started = session::start(app, &user, now);
+    let (released, from, started) = join3(join_all(released), from, started).await;
     released
         .into_iter()
         .chain([from])
@@ -170,7 +174,7 @@ pub async fn by_password(
     let account = (user.uid, user.phone.as_ref(), &user.name);
     let known = found.owner.map(|owner| owner.known).unwrap_or_default();
     client::was_right(app, requester, account, &known, now);
-    session::start(app, user, now)
+    Ok((user, started?.ok_or(refused)?))
 }
 
 fn must_be_admitted(counted: AttemptOutcome) -> Result<(), Error> {

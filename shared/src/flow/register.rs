@@ -18,10 +18,11 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
+        session::Sessions,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
-        user::{Name, Uid, User},
+        user::{AccountId, Name, Uid, User},
     },
     random,
     store::{Key, transaction::Outcome, users::CreateOutcome},
@@ -113,6 +114,7 @@ pub async fn redeem(
             }
             let mut user = User::new(
                 Uid::from_random(random::bytes()?, draws.largest_uid),
+                AccountId::from_random(random::bytes()?),
                 match name {
                     Some(name) => name.clone(),
                     None => Name::drawn(random::bytes()?, draws.name_length),
@@ -123,10 +125,15 @@ pub async fn redeem(
             user.created_ip.clone_from(ip);
             user.password = Some(redemption.hash.of(app, password)?.clone());
             let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
+            let mut start = session::beginning(&user, now)?;
+            user.sessions = Sessions::only(start.id, start.held);
             loop {
                 let created = app.store.create_user(&user, Some((&right.spend, &known)));
                 match created.await? {
-                    CreateOutcome::Done => return Ok(Round::Won(user)),
+                    CreateOutcome::Done => {
+                        let token = session::token(app, &start, &user.name, now)?;
+                        return Ok(Round::Won((user, token)));
+                    }
                     CreateOutcome::Raced => return Ok(Round::Lost),
                     CreateOutcome::PhoneTaken => return Err(Error::PhoneTaken),
                     CreateOutcome::NameTaken if name.is_some() => {
@@ -138,6 +145,7 @@ pub async fn redeem(
                     }
                     CreateOutcome::UidTaken => {
                         user.uid = Uid::from_random(random::bytes()?, draws.largest_uid);
+                        start.uid = user.uid;
                     }
                 }
             }
@@ -145,18 +153,17 @@ pub async fn redeem(
     );
     let hiding = Hiding::new(app.config.hide_unknown_users, Purpose::Register);
     match created.await {
-        Ok(user) => session::start(app, user, now),
         Err(expired @ Error::CodeExpired { .. }) if !hiding.is_on() => {
             Err(why_expired(app, phone, expired).await?)
         }
-        Err(error) => Err(error),
+        created => created,
     }
 }
 
 /// Refuses a taken name. The answer says that the code is right, so it is written as a spent code is: of
 /// many guesses at once no more are told than there are tries. Whoever has a code could also ask for one
 /// name after the other, and learn which ones there are: the last one that it may ask for spends it.
-async fn name_taken(app: &App, right: &Right<'_>) -> Result<Round<User>, Error> {
+async fn name_taken<T>(app: &App, right: &Right<'_>) -> Result<Round<T>, Error> {
     match app.store.spend(&right.asks_for_taken_name()).await? {
         Outcome::Done => Err(Error::NameTaken),
         Outcome::Raced => Ok(Round::Lost),

@@ -1,17 +1,19 @@
 //! Sessions: who presents a token, and whether the account still honours it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::race::Race;
 use crate::{
     app::App,
     domain::{
         error::Error,
+        session::{Held, SessionId},
         time::UnixMs,
-        token::{self, Session, SessionId, Token},
+        token::{self, Session, Token},
         user::{Name, Uid, User},
     },
     random,
-    store::{Key, Seen},
+    store::{Key, Seen, sessions::Start, transaction::Outcome},
 };
 
 /// A session token that a client presents, or its absence.
@@ -23,8 +25,17 @@ use crate::{
 pub struct Presented {
     /// The session, and the name that the token shows.
     claims: Result<(Session, Name), Error>,
-    /// The session, and its account's name.
-    honoured: Mutex<Option<(Session, Name)>>,
+    honoured: Mutex<Option<Honoured>>,
+}
+
+/// A session that its account honours.
+#[derive(Debug, Clone)]
+struct Honoured {
+    session: Session,
+    /// The account's name.
+    name: Name,
+    /// The day of the session's last use, as far as the account knows.
+    used_day: u64,
 }
 
 impl Presented {
@@ -49,6 +60,15 @@ impl Presented {
         Ok(session.uid)
     }
 
+    /// The session's id.
+    ///
+    /// # Errors
+    /// Those of [`Self::uid`].
+    pub(super) fn id(&self) -> Result<SessionId, Error> {
+        let (session, _) = self.claims()?;
+        Ok(session.id)
+    }
+
     /// The account's name when the token was made. It can have another one by now.
     ///
     /// # Errors
@@ -62,65 +82,86 @@ impl Presented {
         self.claims.as_ref().map_err(Clone::clone)
     }
 
-    /// The account, if it honours the token. The latest call decides: a session can be revoked between
-    /// two rounds of a race.
+    /// The account, if it honours the token. The latest call decides: a session can end between two rounds
+    /// of a race.
     ///
     /// # Errors
     /// Those of [`Self::uid`]; [`Error::UserNotFound`], [`Error::UserDisabled`], and
-    /// [`Error::TokenInvalid`] for a revoked token.
+    /// [`Error::TokenInvalid`] for a token of a session that is over.
     pub fn user(&self, seen: &Seen) -> Result<User, Error> {
         self.set(None);
         let session = self.claims()?.0;
         let user = seen.user(session.uid)?.ok_or(Error::UserNotFound)?;
-        if user.epoch != session.epoch {
-            return Err(Error::TokenInvalid);
-        }
+        let held = user.honours(session.id, session.epoch);
+        let held = held.ok_or(Error::TokenInvalid)?;
         if !user.is_active() {
             return Err(Error::UserDisabled);
         }
-        self.set(Some((session, user.name.clone())));
+        self.set(Some(Honoured {
+            session,
+            name: user.name.clone(),
+            used_day: held.used_day,
+        }));
         Ok(user)
     }
 
-    /// Continues this session at the account's next epoch, which revokes all others.
-    pub(super) fn renew(&self, user: &User) {
-        let claims = self.claims.as_ref().ok();
-        self.set(claims.map(|(session, _)| {
-            let session = Session {
-                epoch: user.epoch + 1,
-                ..*session
-            };
-            (session, user.name.clone())
-        }));
+    /// Continues this session at the account's next epoch, which ends all others.
+    pub(super) fn renew(&self, now: UnixMs) {
+        self.change(|honoured| {
+            honoured.session.epoch += 1;
+            honoured.used_day = now.day();
+        });
     }
 
     /// Continues this session under the account's new name.
     pub(super) fn rename(&self, name: &Name) {
-        let claims = self.claims.as_ref().ok();
-        self.set(claims.map(|(session, _)| (*session, name.clone())));
+        self.change(|honoured| honoured.name = name.clone());
     }
 
-    fn set(&self, session: Option<(Session, Name)>) {
+    fn set(&self, honoured: Option<Honoured>) {
+        *self.honoured.lock().unwrap_or_else(PoisonError::into_inner) = honoured;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Honoured)) {
         let mut honoured = self.honoured.lock().unwrap_or_else(PoisonError::into_inner);
-        *honoured = session;
+        if let Some(honoured) = honoured.as_mut() {
+            change(honoured);
+        }
     }
 
-    fn honoured(&self) -> Option<(Session, Name)> {
+    fn honoured(&self) -> Option<Honoured> {
         let honoured = self.honoured.lock().unwrap_or_else(PoisonError::into_inner);
         honoured.clone()
     }
 
-    /// A fresh token, if the account honours the one presented. Reads the account if no flow has.
+    /// A fresh token, if the account honours the one presented. Reads the account if no flow has. Notes the
+    /// session's use.
     ///
     /// # Errors
     /// Those of [`Self::user`], [`Error::Internal`].
-    pub async fn refresh(&self, app: &App, now: UnixMs) -> Result<Token, Error> {
+    pub async fn refresh(&self, app: &Arc<App>, now: UnixMs) -> Result<Token, Error> {
         if self.honoured().is_none() {
             account(app, self).await?;
         }
-        let (session, name) = self.honoured().ok_or(Error::TokenInvalid)?;
+        self.note_use(app, now);
+        let honoured = self.honoured().ok_or(Error::TokenInvalid)?;
         let (keys, life) = (&app.config.keys, &app.config.session_life);
-        token::session(keys, session, &name, life, now)
+        token::session(keys, honoured.session, &honoured.name, life, now)
+    }
+
+    /// Defers noting that the session is used today, if the account honours it and does not know yet. If this
+    /// is lost, the session may end sooner for a new one.
+    pub fn note_use(&self, app: &Arc<App>, now: UnixMs) {
+        let unnoted = self.honoured().filter(|it| it.used_day < now.day());
+        let Some(Honoured { session, .. }) = unnoted else {
+            return;
+        };
+        app.defer(async move |app| {
+            let noted = app.store.note_use(session.uid, session.id, now.day());
+            if let Err(failure) = noted.await {
+                tracing::warn!(?failure, "a session's use is not noted");
+            }
+        });
     }
 }
 
@@ -133,18 +174,63 @@ pub async fn account(app: &App, session: &Presented) -> Result<User, Error> {
     session.user(&app.store.read(&keys).await?)
 }
 
-/// Starts a session of an account. Returns the account and the session token.
+/// Ends the session that is presented, and no other.
+///
+/// # Errors
+/// Those of [`Presented::user`], [`Error::Internal`].
+pub async fn end(app: &App, session: &Presented) -> Result<(), Error> {
+    let user = account(app, session).await?;
+    app.store.end_session(user.uid, session.id()?).await
+}
+
+/// The start of a session of an account, as it was read.
 ///
 /// # Errors
 /// [`Error::Internal`] without randomness.
-pub(super) fn start(app: &App, user: User, now: UnixMs) -> Result<(User, Token), Error> {
-    let session = Session {
-        id: SessionId(random::bytes()?),
-        began: UnixMs(now.as_secs() * 1000),
+pub(super) fn beginning(user: &User, now: UnixMs) -> Result<Start, Error> {
+    let id = SessionId::from_random(random::bytes()?);
+    Ok(Start {
         uid: user.uid,
         epoch: user.epoch,
+        id,
+        held: Held::beginning(now),
+        ending: user.sessions.ending_for(id),
+    })
+}
+
+/// The first token of a session that was started.
+///
+/// # Errors
+/// [`Error::Internal`] if it cannot be signed.
+pub(super) fn token(app: &App, start: &Start, name: &Name, now: UnixMs) -> Result<Token, Error> {
+    let session = Session {
+        id: start.id,
+        began: start.held.began,
+        uid: start.uid,
+        epoch: start.epoch,
     };
     let (keys, life) = (&app.config.keys, &app.config.session_life);
-    let token = token::session(keys, session, &user.name, life, now)?;
-    Ok((user, token))
+    token::session(keys, session, name, life, now)
+}
+
+/// Starts a session of an account whose password, as it was read, was right. `None` if the account has
+/// changed so that it may be right no more. Returns the session token.
+///
+/// # Errors
+/// [`Error::Internal`].
+pub(super) async fn start(app: &App, user: &User, now: UnixMs) -> Result<Option<Token>, Error> {
+    let (mut race, mut user) = (Race::default(), user.clone());
+    let epoch = user.epoch;
+    loop {
+        let start = beginning(&user, now)?;
+        if app.store.start_session(&start).await? == Outcome::Done {
+            return token(app, &start, &user.name, now).map(Some);
+        }
+        race.lost().await;
+        let unchanged = app.store.user(user.uid).await?;
+        match unchanged.filter(|user| user.epoch == epoch && user.is_active()) {
+            Some(as_it_is) => user = as_it_is,
+            None => return Ok(None),
+        }
+    }
 }

@@ -38,6 +38,12 @@ pub(super) fn serialize(item: &impl Serialize) -> Result<Item, Error> {
     serde_dynamo::to_item(item).map_err(|error| Error::Internal(format!("item: {error}")))
 }
 
+/// A value as an attribute.
+pub(super) fn attribute(value: &impl Serialize) -> Result<AttributeValue, Error> {
+    serde_dynamo::to_attribute_value(value)
+        .map_err(|error| Error::Internal(format!("item: {error}")))
+}
+
 pub(super) fn parse<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     serde_dynamo::from_item(item).map_err(|error| Error::Internal(format!("item: {error}")))
 }

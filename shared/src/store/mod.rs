@@ -24,7 +24,7 @@
 //! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
 //! | [`kept`] | `kept#<uid>`: the recent messages to an account from kept money | codes |
 //! | [`ledger`] | `spend#<day>#<shard>`: a shard of the ledger | codes |
-//! | [`users`] | `user#<uid>`: an account | users |
+//! | [`users`], [`sessions`] | `user#<uid>`: an account and its sessions | users |
 //! | [`owners`] | `phone#+86…`, `name#<folded>`: the account that has a phone or a name | users |
 //!
 //! All items of the codes table but the switch expire by their attribute `ttl`.
@@ -42,6 +42,7 @@ mod recent_events;
 mod repeat;
 pub mod resets;
 pub mod sends;
+pub mod sessions;
 pub mod slots;
 pub mod sources;
 pub mod transaction;

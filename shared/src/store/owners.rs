@@ -1,14 +1,14 @@
 //! Owners: the items `phone#<e164>` and `name#<folded>` name the account that has a phone or a name, and so
 //! make both unique.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Seen, Store,
     failure::unbuildable,
-    item::{number, parse, primary_key, serialize},
+    item::{attribute, number, parse, primary_key, serialize},
     repeat,
     transaction::put_part,
 };
@@ -99,9 +99,7 @@ impl Store {
         name: &Name,
         known: &KnownAddresses,
     ) -> Result<(), Error> {
-        let known = serde_dynamo::to_attribute_value(known);
-        let known: AttributeValue =
-            known.map_err(|error| Error::Internal(format!("item: {error}")))?;
+        let known = attribute(known)?;
         let note = async |owner: Key| {
             let update = self
                 .client

@@ -14,7 +14,8 @@ use super::{
     wrong_codes::Spend,
 };
 use crate::domain::{
-    error::Error, password::PasswordHash, phone::Phone, time::UnixMs, token::ResetHash, user::Uid,
+    error::Error, password::PasswordHash, phone::Phone, session::Sessions, time::UnixMs,
+    token::ResetHash, user::Uid,
 };
 
 /// A reset token, as the store keeps it.
@@ -156,7 +157,7 @@ impl Store {
         })
     }
 
-    /// Changes a forgotten password and raises the epoch, in one transaction that spends the reset
+    /// Changes a forgotten password and ends all sessions, in one transaction that spends the reset
     /// token. The account must be active and at the token's phone, and its password not set since the
     /// token was issued.
     ///
@@ -183,7 +184,7 @@ impl Store {
         };
         let writes = vec![
             update_part(spend)?,
-            self.set_password(reset.uid, hash, unchanged, now)?,
+            self.set_password(reset.uid, hash, unchanged, &Sessions::default(), now)?,
         ];
         Ok(match self.transact(writes).await? {
             Transaction::Done => ResetOutcome::Done,

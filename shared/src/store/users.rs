@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Key, Seen, Store,
     failure::unbuildable,
-    item::{Item, number, parse, parse_phone, primary_key, text},
+    item::{Item, attribute, number, parse, parse_phone, primary_key, text},
     repeat,
     transaction::{Outcome, Transaction, WriteResult, update_part},
     wrong_codes::Spend,
@@ -21,8 +21,9 @@ use crate::domain::{
     error::Error,
     password::PasswordHash,
     phone::Phone,
+    session::{SessionId, Sessions},
     time::UnixMs,
-    user::{Name, Uid, User},
+    user::{AccountId, Name, Uid, User},
 };
 
 /// How creating an account went.
@@ -72,6 +73,8 @@ pub(super) enum AccountCondition<'a> {
     Active,
     /// It is active and at this epoch.
     ActiveAtEpoch { epoch: u64 },
+    /// The same, and this is a session of it.
+    ActiveInSession { epoch: u64, session: SessionId },
     /// It is active and has this phone.
     ActiveAtPhone { phone: &'a Phone },
     /// The same, and its password has not been set since then.
@@ -82,6 +85,7 @@ pub(super) enum AccountCondition<'a> {
 struct UserItem {
     pk: String,
     uid: Uid,
+    id: AccountId,
     name: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     email: String,
@@ -102,6 +106,7 @@ struct UserItem {
     kind: i64,
     status: i64,
     epoch: u64,
+    sessions: Sessions,
 }
 
 impl UserItem {
@@ -110,6 +115,7 @@ impl UserItem {
         Self {
             pk: user_pk(user.uid),
             uid: user.uid,
+            id: user.id,
             name: user.name.as_str().to_owned(),
             email: user.email.clone(),
             country: phone.map(|phone| phone.country().to_string()),
@@ -123,6 +129,7 @@ impl UserItem {
             kind: user.kind,
             status: user.status,
             epoch: user.epoch,
+            sessions: user.sessions.clone(),
         }
     }
 
@@ -133,6 +140,7 @@ impl UserItem {
         };
         Ok(User {
             uid: self.uid,
+            id: self.id,
             name: Name::from_stored(self.name),
             password: self.password.map(PasswordHash::from_stored),
             email: self.email,
@@ -145,6 +153,7 @@ impl UserItem {
             kind: self.kind,
             status: self.status,
             epoch: self.epoch,
+            sessions: self.sessions,
         })
     }
 }
@@ -217,27 +226,28 @@ impl Store {
         }
     }
 
-    /// Changes the password of an account that is still at this epoch and raises the epoch. Where a code
-    /// permits it, the same transaction spends the code.
+    /// Changes the password of an account, as it was read, in one of its sessions, which goes on: the others
+    /// end. Where a code permits it, the same transaction spends the code.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn change_password(
         &self,
-        uid: Uid,
-        epoch: u64,
+        user: &User,
+        session: SessionId,
         hash: &PasswordHash,
         spend: Option<&Spend<'_>>,
         now: UnixMs,
     ) -> Result<Outcome, Error> {
-        let condition = AccountCondition::ActiveAtEpoch { epoch };
+        let condition = in_session(user, session);
         let spend = spend.map(|spend| self.spending(spend)).transpose()?;
-        let change = self.set_password(uid, hash, condition, now)?;
+        let kept = user.sessions.alone(session, now);
+        let change = self.set_password(user.uid, hash, condition, &kept, now)?;
         let writes = spend.into_iter().flatten().chain([change]).collect();
         self.transact(writes).await.map(Transaction::outcome)
     }
 
-    /// Changes a forgotten password and raises the epoch, in one transaction that spends the code. The
+    /// Changes a forgotten password and ends all sessions, in one transaction that spends the code. The
     /// account must still be at `phone`, where the code was sent.
     ///
     /// # Errors
@@ -251,25 +261,25 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtPhone { phone };
         let mut writes = Vec::from(self.spending(spend)?);
-        writes.push(self.set_password(uid, hash, condition, spend.now)?);
+        writes.push(self.set_password(uid, hash, condition, &Sessions::default(), spend.now)?);
         self.transact(writes).await.map(Transaction::outcome)
     }
 
-    /// Moves an account from the phone it was read with to another, which must be free, in one transaction
-    /// that spends the code. Sessions go on. `known` are the addresses that the account knows by its new
-    /// phone.
+    /// Moves an account, in one of its sessions, from the phone it was read with to another, which must be
+    /// free, in one transaction that spends the code. Sessions go on. `known` are the addresses that the
+    /// account knows by its new phone.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn move_user(
         &self,
         user: &User,
+        session: SessionId,
         to: &Phone,
         known: &KnownAddresses,
         spend: &Spend<'_>,
     ) -> Result<MoveOutcome, Error> {
-        let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
-        let (condition, mut values) = unchanged.expression();
+        let mut values = Item::new();
         let at_phone = match &user.phone {
             Some(from) => {
                 values.insert(":from_country".to_owned(), text(from.country().to_string()));
@@ -280,8 +290,8 @@ impl Store {
         };
         values.extend(phone_values(to));
         let set = "SET country = :country, phone = :phone";
-        let condition = format!("{condition} AND {at_phone}");
-        let update = self.update_user(user.uid, set, condition, values);
+        let condition = in_session(user, session);
+        let update = self.update_user(user.uid, set, condition, Some(at_phone), values);
         let mut writes = vec![self.put_owner(Key::phone_owner(to), user, known)?];
         writes.extend(self.spending(spend)?);
         writes.push(update_part(update)?);
@@ -302,25 +312,27 @@ impl Store {
         })
     }
 
-    /// Gives an account, as it was read, another name, which must be free or its own in another form, in one
-    /// transaction. Its old name is free then. Sessions go on. `known` are the addresses that the account
-    /// knows by its new name.
+    /// Gives an account, as it was read, in one of its sessions, another name, which must be free or its own in
+    /// another form, in one transaction. Its old name is free then. Sessions go on. `known` are the addresses
+    /// that the account knows by its new name.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn rename_user(
         &self,
         user: &User,
+        session: SessionId,
         to: &Name,
         known: &KnownAddresses,
     ) -> Result<RenameOutcome, Error> {
-        let unchanged = AccountCondition::ActiveAtEpoch { epoch: user.epoch };
-        let (condition, mut values) = unchanged.expression();
-        values.insert(":from".to_owned(), text(user.name.as_str()));
-        values.insert(":to".to_owned(), text(to.as_str()));
-        let condition = format!("{condition} AND #name = :from");
+        let values = HashMap::from([
+            (":from".to_owned(), text(user.name.as_str())),
+            (":to".to_owned(), text(to.as_str())),
+        ]);
+        let (set, unchanged) = ("SET #name = :to", Some("#name = :from"));
+        let condition = in_session(user, session);
         let update = self
-            .update_user(user.uid, "SET #name = :to", condition, values)
+            .update_user(user.uid, set, condition, unchanged, values)
             .expression_attribute_names("#name", "name");
         let mut writes = vec![update_part(update)?];
         if to.folded() != user.name.folded() {
@@ -366,56 +378,91 @@ impl Store {
         uid: Uid,
         condition: AccountCondition<'_>,
     ) -> Result<TransactWriteItem, Error> {
-        let (condition, values) = condition.expression();
+        let condition = condition.expression();
         let check = ConditionCheck::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(uid))))
-            .condition_expression(condition)
-            .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values))
+            .condition_expression(condition.text)
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(Some(condition.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let check = check.build().map_err(unbuildable)?;
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
-    /// Sets an account's password at `now` and raises its epoch, as a part of a transaction.
+    /// Sets an account's password at `now`, raises its epoch, and leaves it these sessions, as a part of a
+    /// transaction.
     pub(super) fn set_password(
         &self,
         uid: Uid,
         hash: &PasswordHash,
         condition: AccountCondition<'_>,
+        kept: &Sessions,
         now: UnixMs,
     ) -> Result<TransactWriteItem, Error> {
-        let (condition, mut values) = condition.expression();
-        values.insert(":now".to_owned(), number(now.0));
-        values.insert(":password".to_owned(), text(hash.as_str()));
-        values.insert(":one".to_owned(), number(1));
-        let set = "SET password = :password, password_ms = :now, epoch = epoch + :one";
-        update_part(self.update_user(uid, set, condition.to_owned(), values))
+        let values = HashMap::from([
+            (":now".to_owned(), number(now.0)),
+            (":password".to_owned(), text(hash.as_str())),
+            (":one".to_owned(), number(1)),
+            (":kept".to_owned(), attribute(kept)?),
+        ]);
+        let set =
+            "SET password = :password, password_ms = :now, epoch = epoch + :one, sessions = :kept";
+        update_part(self.update_user(uid, set, condition, None, values))
     }
 
-    /// An update of an account, on a condition that [`AccountCondition::expression`] begins.
-    fn update_user(&self, uid: Uid, set: &str, condition: String, values: Item) -> UpdateBuilder {
+    /// An update of an account, on this condition and another.
+    pub(super) fn update_user(
+        &self,
+        uid: Uid,
+        set: &str,
+        condition: AccountCondition<'_>,
+        another: Option<&str>,
+        values: Item,
+    ) -> UpdateBuilder {
+        let mut condition = condition.expression();
+        condition.values.extend(values);
+        let text = [condition.text].into_iter().chain(another);
         Update::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(uid))))
             .update_expression(set)
-            .condition_expression(condition)
-            .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values))
+            .condition_expression(text.collect::<Vec<_>>().join(" AND "))
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(Some(condition.values))
     }
 }
 
+/// The account is as it was read, and this is still a session of it.
+fn in_session(user: &User, session: SessionId) -> AccountCondition<'static> {
+    AccountCondition::ActiveInSession {
+        epoch: user.epoch,
+        session,
+    }
+}
+
+/// A condition expression.
+struct Expression {
+    text: &'static str,
+    names: HashMap<String, String>,
+    values: Item,
+}
+
 impl AccountCondition<'_> {
-    /// The condition expression and its values. `#status` stands for the attribute `status`, which is a
-    /// reserved word.
-    fn expression(self) -> (&'static str, Item) {
+    /// The condition expression. `#status` stands for the attribute `status`, which is a reserved word.
+    fn expression(self) -> Expression {
+        let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
         let mut values = HashMap::from([(":active".to_owned(), number(0))]);
-        let condition = match self {
+        let text = match self {
             Self::Active => "#status = :active",
             Self::ActiveAtEpoch { epoch } => {
                 values.insert(":epoch".to_owned(), number(epoch));
                 "#status = :active AND epoch = :epoch"
+            }
+            Self::ActiveInSession { epoch, session } => {
+                names.insert("#session".to_owned(), session.to_string());
+                values.insert(":epoch".to_owned(), number(epoch));
+                "#status = :active AND epoch = :epoch AND attribute_exists(sessions.#session)"
             }
             Self::ActiveAtPhone { phone } => {
                 values.extend(phone_values(phone));
@@ -428,7 +475,11 @@ impl AccountCondition<'_> {
                  (attribute_not_exists(password_ms) OR password_ms < :since)"
             }
         };
-        (condition, values)
+        Expression {
+            text,
+            names,
+            values,
+        }
     }
 }
 
@@ -440,6 +491,6 @@ fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
     ]
 }
 
-fn user_pk(uid: Uid) -> String {
+pub(super) fn user_pk(uid: Uid) -> String {
     format!("user#{}", uid.0)
 }

@@ -13,7 +13,7 @@ use crate::support::{
 
 const SEND: &str = "/v1/user/sendLoginMessage";
 /// The paths of dialect A.
-const DIALECT_A: [&str; 13] = [
+const DIALECT_A: [&str; 14] = [
     SEND,
     "/v1/user/loginByMessage",
     "/v1/user/sendChangePasswordMessage",
@@ -24,6 +24,7 @@ const DIALECT_A: [&str; 13] = [
     "/v1/user/register",
     "/v1/user/login",
     "/v1/user/info",
+    "/v1/user/logout",
     "/v1/user/changePassword",
     "/v1/user/changeName",
     "/v1/user/changeNameAndGet",

@@ -6,19 +6,21 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    DAY, ERIC, ERIC_PASSWORD, FORM, MARY, claims, eric,
+    ANNA, DAY, ERIC, ERIC_PASSWORD, FORM, MARY, claims, eric,
     keys::{K1, K1_AND_K2, K2},
     message::{LOGIN_FAILED, PHONE_REQUIRED, TOO_FREQUENT, USER_NOT_FOUND},
     scenario, scenario_with, wrong,
 };
 
+const LOGOUT: &str = "/v1/user/logout";
 const INFO: &str = "/v1/user/info";
 const SEND: &str = "/v1/user/sendChangePasswordMessage";
 const CHANGE: &str = "/v1/user/changePasswordByMessage";
 const CHANGE_NAME: &str = "/v1/user/changeName";
 const CHANGE_NAME_AND_GET: &str = "/v1/user/changeNameAndGet";
 const CHANGE_BY_OLD: &str = "/v1/user/changePassword";
-const IN_SESSION: [&str; 6] = [
+const IN_SESSION: [&str; 7] = [
+    LOGOUT,
     INFO,
     SEND,
     CHANGE,
@@ -246,7 +248,11 @@ async fn every_answer_to_a_valid_session_carries_a_fresh_token_even_a_refusal() 
         for path in IN_SESSION {
             let headers = [("authorization", authorization.as_str())];
             let refused = app.post_raw(path, &headers, "{").await;
-            refused.assert_a_with_token(400, "{BODY}_NOT_VALID", "Body not valid");
+            if path == LOGOUT {
+                refused.assert_a(400, "{BODY}_NOT_VALID", "Body not valid");
+            } else {
+                refused.assert_a_with_token(400, "{BODY}_NOT_VALID", "Body not valid");
+            }
         }
         app.info(&last).await.assert_ok_with_token(&eric());
     })
@@ -329,6 +335,7 @@ async fn a_disabled_or_deleted_account_has_no_session() {
         let change = json!({"phoneInfo": ticket, "code": code, "newPassword": "second-password"});
         let by_old = json!({"oldPassword": ERIC_PASSWORD, "newPassword": "second-password"});
         let bodies = [
+            (LOGOUT, json!({})),
             (INFO, json!({})),
             (SEND, json!({})),
             (CHANGE, change),
@@ -356,17 +363,72 @@ async fn a_disabled_or_deleted_account_has_no_session() {
 }
 
 #[tokio::test]
-async fn raising_an_accounts_epoch_ends_its_sessions() {
+async fn an_operator_ends_all_sessions_of_an_account() {
     scenario(async |app| {
-        let token = app.session_of_eric().await;
-        app.operator_sets(5, "epoch", AttributeValue::N("1".into()))
-            .await;
-        for path in IN_SESSION {
-            let answer = app.post_in_session(path, &token, json!({})).await;
-            answer.assert_invalid_token();
+        for (attribute, value) in [
+            ("sessions", AttributeValue::M([].into())),
+            ("epoch", AttributeValue::N("1".into())),
+        ] {
+            let tokens = [app.session_of_eric().await, app.session_of_eric().await];
+            app.operator_sets(5, attribute, value).await;
+            for path in IN_SESSION {
+                for token in &tokens {
+                    let answer = app.post_in_session(path, token, json!({})).await;
+                    answer.assert_invalid_token();
+                }
+            }
         }
         let token = app.session_of_eric().await;
         app.info(&token).await.assert_ok_with_token(&eric());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_logout_ends_its_session_at_once_and_no_other() {
+    scenario(async |app| {
+        let [his, other] = [app.session_of_eric().await, app.session_of_eric().await];
+        let (ticket, code) = app.login_code(MARY).await;
+        let hers = app.log_in(&ticket, &code).await.token().to_owned();
+        app.wait(2);
+        let fresh = app.info(&his).await.assert_ok_with_token(&eric());
+        app.log_out(&his).await.assert_ok(&json!(true));
+        // Every token of the session is dead, at every endpoint of both dialects.
+        for token in [&his, &fresh] {
+            for path in IN_SESSION {
+                let answer = app.post_in_session(path, token, json!({})).await;
+                answer.assert_invalid_token();
+            }
+            let moved = app.send_phone_change_code(token, ANNA).await;
+            moved.assert_c(401, "Unauthorized");
+        }
+        app.info(&other).await.assert_ok_with_token(&eric());
+        assert_eq!(app.info(&hers).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_least_recently_used_of_more_than_twenty_sessions_ends() {
+    scenario(async |app| {
+        let mut sessions = Vec::new();
+        for _ in 0..20 {
+            sessions.push(app.session_of_eric().await);
+            app.wait(1);
+        }
+        // The first one is used a day later, so the second one is the least recently used.
+        app.wait(DAY);
+        app.info(&sessions[0]).await.assert_ok_with_token(&eric());
+        let (ticket, code) = app.login_code(ERIC).await;
+        sessions.push(app.log_in(&ticket, &code).await.token().to_owned());
+        sessions.push(app.session_of_eric().await);
+        for (n, session) in sessions.iter().enumerate() {
+            let answer = app.info(session).await;
+            match n {
+                1 | 2 => answer.assert_invalid_token(),
+                _ => drop(answer.assert_ok_with_token(&eric())),
+            }
+        }
     })
     .await;
 }

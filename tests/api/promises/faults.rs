@@ -528,9 +528,9 @@ async fn login_succeeds_although_an_outdated_hash_cannot_be_replaced() {
     let environment = [("PASSWORD_MEMORY_KIB", "128")];
     scenario_with(&environment, async |app| {
         let old = app.stored_hash(5).await;
-        // The attempt is counted and removed first.
+        // The attempt is counted and removed, and the session started, first.
         let then = Box::new(fails("UpdateItem"));
-        let fault = Fault::After { requests: 6, then };
+        let fault = Fault::After { requests: 7, then };
         app.dynamodb.break_it(fault);
         app.session_of_eric().await;
         app.dynamodb.mend().await;

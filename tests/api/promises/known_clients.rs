@@ -63,6 +63,20 @@ async fn wrong_passwords_of_strangers_do_not_count_against_a_known_address_or_a_
 }
 
 #[tokio::test]
+async fn the_token_of_a_session_that_was_logged_out_is_a_strangers() {
+    scenario(async |app| {
+        let [token, other] = [app.session_of_eric().await, app.session_of_eric().await];
+        app.log_out(&other).await.assert_ok(&json!(true));
+        strangers_guess(app).await;
+        let refused = log_in_with_token(app, &other, ERIC_PASSWORD).await;
+        refused.assert_refused(LOGIN_FAILED);
+        let known = log_in_with_token(app, &token, ERIC_PASSWORD).await;
+        known.assert_ok_with_token(&eric());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_known_client_has_ten_wrong_passwords_of_its_own() {
     scenario(async |app| {
         let token = app.session_of_eric_at_home().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::domain::user::Draws;
 
 use crate::support::{
-    ANNA, Answer, ERIC, MARY, PATIENT, TestApp, eric,
+    ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, eric,
     fault::Fault,
     message::{CODE_NOT_VALID, NAME_EXISTS, PHONE_EXISTS},
     scenario_with, wrong,
@@ -652,6 +652,43 @@ async fn an_account_that_wants_ten_names_at_once_keeps_one() {
             .filter(|key| key.starts_with("name#eric"))
             .collect();
         assert_eq!(names, [&format!("name#{}", last.as_str().unwrap())]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_at_once_leave_twenty_sessions() {
+    scenario(async |app| {
+        for _ in 0..18 {
+            app.session_of_eric().await;
+        }
+        // Eight at once, as ten wrong passwords are admitted.
+        for _ in 0..2 {
+            let logins = (0..8).map(|_| app.log_in_with_password("eric", ERIC_PASSWORD));
+            let answers = at_once(logins).await;
+            assert_eq!(successes(&answers), 8, "{answers:?}");
+            assert_eq!(app.sessions_of(5).await.len(), 20);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_while_it_changes_the_password_stays_ended() {
+    scenario(async |app| {
+        let mut old = ERIC_PASSWORD.to_owned();
+        for n in 0..8 {
+            let (session, new) = (app.session_of("eric", &old).await, format!("password-{n}"));
+            let change = app.change_known_password(&session, &old, &new);
+            let (changed, ended) = futures_util::future::join(change, app.log_out(&session)).await;
+            if ended.status == 200 {
+                assert_eq!(app.sessions_of(5).await.len(), 0, "{n}");
+            }
+            if changed.status == 200 {
+                old = new;
+            }
+            app.wait(2 * DAY);
+        }
     })
     .await;
 }

@@ -194,7 +194,9 @@ async fn live(mut fleet: MixedFleet<'_>) {
         .post_in_session("/v1/user/changeNameAndGet", &session, new_name);
     let session = renamed.await.token().to_owned();
     assert_eq!(fleet.next().info(&session).await.status, 200);
-    fleet.next().session_of(&third, "password-5").await;
+    let session = fleet.next().session_of(&third, "password-5").await;
+    assert_eq!(fleet.next().log_out(&session).await.status, 200);
+    fleet.next().info(&session).await.assert_invalid_token();
 }
 
 async fn assert_mixed_fleet_refuses_nothing((before, after): (&str, &str)) {

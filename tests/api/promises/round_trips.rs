@@ -13,7 +13,7 @@ use crate::support::{
 const READ: &str = "BatchGetItem";
 const UPDATE: &str = "UpdateItem";
 const WRITE: &str = "TransactWriteItems";
-const LOGIN: &[&str] = &[READ, UPDATE, UPDATE, "GetItem", UPDATE, UPDATE];
+const LOGIN: &[&str] = &[READ, UPDATE, UPDATE, "GetItem", UPDATE, UPDATE, UPDATE];
 
 #[tokio::test]
 async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
@@ -139,6 +139,10 @@ async fn dialect_a(app: &TestApp, table: &Table) {
     }
     ok(app.info(token).await);
     counter.row("info");
+    let session = app.session_of_eric().await;
+    counter.row("login");
+    ok(app.log_out(&session).await);
+    counter.row("logout");
     app.info("x").await.assert_invalid_token();
     counter.assert("info, without a session", &[], 0, 0);
 

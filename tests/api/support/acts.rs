@@ -48,9 +48,10 @@ pub const REDEEMERS: [&str; 6] = [
 ];
 
 /// The functions with another work.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "login",
     "info",
+    "logout",
     "change-password",
     "change-name",
     "change-name-and-get",
@@ -119,6 +120,7 @@ impl Act {
             "verify-code",
             "mobile",
             "info",
+            "logout",
             "change-password",
             "change-name",
             "change-name-and-get",
@@ -212,6 +214,7 @@ impl Prepared<'_> {
             }
             "login" => app.log_in_with_password(name, &person.password).await,
             "info" => app.info(session).await,
+            "logout" => app.log_out(session).await,
             "change-password" if self.act.manner == Manner::WrongPassword => {
                 app.change_known_password(session, "a-wrong-password", new)
                     .await

@@ -19,7 +19,7 @@ pub struct Left {
 }
 
 /// The attributes that tell people, moments and writes apart.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "pk",
     "uid",
     "name",
@@ -34,6 +34,7 @@ const OWN: [&str; 14] = [
     "source",
     "shard",
     "day",
+    "used_day",
 ];
 
 impl Left {
@@ -86,12 +87,20 @@ fn is_shared(attribute: &str) -> bool {
     !OWN.contains(&attribute)
 }
 
+/// Whether a key is a random UUID, as those of sessions are.
+fn is_id(key: &str) -> bool {
+    key.len() == 36 && key.split('-').count() == 5
+}
+
 fn shape(value: &AttributeValue) -> String {
     match value {
         // A moment is in milliseconds since 1970, or in parts of them.
         AttributeValue::N(n) if n.len() > 9 => "moment".to_owned(),
         AttributeValue::N(n) | AttributeValue::S(n) => n.clone(),
         AttributeValue::L(list) => format!("{:?}", list.iter().map(shape).collect::<Vec<_>>()),
+        AttributeValue::M(map) if map.keys().all(|key| is_id(key)) => {
+            format!("{:?}", map.values().map(shape).collect::<Vec<_>>())
+        }
         AttributeValue::M(map) => {
             let shared = map.iter().filter(|(name, _)| is_shared(name));
             let shared: BTreeMap<_, _> = shared.map(|(name, value)| (name, shape(value))).collect();

@@ -195,6 +195,12 @@ impl TestApp {
             .await
     }
 
+    /// `POST /v1/user/logout`.
+    pub async fn log_out(&self, token: &str) -> Answer {
+        self.post_in_session("/v1/user/logout", token, json!({}))
+            .await
+    }
+
     /// `POST /v1/user/changeName`.
     pub async fn change_name(&self, token: &str, name: &str) -> Answer {
         self.post_in_session("/v1/user/changeName", token, json!({"name": name}))

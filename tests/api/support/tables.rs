@@ -8,7 +8,7 @@ use shared::{
         password::{Cost, Hasher, Password},
         phone::Phone,
         time::UnixMs,
-        user::{Name, Uid, User},
+        user::{AccountId, Name, Uid, User},
     },
     store::users::CreateOutcome,
 };
@@ -34,7 +34,9 @@ impl TestApp {
     ) {
         let name = Name::parse(name).unwrap();
         let created_at = UnixMs(1_532_526_039_883);
-        let mut user = User::new(Uid(uid), name, Phone::from_parts("86", phone), created_at);
+        let id = AccountId::from_random(u128::from(uid).to_be_bytes());
+        let phone = Phone::from_parts("86", phone);
+        let mut user = User::new(Uid(uid), id, name, phone, created_at);
         user.created_ip = "::ffff:123.59.101.208".into();
         let cheap = Hasher::new(Cost {
             memory_kib: 64,
@@ -52,6 +54,13 @@ impl TestApp {
             store.create_user(&user, None).await,
             Ok(CreateOutcome::Done)
         );
+    }
+
+    /// The ids of an account's sessions.
+    pub async fn sessions_of(&self, uid: u64) -> Vec<String> {
+        let item = self.user_item(uid).await;
+        let sessions = item["sessions"].as_m().unwrap();
+        sessions.keys().cloned().collect()
     }
 
     /// Changes one attribute of an account, as an operator would in the console.

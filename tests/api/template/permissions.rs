@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp,
+    ANNA, DAY, ERIC, ERIC_PASSWORD, MARY, TestApp,
     calls::kind,
     fault::Fault,
     permissions::{GRANTED, Permissions, needed},
@@ -153,6 +153,29 @@ async fn use_every_function(app: &TestApp) {
         .await;
     app.change_known_password(&session, "third-password", "fourth-password")
         .await;
+
+    // The first use of a session on a day is noted.
+    for path in [
+        "/v1/user/info",
+        "/v1/user/sendChangePasswordMessage",
+        "/v1/user/changePasswordByMessage",
+        "/v1/user/changePassword",
+        "/v1/user/changeName",
+        "/v1/user/changeNameAndGet",
+    ] {
+        let session = app.session_of("eric", "fourth-password").await;
+        app.wait(DAY);
+        app.post_in_session(path, &session, json!({})).await;
+    }
+    for function in ["verify_code", "mobile"] {
+        let session = app.session_of("eric", "fourth-password").await;
+        app.wait(DAY);
+        let body = json!({"mcode": "+86", "mobile": ANNA, "verify_code": "000000"});
+        let path = format!("/v1/user/{function}");
+        app.post_in_session(&path, &session, body).await;
+    }
+    let session = app.session_of("eric", "fourth-password").await;
+    app.log_out(&session).await;
 
     app.import(json!([{"name": "carol"}])).await;
 }

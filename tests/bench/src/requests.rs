@@ -6,7 +6,7 @@ use local::{System, gateway::SOURCE_IP_HEADER};
 use serde_json::{Value, json};
 use shared::domain::{
     phone::Phone,
-    user::{Name, Uid, User},
+    user::{AccountId, Name, Uid, User},
 };
 
 use crate::Error;
@@ -282,7 +282,8 @@ impl<'a> Requests<'a> {
         let name = Name::parse(name).ok_or("not a name")?;
         let phone = Phone::from_parts("86", phone);
         let uid = Uid(1_000_000 + u64::from(self.made));
-        let user = User::new(uid, name, phone, shared::clock::now());
+        let id = AccountId::from_random(u128::from(uid.0).to_be_bytes());
+        let user = User::new(uid, id, name, phone, shared::clock::now());
         let created = self.system.store.create_user(&user, None).await;
         created
             .map(drop)

@@ -5,7 +5,7 @@ use shared::{
         password::{Hasher, Password},
         phone::Phone,
         time::UnixMs,
-        user::{Name, Uid, User},
+        user::{AccountId, Name, Uid, User},
     },
     store::Store,
 };
@@ -66,7 +66,9 @@ impl DemoUser {
         let salt = shared::random::bytes().map_err(|error| failed(&format!("{error:?}")))?;
         let hash = hasher.hash(&password, salt);
         let phone = Phone::from_parts(self.country_code, self.phone);
-        let mut user = User::new(Uid(self.uid), name, phone, UnixMs(self.created_at));
+        let id = AccountId::from_random(u128::from(self.uid).to_be_bytes());
+        let created_at = UnixMs(self.created_at);
+        let mut user = User::new(Uid(self.uid), id, name, phone, created_at);
         user.created_ip = self.created_ip.to_owned();
         user.password = Some(hash.map_err(|error| failed(&format!("{error:?}")))?);
         Ok(user)

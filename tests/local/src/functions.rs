@@ -44,6 +44,7 @@ functions! {
     info,
     login,
     login_by_message,
+    logout,
     make_sure_verification_code,
     mobile,
     register,

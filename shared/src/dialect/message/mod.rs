@@ -4,6 +4,8 @@
 mod parse;
 mod render;
 
+use std::sync::Arc;
+
 use lambda_http::{Body, Response};
 
 use super::guard::guard;
@@ -36,7 +38,7 @@ pub async fn answer(
 /// included.
 pub async fn answer_in_session(
     endpoint: &'static str,
-    app: &App,
+    app: &Arc<App>,
     request: &InSession,
     work: impl Future<Output = Result<Success, Error>>,
     now: UnixMs,

@@ -1,0 +1,129 @@
+//! Sessions: the map `sessions` of the item `user#<uid>`, by their ids. A session that is not in it is over.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+
+use super::{
+    Store,
+    failure::unbuildable,
+    item::{Item, attribute, number, primary_key},
+    repeat::{self, Updated},
+    transaction::{Outcome, Transaction, update_part},
+    users::{AccountCondition, user_pk},
+    wrong_codes::Spend,
+};
+use crate::domain::{
+    error::Error,
+    session::{Held, MOST_SESSIONS, SessionId},
+    user::Uid,
+};
+
+/// A session to start.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// The account.
+    pub uid: Uid,
+    /// The account's epoch, as it was read.
+    pub epoch: u64,
+    /// The session's id.
+    pub id: SessionId,
+    /// What the account keeps of it.
+    pub held: Held,
+    /// The session that ends for it.
+    pub ending: Option<SessionId>,
+}
+
+impl Store {
+    /// Starts a session of an account that is active and at the epoch that it was read with.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn start_session(&self, start: &Start) -> Result<Outcome, Error> {
+        let update = self.starting(start)?.build().map_err(unbuildable)?;
+        let update = self
+            .client
+            .update_item()
+            .table_name(update.table_name)
+            .set_key(Some(update.key))
+            .update_expression(update.update_expression)
+            .set_condition_expression(update.condition_expression)
+            .set_expression_attribute_names(update.expression_attribute_names)
+            .set_expression_attribute_values(update.expression_attribute_values);
+        Ok(match repeat::update(update).await? {
+            Updated::Done(_) => Outcome::Done,
+            Updated::Refused(_) => Outcome::Raced,
+        })
+    }
+
+    /// Spends a code and starts a session, in one transaction.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn log_in(&self, start: &Start, spend: &Spend<'_>) -> Result<Outcome, Error> {
+        let mut writes = Vec::from(self.spending(spend)?);
+        writes.push(update_part(self.starting(start)?)?);
+        self.transact(writes).await.map(Transaction::outcome)
+    }
+
+    /// The update that starts a session. Repeated, it changes nothing.
+    fn starting(&self, start: &Start) -> Result<UpdateBuilder, Error> {
+        let mut values = HashMap::from([(":held".to_owned(), attribute(&start.held)?)]);
+        let mut set = "SET sessions.#id = :held".to_owned();
+        let there_is_room = match start.ending {
+            Some(_) => {
+                set.push_str(" REMOVE sessions.#ending");
+                "(attribute_exists(sessions.#id) OR attribute_exists(sessions.#ending))"
+            }
+            None => {
+                values.insert(":most".to_owned(), number(MOST_SESSIONS as u64));
+                "(attribute_exists(sessions.#id) OR size(sessions) < :most)"
+            }
+        };
+        let condition = AccountCondition::ActiveAtEpoch { epoch: start.epoch };
+        let update = self.update_user(start.uid, &set, condition, Some(there_is_room), values);
+        let update = update.expression_attribute_names("#id", start.id.to_string());
+        Ok(match start.ending {
+            Some(ending) => update.expression_attribute_names("#ending", ending.to_string()),
+            None => update,
+        })
+    }
+
+    /// Ends a session. One that is over already stays so.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn end_session(&self, uid: Uid, id: SessionId) -> Result<(), Error> {
+        self.update_session(uid, id, "REMOVE sessions.#id", None)
+            .await
+    }
+
+    /// Notes the day of a session's use, unless the session is over.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn note_use(&self, uid: Uid, id: SessionId, day: u64) -> Result<(), Error> {
+        let values = HashMap::from([(":day".to_owned(), number(day))]);
+        self.update_session(uid, id, "SET sessions.#id.used_day = :day", Some(values))
+            .await
+    }
+
+    async fn update_session(
+        &self,
+        uid: Uid,
+        id: SessionId,
+        change: &str,
+        values: Option<Item>,
+    ) -> Result<(), Error> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression(change)
+            .condition_expression("attribute_exists(sessions.#id)")
+            .expression_attribute_names("#id", id.to_string())
+            .set_expression_attribute_values(values);
+        repeat::update(update).await.map(drop)
+    }
+}
