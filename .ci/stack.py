@@ -332,6 +332,18 @@ def check_unblocking():
         fail(f"after the phone is unblocked, there is {items()}")
 
 
+def check_rotation_of_access_tokens():
+    heading = "Rotate the keys of access tokens"
+    for step, (value, signs) in enumerate((("A+B", "A"), ("B+A", "B"), ("B", "B"))):
+        follow(heading, step)
+        keys = environment("AuthToken")["SIGNING_KEYS"].split(",")
+        expected = {f"SigningKey{name}" for name in value.split("+")}
+        if deployed()["SigningKeys"] != value or {name for name in made() if re.fullmatch("SigningKey[AB]", name)} != expected:
+            fail(f"{heading}, step {step}: the keys are not {expected}")
+        if len(keys) != len(expected) or keys[0].split("/")[-1] != made()[f"SigningKey{signs}"]["PhysicalResourceId"]:
+            fail(f"{heading}, step {step}: {keys} are configured, and {signs} should sign")
+
+
 def check_disabling():
     table, key = output("UsersTableName"), {"pk": {"S": "user#5"}}
     table = {"TableName": table}
@@ -446,13 +458,14 @@ def main():
     check_users_table(made()["UsersTable"]["PhysicalResourceId"])
     check_stop()
     check_key_rotation()
+    check_rotation_of_access_tokens()
     check_delivery_logs()
     follow("A phone has opted out")
     check_disabling()
     check_unblocking()
     check_roll_back()
     check_restoration()
-    print("the runbooks work: stop, key rotation, delivery logs, opt-out, disable, unblock, roll-back, restoration, deploying again")
+    print("the runbooks work: stop, key rotation, rotation of the keys of access tokens, delivery logs, opt-out, disable, unblock, roll-back, restoration, deploying again")
     check_front_door()
     print("the runbooks work: a domain, a proxy in front, rotation of its secret")
     delete()

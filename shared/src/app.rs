@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    aws::{Clients, Connections},
+    aws::{Clients, Connections, KmsClient},
     background::Background,
     config::Config,
     domain::{phone::Phone, time::UnixMs},
+    signing::Signing,
     sms::sns::Sms,
     store::{Store, ledger_cache::LedgerCache},
     telemetry::context::{self, RequestInfo},
@@ -21,6 +22,8 @@ pub struct App {
     pub store: Store,
     /// Sends messages.
     pub sms: Sms,
+    /// Signs access tokens.
+    pub signing: Signing,
     /// What this process remembers of the ledger.
     pub ledger_cache: LedgerCache,
     /// The work to be done after answers.
@@ -33,17 +36,19 @@ impl App {
     /// # Errors
     /// A sentence about the variable that cannot be used.
     pub fn new(config: Config) -> Result<Self, String> {
-        let connections = Connections::new(&config.aws, config.sms.is_configured())?;
+        let connections = Connections::new(&config.aws, config.uses())?;
         Ok(Self::over(&connections, config))
     }
 
     /// Builds it over connections that may be opening meanwhile.
     pub fn over(connections: &Connections, config: Config) -> Self {
         let clients = Clients::new(&config.aws, connections);
+        let kms = KmsClient::new(&config.aws, connections);
         let (users, codes) = (config.users_table.clone(), config.codes_table.clone());
         Self {
             store: Store::new(clients.dynamodb, users, codes),
             sms: Sms::new(clients.sns),
+            signing: Signing::new(config.signing_keys.clone(), kms),
             ledger_cache: LedgerCache::default(),
             background: Background::default(),
             config,

@@ -24,11 +24,12 @@
 //! | `random` | the system's randomness | `domain` |
 //! | `telemetry` | the log and the metrics of a request | `domain` `clock` |
 //! | `aws` | the SDK's clients and their connections | `telemetry` |
+//! | `signing` | signatures of access tokens, and KMS | `domain` `aws` |
 //! | `sms` | texts, and SNS | `domain` `aws` |
 //! | `store` | DynamoDB: items, conditions, outcomes | `domain` `random` |
 //! | `config` | the environment, typed | `domain` `aws` `sms` |
 //! | `background` | deferred work | `clock` `telemetry` |
-//! | `app` | what a function is built from | `domain` `telemetry` `aws` `sms` `store` `config` `background` |
+//! | `app` | what a function is built from | `domain` `telemetry` `aws` `signing` `sms` `store` `config` `background` |
 //! | `flow` | what the endpoints do | `domain` `random` `telemetry` `sms` `store` `config` `app` |
 //! | `dialect` | what the endpoints read and say | `domain` `random` `telemetry` `app` `flow` |
 //! | `runtime` | the process | `domain` `clock` `telemetry` `aws` `config` `app` `dialect` |
@@ -59,6 +60,7 @@
 //! - *ledger*: the money that the day's messages have cost, spread over *shards*
 //! - *reserve, release*: to take a message's price out of the ledger before SNS is called, and to put it
 //!   back if the message was not sent
+//! - *access token*: what other services accept from a session for an hour; *session token*: what Latchkey does
 //! - *epoch*: a number of the account that a new password raises; sessions of an older epoch are dead
 //! - *round, race*: reading, deciding and writing once; the race goes on until a round is won
 //! - *hiding*: that no answer shows whether an account exists (`HIDE_UNKNOWN_USERS`)
@@ -78,6 +80,7 @@ pub mod domain;
 pub mod flow;
 pub mod random;
 pub mod runtime;
+pub mod signing;
 pub mod sms;
 pub mod store;
 pub mod telemetry;

@@ -101,7 +101,7 @@ async fn start() -> Result<Arc<App>, Error> {
     let config = Config::from_env()?;
     tracing::subscriber::set_global_default(log::subscriber(config.log_level, to_cloudwatch))?;
     emf::write_to(to_cloudwatch);
-    let connections = Connections::new(&config.aws, config.sms.is_configured())?;
+    let connections = Connections::new(&config.aws, config.uses())?;
     // The clients are built while the handshakes are in flight: `join` polls `open` first.
     let build = async { App::over(&connections, config) };
     let ((), app) = join(connections.open(), build).await;

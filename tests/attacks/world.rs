@@ -68,6 +68,7 @@ pub fn options(environment: &[(&str, &str)]) -> Options {
         gateway_port: 0,
         dynamodb_port: 0,
         sns_port: 0,
+        kms_port: 0,
         environment: all,
         trust_source_ip_header: true,
         ..Options::default()

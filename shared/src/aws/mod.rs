@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 use tokio::time::timeout;
 
 use crate::telemetry::metrics::Metric;
@@ -35,6 +35,8 @@ pub struct AwsConfig {
     pub dynamodb_endpoint: Option<String>,
     /// The URL of an SNS other than AWS's.
     pub sns_endpoint: Option<String>,
+    /// The URL of a KMS other than AWS's.
+    pub kms_endpoint: Option<String>,
     /// The path of a PEM file of certificate authorities to trust beside Amazon's own.
     pub ca_bundle: Option<String>,
     /// How long one of the three attempts of a DynamoDB call may take. DynamoDB answers in
@@ -49,6 +51,7 @@ impl fmt::Debug for AwsConfig {
             .field("sms_region", &self.sms_region)
             .field("dynamodb_endpoint", &self.dynamodb_endpoint)
             .field("sns_endpoint", &self.sns_endpoint)
+            .field("kms_endpoint", &self.kms_endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -58,6 +61,11 @@ const DYNAMODB_ATTEMPTS: u32 = 3;
 const DYNAMODB_BACK_OFF: Duration = Duration::from_millis(300);
 /// The one attempt of an SNS call. SNS accepts a message within a few hundred milliseconds.
 const SNS_ATTEMPT: Duration = Duration::from_millis(4_000);
+
+/// Attempts of a KMS call, and the longest that each may take. KMS signs in some 10 ms. A repeated signature
+/// harms nothing.
+const KMS_ATTEMPTS: u32 = 2;
+const KMS_ATTEMPT: Duration = Duration::from_millis(1_500);
 
 /// The longest that a start waits for its first connections.
 const OPEN: Duration = Duration::from_millis(250);
@@ -112,6 +120,37 @@ fn sns_client(config: &AwsConfig, https: &Https) -> aws_sdk_sns::Client {
     aws_sdk_sns::Client::from_conf(sns.build())
 }
 
+/// What makes KMS's client.
+#[derive(Debug, Clone)]
+pub struct KmsClient {
+    config: AwsConfig,
+    https: Https,
+}
+
+impl KmsClient {
+    /// For these connections.
+    pub fn new(config: &AwsConfig, connections: &Connections) -> Self {
+        Self {
+            config: config.clone(),
+            https: connections.https.clone(),
+        }
+    }
+
+    /// The client.
+    pub fn client(&self) -> aws_sdk_kms::Client {
+        let retries = RetryConfig::standard().with_max_attempts(KMS_ATTEMPTS);
+        let mut kms = aws_sdk_kms::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http_client(&self.https, Metric::KmsLatency))
+            .region(Region::new(self.config.region.clone()))
+            .credentials_provider(credentials(&self.config))
+            .retry_config(retries.with_initial_backoff(Duration::from_millis(100)))
+            .timeout_config(timeouts(KMS_ATTEMPT, KMS_ATTEMPT * KMS_ATTEMPTS));
+        kms.set_endpoint_url(self.config.kms_endpoint.clone());
+        aws_sdk_kms::Client::from_conf(kms.build())
+    }
+}
+
 fn http_client(https: &Https, latency: Metric) -> SharedHttpClient {
     let connector = https.connector(latency);
     http_client_fn(move |_, _| connector.clone())
@@ -137,6 +176,17 @@ pub struct Connections {
     dynamodb: String,
     /// Only where messages are sent.
     sns: Option<String>,
+    /// Only where access tokens are signed or checked.
+    kms: Option<String>,
+}
+
+/// Which services a function calls beside DynamoDB.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Uses {
+    /// SNS: it sends messages.
+    pub sns: bool,
+    /// KMS: it signs access tokens, or checks them.
+    pub kms: bool,
 }
 
 impl Connections {
@@ -144,14 +194,19 @@ impl Connections {
     ///
     /// # Errors
     /// A sentence about `AWS_CA_BUNDLE`, when it is set and cannot be used.
-    pub fn new(config: &AwsConfig, sends: bool) -> Result<Self, String> {
+    pub fn new(config: &AwsConfig, uses: Uses) -> Result<Self, String> {
         let (region, sms_region) = (&config.region, &config.sms_region);
         let dynamodb = config.dynamodb_endpoint.clone();
-        let sns = config.sns_endpoint.clone();
+        let (sns, kms) = (config.sns_endpoint.clone(), config.kms_endpoint.clone());
         Ok(Self {
             https: Https::new(config.ca_bundle.as_deref())?,
             dynamodb: dynamodb.unwrap_or_else(|| endpoint("dynamodb", region)),
-            sns: sends.then(|| sns.unwrap_or_else(|| endpoint("sns", sms_region))),
+            sns: uses
+                .sns
+                .then(|| sns.unwrap_or_else(|| endpoint("sns", sms_region))),
+            kms: uses
+                .kms
+                .then(|| kms.unwrap_or_else(|| endpoint("kms", region))),
         })
     }
 
@@ -170,11 +225,14 @@ impl Connections {
     /// after another until they have answered. All connections are opened at the same time.
     async fn open_all(&self) {
         let dynamodb = || self.https.open(&self.dynamodb);
-        match &self.sns {
-            Some(sns) => {
+        match (&self.sns, &self.kms) {
+            (Some(sns), _) => {
                 join3(dynamodb(), dynamodb(), self.https.open(sns)).await;
             }
-            None => {
+            (None, Some(kms)) => {
+                join(dynamodb(), self.https.open(kms)).await;
+            }
+            (None, None) => {
                 dynamodb().await;
             }
         }
@@ -220,6 +278,7 @@ mod tests {
                 resolved!(aws_sdk_dynamodb, region)
             );
             assert_eq!(endpoint("sns", region), resolved!(aws_sdk_sns, region));
+            assert_eq!(endpoint("kms", region), resolved!(aws_sdk_kms, region));
         }
     }
 }

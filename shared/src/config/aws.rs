@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::{
     env::{ConfigError, Env},
     variables::{
-        AWS_ACCESS_KEY_ID, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SNS,
-        AWS_REGION, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, DYNAMODB_ATTEMPT_MS, SMS_REGION,
+        AWS_ACCESS_KEY_ID, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KMS,
+        AWS_ENDPOINT_URL_SNS, AWS_REGION, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+        DYNAMODB_ATTEMPT_MS, SMS_REGION,
     },
 };
 use crate::aws::AwsConfig;
@@ -26,6 +27,7 @@ pub(super) fn read(env: &Env<'_>) -> Result<AwsConfig, ConfigError> {
         secret_access_key: env.required(AWS_SECRET_ACCESS_KEY)?,
         session_token: env.text(AWS_SESSION_TOKEN),
         dynamodb_endpoint: env.text(AWS_ENDPOINT_URL_DYNAMODB),
+        kms_endpoint: env.text(AWS_ENDPOINT_URL_KMS),
         sns_endpoint: env.text(AWS_ENDPOINT_URL_SNS),
         ca_bundle: env.text(AWS_CA_BUNDLE),
         dynamodb_attempt: Duration::from_millis(attempt_ms),

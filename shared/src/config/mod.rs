@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    aws::AwsConfig,
+    aws::{AwsConfig, Uses},
     domain::{
         budget::Budget,
         fraud::Guard,
@@ -21,6 +21,7 @@ use crate::{
         origin_secret::OriginSecret,
         password::{Cost, Hasher},
         phone::ServedRegions,
+        signing_key::SigningKeys,
         test_numbers::TestNumbers,
         token::SessionLife,
         user::Draws,
@@ -32,9 +33,10 @@ pub use env::ConfigError;
 use env::Env;
 use limits::Limits;
 use variables::{
-    ALLOWED_COUNTRY_CODES, CODES_TABLE, CORS_ORIGINS, HIDE_UNKNOWN_USERS, KEY_RING, LOG_LEVEL,
-    LOGIN_ENABLED, METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB, PASSWORD_PASSES,
-    SESSION_DAYS, SESSION_IDLE_DAYS, TEST_NUMBERS, TRUSTED_PROXIES, USERS_TABLE,
+    ALLOWED_COUNTRY_CODES, CODES_TABLE, CORS_ORIGINS, HIDE_UNKNOWN_USERS, ISSUER, KEY_RING,
+    LOG_LEVEL, LOGIN_ENABLED, METRICS_NAMESPACE, ORIGIN_SECRET, PASSWORD_MEMORY_KIB,
+    PASSWORD_PASSES, SESSION_DAYS, SESSION_IDLE_DAYS, SIGNING_KEYS, TEST_NUMBERS, TRUSTED_PROXIES,
+    USERS_TABLE,
 };
 
 /// What a function reads from its environment. [`variables`] lists the variables and their defaults.
@@ -68,6 +70,10 @@ pub struct Config {
     pub hide_unknown_users: bool,
     /// `SESSION_IDLE_DAYS`, `SESSION_DAYS`.
     pub session_life: SessionLife,
+    /// `SIGNING_KEYS`.
+    pub signing_keys: Option<SigningKeys>,
+    /// `ISSUER`. Without one it is the API's own host name, which each request says.
+    pub issuer: Option<String>,
     /// How messages are made.
     pub sms: SmsConfig,
     /// `PASSWORD_MEMORY_KIB`, `PASSWORD_PASSES`. A hash of another cost is replaced at the next login.
@@ -81,6 +87,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Which services the function calls beside DynamoDB.
+    pub fn uses(&self) -> Uses {
+        Uses {
+            sns: self.sms.is_configured(),
+            kms: self.signing_keys.is_some(),
+        }
+    }
+
     /// Reads the process's environment.
     ///
     /// # Errors
@@ -127,6 +141,8 @@ impl Config {
             test_numbers: test_numbers.unwrap_or_default(),
             session_life: session_life(&env)?,
             hide_unknown_users: env.flag(HIDE_UNKNOWN_USERS)?,
+            signing_keys: env.read(SIGNING_KEYS, SigningKeys::parse)?,
+            issuer: env.read(ISSUER, issuer)?,
             sms,
             password_hasher: password_hasher(&env)?,
             served,
@@ -134,6 +150,17 @@ impl Config {
             metrics_namespace: env.required(METRICS_NAMESPACE)?,
             log_level: env.parsed(LOG_LEVEL, "error, warn, info, debug, trace or off")?,
         })
+    }
+}
+
+/// The issuer is compared letter by letter, so it has one form.
+fn issuer(url: &str) -> Result<String, &'static str> {
+    let has_scheme = ["https://", "http://"].iter().any(|it| url.starts_with(it));
+    let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic()) && !url.contains(['?', '#']);
+    if has_scheme && is_plain && !url.ends_with('/') {
+        Ok(url.to_owned())
+    } else {
+        Err("must be a URL without query and without a slash at its end")
     }
 }
 

@@ -49,6 +49,8 @@ variables! {
     AWS_ENDPOINT_URL_DYNAMODB = Unset;
     /// An SNS other than AWS's.
     AWS_ENDPOINT_URL_SNS = Unset;
+    /// A KMS other than AWS's.
+    AWS_ENDPOINT_URL_KMS = Unset;
     /// The region of SNS, where it is not the function's own.
     SMS_REGION = Unset;
     /// A PEM file of certificate authorities to trust beside Amazon's own.
@@ -61,6 +63,10 @@ variables! {
     CODES_TABLE = Required;
     /// The key ring, as JSON.
     KEY_RING = Required;
+    /// The KMS keys that sign access tokens, comma-separated ids or ARNs: the first one signs, all are published.
+    SIGNING_KEYS = Unset;
+    /// The issuer that access tokens name: a URL.
+    ISSUER = Unset;
     /// The regions served, comma-separated: calling codes without `+`, ISO codes, or calling codes with an
     /// area code.
     ALLOWED_COUNTRY_CODES = Text("86");

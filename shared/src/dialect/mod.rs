@@ -1,7 +1,9 @@
 //! The wire. Each dialect parses requests and renders answers, and knows nothing of the others.
 
+pub mod authorizer;
 pub mod body;
 pub mod door;
+pub mod gotrue;
 mod guard;
 pub mod import;
 pub mod message;

@@ -3,14 +3,15 @@
 //! The imports form no circle. Each file imports only from lines above its own:
 //!
 //! 1. [`time`], [`error`], [`hex`], [`digits`], [`origin_secret`], [`web_origin`], `numbering`
-//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`], [`session`]
+//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`], [`session`], [`signing_key`]
 //! 3. [`client_address`], [`phone`], [`budget`], [`stop`]
 //! 4. [`client`], [`user`], [`fraud`]
 //! 5. [`slot`]
 //! 6. [`purpose`], [`code`]
 //! 7. [`slot_key`], [`token`], [`test_numbers`]
-//! 8. [`requester`]
+//! 8. [`requester`], [`access_token`]
 
+pub mod access_token;
 pub mod budget;
 pub mod client;
 pub mod client_address;
@@ -29,6 +30,7 @@ pub mod purpose;
 pub mod region;
 pub mod requester;
 pub mod session;
+pub mod signing_key;
 pub mod slot;
 pub mod slot_key;
 pub mod stop;

@@ -30,20 +30,33 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// How a session began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// With a code.
+    Otp,
+    /// With a password.
+    Password,
+}
+
 /// What an account knows of a session that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// When it began: with the login, at a whole second.
     #[serde(rename = "began_ms")]
     pub began: UnixMs,
+    /// How it began.
+    pub method: Method,
     /// The day of its last use, in days since 1970.
     pub used_day: u64,
 }
 
 impl Held {
     /// A session that begins.
-    pub fn beginning(now: UnixMs) -> Self {
+    pub fn beginning(method: Method, now: UnixMs) -> Self {
         Self {
+            method,
             began: UnixMs(now.as_secs() * 1000),
             used_day: now.day(),
         }
@@ -104,8 +117,11 @@ mod tests {
     }
 
     fn held(began_secs: u64, used_day: u64) -> Held {
-        let began = UnixMs(began_secs * 1000);
-        Held { began, used_day }
+        Held {
+            began: UnixMs(began_secs * 1000),
+            method: Method::Otp,
+            used_day,
+        }
     }
 
     #[test]
@@ -119,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_session_begins_at_a_whole_second_of_its_day() {
-        let held = Held::beginning(UnixMs(20_000 * 86_400_000 - 1));
+        let held = Held::beginning(Method::Otp, UnixMs(20_000 * 86_400_000 - 1));
         assert_eq!(held.began, UnixMs(20_000 * 86_400_000 - 1000));
         assert_eq!(held.used_day, 19_999);
     }

@@ -45,6 +45,11 @@ impl Token {
         Self(BASE64_URL_SAFE_NO_PAD.encode(random))
     }
 
+    /// A token that is signed elsewhere.
+    pub(super) fn signed(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text for the client.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -178,17 +183,16 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
     sign(ring, Use::PhoneInfo, &claims)
 }
 
-/// Reads a session token: the session, and the name that the account had when the token was made. The caller
-/// has to compare the epoch with that of the account.
+/// Reads a session token. Whether the account honours it, the account has to say.
 ///
 /// # Errors
 /// [`Error::TokenInvalid`] without a valid signature of ours; [`Error::TokenExpired`].
-pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<(Session, Name), Error> {
+pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<SessionRead, Error> {
     let read = verified_session(ring, text).ok_or(Error::TokenInvalid)?;
-    if read.expires <= now.as_secs() {
+    if read.expires <= now {
         return Err(Error::TokenExpired);
     }
-    Ok((read.session, read.name))
+    Ok(read)
 }
 
 /// Reads a session token that only has to show who asks: an expired one counts, as long as its session
@@ -204,11 +208,14 @@ pub fn read_known_session(
 }
 
 /// What a session token says.
-struct SessionRead {
-    session: Session,
-    name: Name,
-    /// In seconds since 1970.
-    expires: u64,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRead {
+    /// The session.
+    pub session: Session,
+    /// The account's name when the token was made.
+    pub name: Name,
+    /// When the token expires.
+    pub expires: UnixMs,
 }
 
 /// Reads a session token, expired or not. `None` without a valid signature of ours.
@@ -223,7 +230,7 @@ fn verified_session(ring: &KeyRing, text: &str) -> Option<SessionRead> {
     Some(SessionRead {
         session,
         name: Name::from_stored(claims.name),
-        expires: claims.exp,
+        expires: UnixMs(claims.exp * 1000),
     })
 }
 
@@ -454,7 +461,10 @@ mod tests {
             (179, 180),
         ] {
             let token = used(used_on);
-            let read = |now| read_session(&ring, token.as_str(), UnixMs(now));
+            let read = |now| {
+                let read = read_session(&ring, token.as_str(), UnixMs(now));
+                read.map(|read| (read.session, read.name))
+            };
             let end = NOW.0 + ends_on * DAY_MS;
             assert_eq!(read(NOW.0), Ok((who(), name())), "{used_on}");
             assert_eq!(read(end - 1), Ok((who(), name())), "{used_on}");

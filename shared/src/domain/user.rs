@@ -155,6 +155,7 @@ impl fmt::Debug for User {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::session::Method;
 
     fn eric(phone: Option<Phone>) -> User {
         let (id, name) = (
@@ -191,7 +192,7 @@ mod tests {
         let mut user = eric(None);
         user.epoch = 3;
         assert_eq!(user.honours(session, 3), None);
-        let held = Held::beginning(UnixMs(0));
+        let held = Held::beginning(Method::Otp, UnixMs(0));
         user.sessions = Sessions::only(session, held);
         assert_eq!(user.honours(session, 3), Some(&held));
         assert_eq!(user.honours(other, 3), None);

@@ -20,6 +20,7 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
+        session::Method,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -82,7 +83,7 @@ pub async fn redeem(
         |seen| client::at_phone(app, requester, seen, uid, &info.phone, now),
         |right, known| async move {
             let user = right.account(uid, info)?;
-            let start = session::beginning(&user, now)?;
+            let start = session::beginning(&user, Method::Otp, now)?;
             let token = session::token(app, &start, &user.name, now)?;
             let logged_in = app.store.log_in(&start, &right.spend).await?;
             Ok(logged_in.round(|| {

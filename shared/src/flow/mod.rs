@@ -1,6 +1,7 @@
 //! What the endpoints do: decide with the domain, write through the store, send the SMS. The flows
 //! know no HTTP and no dialect.
 
+pub mod access_token;
 pub mod change_name;
 pub mod change_password;
 pub mod change_phone;

@@ -18,7 +18,7 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
-        session::Sessions,
+        session::{Method, Sessions},
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
@@ -125,7 +125,7 @@ pub async fn redeem(
             user.created_ip.clone_from(ip);
             user.password = Some(redemption.hash.of(app, password)?.clone());
             let known = KnownAddresses::from_here(&requester.source, &app.config.keys, now);
-            let mut start = session::beginning(&user, now)?;
+            let mut start = session::beginning(&user, Method::Otp, now)?;
             user.sessions = Sessions::only(start.id, start.held);
             loop {
                 let created = app.store.create_user(&user, Some((&right.spend, &known)));

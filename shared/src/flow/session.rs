@@ -7,9 +7,9 @@ use crate::{
     app::App,
     domain::{
         error::Error,
-        session::{Held, SessionId},
+        session::{Held, Method, SessionId},
         time::UnixMs,
-        token::{self, Session, Token},
+        token::{self, Session, SessionRead, Token},
         user::{Name, Uid, User},
     },
     random,
@@ -23,8 +23,7 @@ use crate::{
 /// the answer, which carries a fresh token even if it is a refusal.
 #[derive(Debug)]
 pub struct Presented {
-    /// The session, and the name that the token shows.
-    claims: Result<(Session, Name), Error>,
+    claims: Result<SessionRead, Error>,
     honoured: Mutex<Option<Honoured>>,
 }
 
@@ -56,8 +55,7 @@ impl Presented {
     /// # Errors
     /// [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`].
     pub fn uid(&self) -> Result<Uid, Error> {
-        let (session, _) = self.claims()?;
-        Ok(session.uid)
+        Ok(self.claims()?.session.uid)
     }
 
     /// The session's id.
@@ -65,8 +63,7 @@ impl Presented {
     /// # Errors
     /// Those of [`Self::uid`].
     pub(super) fn id(&self) -> Result<SessionId, Error> {
-        let (session, _) = self.claims()?;
-        Ok(session.id)
+        Ok(self.claims()?.session.id)
     }
 
     /// The account's name when the token was made. It can have another one by now.
@@ -74,11 +71,18 @@ impl Presented {
     /// # Errors
     /// Those of [`Self::uid`].
     pub(super) fn shown_name(&self) -> Result<&Name, Error> {
-        let (_, name) = self.claims()?;
-        Ok(name)
+        Ok(&self.claims()?.name)
     }
 
-    fn claims(&self) -> Result<&(Session, Name), Error> {
+    /// When the token expires.
+    ///
+    /// # Errors
+    /// Those of [`Self::uid`].
+    pub(super) fn expires(&self) -> Result<UnixMs, Error> {
+        Ok(self.claims()?.expires)
+    }
+
+    fn claims(&self) -> Result<&SessionRead, Error> {
         self.claims.as_ref().map_err(Clone::clone)
     }
 
@@ -90,7 +94,7 @@ impl Presented {
     /// [`Error::TokenInvalid`] for a token of a session that is over.
     pub fn user(&self, seen: &Seen) -> Result<User, Error> {
         self.set(None);
-        let session = self.claims()?.0;
+        let session = self.claims()?.session;
         let user = seen.user(session.uid)?.ok_or(Error::UserNotFound)?;
         let held = user.honours(session.id, session.epoch);
         let held = held.ok_or(Error::TokenInvalid)?;
@@ -187,13 +191,13 @@ pub async fn end(app: &App, session: &Presented) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Internal`] without randomness.
-pub(super) fn beginning(user: &User, now: UnixMs) -> Result<Start, Error> {
+pub(super) fn beginning(user: &User, method: Method, now: UnixMs) -> Result<Start, Error> {
     let id = SessionId::from_random(random::bytes()?);
     Ok(Start {
         uid: user.uid,
         epoch: user.epoch,
         id,
-        held: Held::beginning(now),
+        held: Held::beginning(method, now),
         ending: user.sessions.ending_for(id),
     })
 }
@@ -222,7 +226,7 @@ pub(super) async fn start(app: &App, user: &User, now: UnixMs) -> Result<Option<
     let (mut race, mut user) = (Race::default(), user.clone());
     let epoch = user.epoch;
     loop {
-        let start = beginning(&user, now)?;
+        let start = beginning(&user, Method::Password, now)?;
         if app.store.start_session(&start).await? == Outcome::Done {
             return token(app, &start, &user.name, now).map(Some);
         }

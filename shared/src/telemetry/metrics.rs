@@ -30,6 +30,8 @@ pub enum Metric {
     StoreLatency,
     /// The time of one SNS call.
     SmsLatency,
+    /// The time of one attempt of a KMS call.
+    KmsLatency,
     /// The share of the day's budget for messages that is used.
     BudgetUsed,
     /// Decisions of the fraud guard on suspicious sends.
@@ -50,6 +52,7 @@ impl Metric {
         Self::InternalErrors,
         Self::StoreLatency,
         Self::SmsLatency,
+        Self::KmsLatency,
         Self::BudgetUsed,
         Self::FraudDecisions,
     ];
@@ -68,6 +71,7 @@ impl Metric {
             Self::InternalErrors => "InternalErrors",
             Self::StoreLatency => "StoreLatency",
             Self::SmsLatency => "SmsLatency",
+            Self::KmsLatency => "KmsLatency",
             Self::BudgetUsed => "BudgetUsed",
             Self::FraudDecisions => "FraudDecisions",
         }
@@ -76,7 +80,7 @@ impl Metric {
     /// Its unit in CloudWatch.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::StoreLatency | Self::SmsLatency => "Milliseconds",
+            Self::StoreLatency | Self::SmsLatency | Self::KmsLatency => "Milliseconds",
             Self::BudgetUsed => "Percent",
             _ => "Count",
         }
@@ -96,6 +100,7 @@ impl Metric {
             | Self::InternalErrors
             | Self::StoreLatency
             | Self::SmsLatency
+            | Self::KmsLatency
             | Self::BudgetUsed => &[&[]],
         }
     }

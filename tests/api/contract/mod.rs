@@ -6,6 +6,7 @@ mod change_name;
 mod change_password;
 mod clients;
 mod gateway;
+mod gotrue;
 mod import_users;
 mod login;
 mod mobile;

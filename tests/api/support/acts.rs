@@ -48,10 +48,12 @@ pub const REDEEMERS: [&str; 6] = [
 ];
 
 /// The functions with another work.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
     "login",
     "info",
     "logout",
+    "auth-token",
+    "authorizer",
     "change-password",
     "change-name",
     "change-name-and-get",
@@ -121,6 +123,8 @@ impl Act {
             "mobile",
             "info",
             "logout",
+            "auth-token",
+            "authorizer",
             "change-password",
             "change-name",
             "change-name-and-get",
@@ -139,6 +143,9 @@ impl Act {
                 phone
             };
             prepared.code = app.last_code(phone);
+        }
+        if self.function == "authorizer" {
+            prepared.ticket = app.access_token(&prepared.session).await;
         }
         if self.function == "changepasswd" {
             prepared.ticket = app.reset_token(name, phone).await;
@@ -161,6 +168,7 @@ impl Prepared<'_> {
         }
         let said = match self.act.function {
             "import-users" => self.import().await,
+            "authorizer" => self.authorize().await,
             function => said(&self.request(function).await),
         };
         sns.mend().await;
@@ -215,6 +223,7 @@ impl Prepared<'_> {
             "login" => app.log_in_with_password(name, &person.password).await,
             "info" => app.info(session).await,
             "logout" => app.log_out(session).await,
+            "auth-token" => app.exchange(session).await,
             "change-password" if self.act.manner == Manner::WrongPassword => {
                 app.change_known_password(session, "a-wrong-password", new)
                     .await
@@ -233,6 +242,15 @@ impl Prepared<'_> {
             }
             "changepasswd" => app.change_passwd(name, ticket, new).await,
             _ => panic!("no request for {function}"),
+        }
+    }
+
+    async fn authorize(&self) -> Said {
+        let event = json!({"identitySource": [format!("Bearer {}", self.ticket)]});
+        match self.app.try_authorize(event).await {
+            Ok(verdict) if verdict["isAuthorized"] == true => (200, Value::Null, Value::Null),
+            Ok(verdict) => panic!("{verdict}"),
+            Err(_) => (500, json!("INTERNAL_SERVER_ERROR"), Value::Null),
         }
     }
 
@@ -259,5 +277,5 @@ pub fn is_success((status, code, _): &Said) -> bool {
 
 /// Whether an answer is the internal error of its dialect.
 pub fn is_internal_error((_, code, msg): &Said) -> bool {
-    *code == "INTERNAL_SERVER_ERROR" || *msg == 2003 || *msg == "Server Error"
+    *code == "INTERNAL_SERVER_ERROR" || *code == 500 || *msg == 2003
 }

@@ -15,7 +15,7 @@ use local::{
     clock::Clock,
     dynamodb,
     gateway::SOURCE_IP_HEADER,
-    sns,
+    kms, sns,
     system::{Options, System},
 };
 use reqwest::{
@@ -58,6 +58,7 @@ pub struct TestApp {
     pub dynamodb: Relay,
     /// Before SNS.
     pub sns: Relay,
+    pub kms: Relay,
     /// What the functions take for the time.
     pub clock: Clock,
     /// Where its clients are, if all are at one address.
@@ -87,9 +88,12 @@ impl TestApp {
                 .unwrap(),
         );
         let sns_url = services[services.len() - 1].url();
-        let (dynamodb, sns) = (
+        services.push(kms::start(any_port).await.unwrap());
+        let kms_url = services[services.len() - 1].url();
+        let (dynamodb, sns, kms) = (
             Relay::start(dynamodb_url).await,
             Relay::start(sns_url).await,
+            Relay::start(kms_url).await,
         );
         let unique = u64::from(std::process::id()) * 1_000_000 + shared::clock::now().0 % 1_000_000;
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -112,6 +116,7 @@ impl TestApp {
             .collect(),
             dynamodb_endpoint: Some(dynamodb.url()),
             sns_endpoint: Some(sns.url()),
+            kms_endpoint: Some(kms.url()),
             inbox,
             clock: clock.clone(),
             trust_source_ip_header: true,
@@ -127,6 +132,7 @@ impl TestApp {
             http: reqwest::Client::new(),
             dynamodb,
             sns,
+            kms,
             clock,
             address: Mutex::default(),
             secrets: Mutex::default(),
@@ -204,7 +210,13 @@ impl TestApp {
 
     /// What a function made of its environment.
     pub fn function_app(&self, name: &str) -> Arc<App> {
-        self.system.lock().unwrap().apps[name].clone()
+        let rollout = self.rollout.lock().unwrap();
+        match &*rollout {
+            Some(system) if self.answers_by_rollout.load(Ordering::Relaxed) => {
+                system.apps[name].clone()
+            }
+            _ => self.system.lock().unwrap().apps[name].clone(),
+        }
     }
 
     /// A client to look into its tables with.
@@ -343,6 +355,20 @@ impl TestApp {
         Ok(serde_json::to_value(report).unwrap())
     }
 
+    /// What the Lambda authorizer answers to an event.
+    pub async fn authorize(&self, event: Value) -> Value {
+        self.try_authorize(event).await.unwrap()
+    }
+
+    /// The same, where it may fail.
+    pub async fn try_authorize(&self, event: Value) -> Result<Value, lambda_http::Error> {
+        let event = serde_json::from_value(event).unwrap();
+        let (function, now) = (self.function_app("authorizer"), self.clock.now());
+        let work = authorizer::handle(function, event, now);
+        let verdict = self.observed("authorizer", work).await?;
+        Ok(serde_json::to_value(verdict).unwrap())
+    }
+
     /// All secrets so far.
     pub fn secrets(&self) -> BTreeSet<String> {
         self.secrets.lock().unwrap().clone()
@@ -350,7 +376,7 @@ impl TestApp {
 
     /// Remembers the tokens of an answer, and what is secret in the messages since the last.
     pub fn learn_from(&self, answer: &Value) {
-        for token in ["result", "token"].map(|key| answer[key].as_str()) {
+        for token in ["result", "token", "access_token"].map(|key| answer[key].as_str()) {
             self.learn(token.unwrap_or_default());
         }
         let learnt = self.learnt.load(Ordering::Relaxed);
@@ -405,6 +431,12 @@ impl TestApp {
     /// What functions have called so far, of DynamoDB and of SNS.
     pub fn calls(&self) -> (Vec<Call>, Vec<Call>) {
         (self.dynamodb.calls(), self.sns.calls())
+    }
+
+    /// The same, and of KMS.
+    pub fn all_calls(&self) -> Vec<Call> {
+        let services = [&self.dynamodb, &self.sns, &self.kms];
+        services.iter().flat_map(|relay| relay.calls()).collect()
     }
 }
 

@@ -70,6 +70,9 @@ pub fn describe(headers: &hyper::HeaderMap, body: &[u8]) -> (String, BTreeSet<St
     let Some((_, operation)) = target.and_then(|target| target.split_once('.')) else {
         return ("Publish".into(), BTreeSet::from(["sns:Publish".into()]));
     };
+    if target.is_some_and(|target| target.starts_with("TrentService.")) {
+        return (operation.to_owned(), [format!("kms:{operation}")].into());
+    }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let on = |action: &str, table: &str| {
         let table = table.rsplit('-').next().unwrap_or_default();

@@ -17,6 +17,13 @@ pub fn template() -> Template {
 
 /// Every path that a function has.
 pub fn paths() -> Vec<String> {
+    let mut paths = all_paths();
+    paths.retain(|path| !path.starts_with("/auth/"));
+    paths
+}
+
+/// The paths of all routes, dialect D's among them.
+pub fn all_paths() -> Vec<String> {
     let functions = template().functions.into_iter();
     let routes = functions.flat_map(|function| function.routes);
     routes.map(|route| route.path).collect()

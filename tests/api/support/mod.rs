@@ -9,6 +9,7 @@ mod checkout;
 mod codes;
 pub mod costs;
 pub mod fault;
+pub mod gotrue;
 pub mod keys;
 pub mod left;
 mod log;

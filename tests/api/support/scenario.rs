@@ -25,7 +25,7 @@ pub async fn scenario_with(environment: &[(&str, &str)], test: impl AsyncFnOnce(
     // On the heap: unoptimised, the futures of some tests would fill a thread's stack.
     Box::pin(test(&app)).await;
     app.dynamodb.mend().await;
-    permissions::assert_permitted(&app.calls());
+    permissions::assert_permitted(&app.all_calls());
     log::assert_attributed(&app.namespace);
     secrets::assert_kept(&app).await;
     drop(shown);

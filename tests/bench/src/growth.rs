@@ -130,6 +130,7 @@ pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, E
         template: root.join("template.yaml"),
         gateway_port: 0,
         sns_port: 0,
+        kms_port: 0,
         dynamodb_endpoint: Some(meter.url.clone()),
         trust_source_ip_header: true,
         environment: environment(),
@@ -161,7 +162,9 @@ pub async fn run(root: &Path, size: u32) -> Result<BTreeMap<String, Consumed>, E
     })?;
     let mut costs = BTreeMap::new();
     for function in &system.template.functions {
-        let Some(route) = function.routes.first() else {
+        // What is published stands in no table.
+        let route = function.routes.first();
+        let Some(route) = route.filter(|route| route.method == "POST") else {
             continue;
         };
         let (body, token) = requests.prepare(&function.name).await?;

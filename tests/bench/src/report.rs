@@ -212,7 +212,7 @@ pub fn over_budget(of: &Measured) -> Vec<String> {
             ));
         }
     }
-    if of.hashes {
+    if !of.compared {
         return over;
     }
     for (what, ratio, limit) in [

@@ -42,8 +42,10 @@ pub struct Cost {
 pub struct Measured {
     /// The function's name.
     pub name: String,
-    /// Whether it hashes a password. Such a function is measured alone: its only budgets are its sizes.
+    /// Whether it hashes a password.
     pub hashes: bool,
+    /// Whether it is compared with the bare functions. Otherwise its only budgets are its sizes.
+    pub compared: bool,
     /// The sizes of its binary and of its zip file, in bytes.
     pub sizes: (u64, u64),
     /// The calls of one request.

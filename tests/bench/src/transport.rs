@@ -19,10 +19,11 @@ const SYSTEM_ROOTS: [&str; 2] = [
     "/etc/ssl/certs/ca-certificates.crt",
 ];
 
-/// Relays before DynamoDB and SNS.
+/// Relays before DynamoDB, SNS and KMS.
 pub struct Transport {
     dynamodb: Relay,
     sns: Relay,
+    kms: Relay,
     /// The environment variables that name the trusted certificate authorities.
     pub trust: BTreeMap<String, String>,
 }
@@ -36,6 +37,7 @@ impl Transport {
         Ok(Self {
             dynamodb: Relay::start(&services.dynamodb, None, AT_ONCE).await?,
             sns: Relay::start(&services.sns, None, AT_ONCE).await?,
+            kms: Relay::start(&services.kms, None, AT_ONCE).await?,
             trust: BTreeMap::new(),
         })
     }
@@ -65,6 +67,7 @@ impl Transport {
         Ok(Self {
             dynamodb: Relay::start(&services.dynamodb, server(), AT_ONCE).await?,
             sns: Relay::start(&services.sns, server(), AT_ONCE).await?,
+            kms: Relay::start(&services.kms, server(), AT_ONCE).await?,
             trust: trust(directory, authority)?,
         })
     }
@@ -74,6 +77,8 @@ impl Transport {
         Endpoints {
             dynamodb: self.dynamodb.url(),
             sns: self.sns.url(),
+            kms: self.kms.url(),
+            gateway: "http://bench".to_owned(),
         }
     }
 
@@ -82,16 +87,19 @@ impl Transport {
     /// # Errors
     /// If the function fails.
     pub fn invoke(&self, api: &mut RuntimeApi, event: &Value) -> Result<(Answered, Cost), Error> {
-        let before = (self.dynamodb.count(), self.sns.count());
+        let before = (self.dynamodb.count(), self.sns.count(), self.kms.count());
         let answered = api.invoke(event)?;
         let dynamodb = self.dynamodb.calls_since(before.0);
         let sns = self.sns.calls_since(before.1);
+        let kms = self.kms.calls_since(before.2);
         let before_answer = |calls: &[Call]| -> Vec<Call> {
             let calls = calls.iter().filter(|call| call.during.1 <= answered.at);
             calls.cloned().collect()
         };
         let dynamodb_before_answer = before_answer(&dynamodb);
-        let all_before_answer = [dynamodb_before_answer.clone(), before_answer(&sns)].concat();
+        let mut all_before_answer = dynamodb_before_answer.clone();
+        all_before_answer.extend(before_answer(&sns));
+        all_before_answer.extend(before_answer(&kms));
         let cost = Cost {
             rounds: rounds(&all_before_answer),
             dynamodb: dynamodb.len(),

@@ -14,7 +14,7 @@ use bench::relay::{AT_ONCE, Relay};
 use local::{Clock, Inbox};
 use shared::{
     aws::AwsConfig,
-    aws::{Clients, Connections},
+    aws::{Clients, Connections, Uses},
 };
 use tokio::{
     net::TcpListener,
@@ -30,10 +30,18 @@ fn clients(dynamodb: &str, sns: &str, sends: bool) -> (Connections, Clients) {
         session_token: None,
         dynamodb_endpoint: Some(dynamodb.to_owned()),
         sns_endpoint: Some(sns.to_owned()),
+        kms_endpoint: None,
         ca_bundle: None,
         dynamodb_attempt: Duration::from_millis(900),
     };
-    let connections = Connections::new(&config, sends).unwrap();
+    let connections = Connections::new(
+        &config,
+        Uses {
+            sns: sends,
+            kms: false,
+        },
+    )
+    .unwrap();
     let clients = Clients::new(&config, &connections);
     (connections, clients)
 }

@@ -11,7 +11,7 @@ use bench::{
 };
 use shared::{
     aws::AwsConfig,
-    aws::{Clients, Connections},
+    aws::{Clients, Connections, Uses},
 };
 
 /// Calls an endpoint with a certificate of this authority, as a function with this bundle does.
@@ -30,10 +30,20 @@ async fn list_tables(endpoint_of: &Authority, bundle: Option<&str>) -> Result<()
         session_token: None,
         dynamodb_endpoint: Some(relay.url()),
         sns_endpoint: Some(relay.url()),
+        kms_endpoint: None,
         ca_bundle: bundle.map(str::to_owned),
         dynamodb_attempt: Duration::from_millis(900),
     };
-    let clients = Clients::new(&config, &Connections::new(&config, true)?);
+    let clients = Clients::new(
+        &config,
+        &Connections::new(
+            &config,
+            Uses {
+                sns: true,
+                kms: false,
+            },
+        )?,
+    );
     let listed = clients.dynamodb.list_tables().send().await;
     assert!(relay.connections() > 0, "the endpoint was not called");
     listed

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::template::Function;
+use crate::{kms::KEYS, template::Function};
 
 /// The region of the local services.
 pub const REGION: &str = "us-east-1";
@@ -25,6 +25,10 @@ pub struct Endpoints {
     pub dynamodb: String,
     /// SNS's URL.
     pub sns: String,
+    /// KMS's URL.
+    pub kms: String,
+    /// The gateway's URL.
+    pub gateway: String,
 }
 
 /// The environment of `function`. `overrides` win over everything else.
@@ -51,6 +55,18 @@ pub fn of(
         ("SENDS_PER_ADDRESS_DAY", "0"),
     ];
     environment.extend(local.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    // Of the functions that sign or check tokens for others.
+    let tokens = [
+        ("AWS_ENDPOINT_URL_KMS", endpoints.kms.clone()),
+        ("SIGNING_KEYS", KEYS[0].to_owned()),
+        ("ISSUER", format!("{}/auth/v1", endpoints.gateway)),
+    ];
+    let tokens = tokens.into_iter();
+    environment.extend(
+        tokens
+            .filter(|(name, _)| function.environment.contains_key(*name))
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     environment.extend(overrides.clone());
     environment
 }

@@ -35,6 +35,9 @@ macro_rules! functions {
 }
 
 functions! {
+    auth_discovery,
+    auth_jwks,
+    auth_token,
     change_name,
     change_name_and_get,
     change_password,

@@ -25,10 +25,9 @@ use shared::{App, dialect::door};
 
 use crate::{
     clock::Clock,
-    error::StartError,
     event::{Context, event},
     functions::Handler,
-    server::Server,
+    server::{Bound, Server},
     sns::Inbox,
     template::{Cors, Route},
     throttle::{Bucket, Throttle},
@@ -92,13 +91,10 @@ impl Running {
     }
 }
 
-/// Starts the gateway on `address`.
-///
-/// # Errors
-/// [`StartError::Listen`].
-pub async fn start(address: SocketAddr, gateway: Gateway) -> Result<Server, StartError> {
-    Server::start("gateway", address, |listener, stopped| async move {
-        let domain = listener.local_addr().unwrap_or(address).to_string();
+/// Starts the gateway on the address that was taken for it.
+pub(crate) fn start(bound: Bound, gateway: Gateway) -> Server {
+    let domain = bound.address().to_string();
+    bound.serve(|listener, stopped| async move {
         let full = |throttle| Mutex::new(Bucket::full(throttle, gateway.clock.now()));
         let bucket = gateway.throttle.map(full);
         let router = Router::new()
@@ -117,7 +113,6 @@ pub async fn start(address: SocketAddr, gateway: Gateway) -> Result<Server, Star
             .with_graceful_shutdown(stopped)
             .await;
     })
-    .await
 }
 
 async fn messages(State(running): State<Arc<Running>>) -> Json<Vec<Value>> {

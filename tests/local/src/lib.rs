@@ -1,8 +1,8 @@
 //! The whole of Latchkey in one process: an embedded DynamoDB, an SNS endpoint that delivers into an
-//! inbox, and a gateway that converts HTTP requests to API Gateway events and runs the functions' own
+//! inbox, a KMS endpoint with two keys, and a gateway that converts HTTP requests to API Gateway events and runs the functions' own
 //! handlers on them, by the routes of template.yaml.
 //!
-//! Only endpoints differ from AWS, never types: the functions call DynamoDB and SNS through the AWS
+//! Only endpoints differ from AWS, never types: the functions call DynamoDB, SNS and KMS through the AWS
 //! SDK, over HTTP. The API tests use the same library, so they test what `cargo run -p local` runs.
 //!
 //! # Layout
@@ -12,7 +12,7 @@
 //! - [`environment`]: the environment variables of one function
 //! - [`functions`]: the list of handlers
 //! - [`gateway`], [`event`]: HTTP to API Gateway v2 events and back; [`throttle`]: its limit on requests
-//! - [`dynamodb`], [`sns`]: the two services; [`server`]: what all HTTP servers here share
+//! - [`dynamodb`], [`sns`], [`kms`]: the three services; [`server`]: what all HTTP servers here share
 //! - [`clock`]: the clock, which tests can move; [`error`]: why the system did not start
 
 pub mod clock;
@@ -23,6 +23,7 @@ pub mod error;
 pub mod event;
 pub mod functions;
 pub mod gateway;
+pub mod kms;
 pub mod server;
 pub mod sns;
 pub mod system;

@@ -12,13 +12,14 @@ use local::{Options, StartError, System, Template, demo};
 use tracing::level_filters::LevelFilter;
 
 const HELP: &str = "\
-The whole of Latchkey in one process: gateway, DynamoDB, SMS inbox.
+The whole of Latchkey in one process: gateway, DynamoDB, SMS inbox, KMS.
 
 Usage: local [OPTIONS]
 
       --port PORT            the gateway's port [9000]; 0 takes any free one
       --dynamodb-port PORT   DynamoDB's port [8000]
       --sns-port PORT        the port of SNS [9911]
+      --kms-port PORT        the port of KMS [9912]
       --bind ADDRESS         the address all of them listen on [127.0.0.1]
       --cors-origin ORIGIN   let pages of this origin call the gateway; may be repeated
       --throttle             refuse requests above ApiRateLimit and ApiBurstLimit, as AWS does
@@ -59,6 +60,7 @@ fn arguments(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
             Arg::Long("port") => options.gateway_port = parser.value()?.parse()?,
             Arg::Long("dynamodb-port") => options.dynamodb_port = parser.value()?.parse()?,
             Arg::Long("sns-port") => options.sns_port = parser.value()?.parse()?,
+            Arg::Long("kms-port") => options.kms_port = parser.value()?.parse()?,
             Arg::Long("bind") => options.bind = parser.value()?.parse()?,
             Arg::Long("cors-origin") => options.cors_origins.push(parser.value()?.string()?),
             Arg::Long("throttle") => options.throttle = true,
@@ -95,8 +97,8 @@ async fn run(mut options: Options) -> Result<(), StartError> {
 
     let system = System::start(options).await?;
     say(format_args!(
-        "Latchkey is ready: gateway {}, DynamoDB {}, SNS {}",
-        system.gateway_url, system.endpoints.dynamodb, system.endpoints.sns
+        "Latchkey is ready: gateway {}, DynamoDB {}, SNS {}, KMS {}",
+        system.gateway_url, system.endpoints.dynamodb, system.endpoints.sns, system.endpoints.kms
     ));
     for user in &demo::USERS {
         say(format_args!(

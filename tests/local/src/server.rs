@@ -34,29 +34,12 @@ impl Server {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let failed = |source| StartError::Listen {
-            service,
-            address,
-            source,
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let (stop, stopped) = oneshot::channel();
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            task: tokio::spawn(serve(listener, stopped)),
-        })
+        Ok(Bound::to(service, address).await?.serve(serve))
     }
 
     /// The URL for clients on this machine: `http://127.0.0.1:9000`.
     pub fn url(&self) -> String {
-        let ip = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+        url(self.address)
     }
 
     /// Accepts no more requests, waits up to 5 seconds for running ones, and ends.
@@ -65,6 +48,65 @@ impl Server {
         // After a timeout or a failure, dropping it ends it.
         let _ = timeout(GRACE, &mut self.task).await;
     }
+}
+
+/// An address that a server will listen on. Requests wait until it does.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Bound {
+    /// Takes `address` (port 0: any free one).
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when the address is taken or not this machine's.
+    pub(crate) async fn to(service: &'static str, address: SocketAddr) -> Result<Self, StartError> {
+        let failed = |source| StartError::Listen {
+            service,
+            address,
+            source,
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { address, listener })
+    }
+
+    /// The address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that the server will have.
+    pub(crate) fn url(&self) -> String {
+        url(self.address)
+    }
+
+    /// As [`Server::start`] does.
+    pub(crate) fn serve<F>(
+        self,
+        serve: impl FnOnce(TcpListener, oneshot::Receiver<()>) -> F,
+    ) -> Server
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        Server {
+            address: self.address,
+            stop: Some(stop),
+            task: tokio::spawn(serve(self.listener, stopped)),
+        }
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 impl Drop for Server {

@@ -20,7 +20,8 @@ use crate::{
     error::StartError,
     functions::{self, Handler},
     gateway::{self, Gateway},
-    server::Server,
+    kms,
+    server::{Bound, Server},
     sns::{self, Inbox},
     template::{self, TABLE_PREFIX, Template},
 };
@@ -32,12 +33,14 @@ pub struct Options {
     pub template: PathBuf,
     /// The address everything listens on.
     pub bind: IpAddr,
-    /// The gateway's port. 0 takes any free one, here and for the other two ports.
+    /// The gateway's port. 0 takes any free one, here and for the other ports.
     pub gateway_port: u16,
     /// The embedded DynamoDB's port.
     pub dynamodb_port: u16,
     /// The port of the SNS endpoint.
     pub sns_port: u16,
+    /// The port of the KMS endpoint.
+    pub kms_port: u16,
     /// The directory that keeps the tables. Without one they are in memory.
     pub data_dir: Option<PathBuf>,
     /// The prefix of the tables' names. With different prefixes several systems can share one DynamoDB.
@@ -50,6 +53,8 @@ pub struct Options {
     /// The URL of an SNS endpoint to use instead of the system's own. To have an inbox, start it with
     /// [`sns::start`] and the `inbox` below.
     pub sns_endpoint: Option<String>,
+    /// The URL of a KMS to use instead of the system's own.
+    pub kms_endpoint: Option<String>,
     /// The origins that CORS allows to call the gateway.
     pub cors_origins: Vec<String>,
     /// The inbox for all SMS.
@@ -74,11 +79,13 @@ impl Default for Options {
             gateway_port: 9000,
             dynamodb_port: 8000,
             sns_port: 9911,
+            kms_port: 9912,
             data_dir: None,
             table_prefix: TABLE_PREFIX.to_owned(),
             environment: BTreeMap::new(),
             dynamodb_endpoint: None,
             sns_endpoint: None,
+            kms_endpoint: None,
             cors_origins: Vec::new(),
             inbox: Inbox::default(),
             clock: Clock::default(),
@@ -96,7 +103,7 @@ pub struct System {
     pub template: Template,
     /// The gateway's URL, `http://127.0.0.1:9000`.
     pub gateway_url: String,
-    /// The URLs of DynamoDB and SNS.
+    /// The URLs of DynamoDB, SNS and KMS.
     pub endpoints: Endpoints,
     /// Access to the tables.
     pub store: Store,
@@ -151,6 +158,15 @@ impl System {
                 url
             }
         };
+        let kms = match &options.kms_endpoint {
+            Some(url) => url.clone(),
+            None => {
+                let server = kms::start(SocketAddr::new(options.bind, options.kms_port)).await?;
+                let url = server.url();
+                services.push(server);
+                url
+            }
+        };
         let client = dynamodb::client(&dynamodb);
         dynamodb::create_tables(&client, &template.tables).await?;
         let store = Store::new(
@@ -159,7 +175,14 @@ impl System {
             table_name(&template, "CodesTable")?,
         );
 
-        let endpoints = Endpoints { dynamodb, sns };
+        let gateway = SocketAddr::new(options.bind, options.gateway_port);
+        let gateway_address = Bound::to("gateway", gateway).await?;
+        let endpoints = Endpoints {
+            dynamodb,
+            sns,
+            kms,
+            gateway: gateway_address.url(),
+        };
         let mut routes = HashMap::new();
         let mut apps = HashMap::new();
         for function in &template.functions {
@@ -189,8 +212,7 @@ impl System {
             throttle: template.throttle.filter(|_| options.throttle),
             trust_source_ip_header: options.trust_source_ip_header,
         };
-        let address = SocketAddr::new(options.bind, options.gateway_port);
-        let gateway = gateway::start(address, gateway).await?;
+        let gateway = gateway::start(gateway_address, gateway);
         Ok(Self {
             template,
             gateway_url: gateway.url(),

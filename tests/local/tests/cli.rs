@@ -12,7 +12,12 @@ use std::{
 
 fn local() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-    command.args(["--port=0", "--dynamodb-port=0", "--sns-port=0"]);
+    command.args([
+        "--port=0",
+        "--dynamodb-port=0",
+        "--sns-port=0",
+        "--kms-port=0",
+    ]);
     command
 }
 
@@ -190,6 +195,7 @@ fn a_port_in_use_is_reported_in_one_line() {
         ("--port", "gateway"),
         ("--dynamodb-port", "DynamoDB"),
         ("--sns-port", "SNS"),
+        ("--kms-port", "KMS"),
     ] {
         let error = refused(local().args([option, &port]), 1);
         let expected = format!("local: {service} can't listen on 127.0.0.1:{port}: ");

@@ -1,0 +1,5 @@
+//! Dialect D: access tokens, their keys, and who checks them.
+
+mod authorizer;
+mod exchange;
+mod published;

@@ -1,0 +1,100 @@
+//! Dialect D's endpoints, and those who check its tokens.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{answer::Answer, app::TestApp};
+
+pub const TOKEN: &str = "/auth/v1/token";
+pub const JWKS: &str = "/auth/v1/.well-known/jwks.json";
+pub const DISCOVERY: &str = "/auth/v1/.well-known/openid-configuration";
+
+pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+impl TestApp {
+    /// `GET` of a path.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, &[], "").await
+    }
+
+    /// `POST /auth/v1/token` with this session token to exchange.
+    pub async fn exchange(&self, session: &str) -> Answer {
+        let body = json!({
+            "grant_type": EXCHANGE, "subject_token": session, "subject_token_type": ACCESS_TOKEN
+        });
+        self.post(TOKEN, body).await
+    }
+
+    /// The access token for a session.
+    pub async fn access_token(&self, session: &str) -> String {
+        let answer = self.exchange(session).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// What the Lambda authorizer says of a header `Authorization`.
+    pub async fn verdict_on(&self, header: &str) -> Value {
+        let event = json!({"version": "2.0", "type": "REQUEST", "identitySource": [header]});
+        self.authorize(event).await
+    }
+}
+
+/// Header and claims of a token, unchecked.
+pub fn parts(token: &str) -> (Value, Value) {
+    let mut parts = token.split('.').map(|part| {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
+        serde_json::from_slice(&json).unwrap_or_default()
+    });
+    (parts.next().unwrap(), parts.next().unwrap())
+}
+
+/// A JWT authorizer of API Gateway, with the keys that it has read.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
+pub struct JwtAuthorizer {
+    pub issuer: String,
+    pub audience: String,
+    pub keys: JwkSet,
+}
+
+impl JwtAuthorizer {
+    /// One that reads the keys where the issuer's discovery document says that they are.
+    pub async fn of(app: &TestApp) -> Self {
+        let discovery = app.get(DISCOVERY).await.body;
+        let issuer = discovery["issuer"].as_str().unwrap().to_owned();
+        let jwks = discovery["jwks_uri"].as_str().unwrap();
+        let path = jwks.strip_prefix(&app.gateway_url()).unwrap();
+        let keys = app.get(path).await.body;
+        Self {
+            issuer,
+            audience: "authenticated".to_owned(),
+            keys: serde_json::from_value(keys).unwrap(),
+        }
+    }
+
+    /// Whether it lets a token in, at this moment in seconds: its key is among the keys by `kid`, the
+    /// algorithm is RS256, the signature is right, `iss` is the issuer exactly, `aud` (or `client_id`) is an
+    /// audience, `exp` is to come, `nbf` and `iat` are past.
+    pub fn admits(&self, token: &str, now: u64) -> bool {
+        let Ok(header) = jsonwebtoken::decode_header(token) else {
+            return false;
+        };
+        let key = header.kid.and_then(|kid| self.keys.find(&kid));
+        let Some(key) = key.and_then(|key| DecodingKey::from_jwk(key).ok()) else {
+            return false;
+        };
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.validate_exp = false;
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "exp"]);
+        let Ok(read) = jsonwebtoken::decode::<Value>(token, &key, &validation) else {
+            return false;
+        };
+        let claim = |name: &str| read.claims[name].as_u64();
+        let is_past = |name| claim(name).is_none_or(|at| at <= now);
+        claim("exp").is_some_and(|exp| exp > now) && is_past("nbf") && is_past("iat")
+    }
+}
