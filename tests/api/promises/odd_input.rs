@@ -10,7 +10,9 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    Answer, DAY, ERIC, ERIC_PASSWORD, FORM, PATIENT, TestApp, eric, md5, paths, scenario_with,
+    Answer, DAY, ERIC, ERIC_PASSWORD, FORM, PATIENT, TestApp, eric,
+    gotrue::{ACCESS_TOKEN, EXCHANGE, TOKEN},
+    md5, paths, scenario_with,
 };
 
 /// The variable that sets the seed. Without it every run makes the same requests.
@@ -26,7 +28,7 @@ const AGAIN: usize = 3;
 const JSON: &str = "application/json";
 
 /// Every field that an endpoint reads.
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 29] = [
     "phone",
     "phon",
     "countryCode",
@@ -49,6 +51,13 @@ const FIELDS: [&str; 22] = [
     "mcode",
     "mobile",
     "verify_code",
+    "grant_type",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
+    "actor_token",
+    "audience",
+    "resource",
 ];
 
 /// Texts that have made trouble somewhere: digits of other scripts, marks, zeros, halves of characters,
@@ -150,6 +159,8 @@ impl Dice {
 /// What a request may show and present that is right.
 struct Rights {
     session: String,
+    /// The same in a request to log out.
+    parting: String,
     ticket: String,
 }
 
@@ -189,6 +200,15 @@ impl Odd {
             4 => Method::OPTIONS,
             5 => Method::from_bytes(b"ODD").unwrap(),
             _ => Method::POST,
+        };
+        let parting = Rights {
+            session: rights.parting.clone(),
+            parting: rights.parting.clone(),
+            ticket: rights.ticket.clone(),
+        };
+        let rights = match path.contains("logout") {
+            true => &parting,
+            false => rights,
         };
         let (label, body) = body(dice, rights);
         let mut headers = Vec::new();
@@ -372,6 +392,7 @@ fn right(rights: &Rights) -> Map<String, Value> {
     let fields = json!({
         "phone": ERIC, "countryCode": "86", "phoneInfo": rights.ticket, "code": "000000",
         "name": "anna", "value": "eric", "password": md5("no-password"),
+        "grant_type": EXCHANGE, "subject_token": rights.session, "subject_token_type": ACCESS_TOKEN,
         "newPassword": "new-password", "username": "eric", "mobile_phone": ERIC,
         "verification_code": "000000", "Verification_char": "x", "new_password": "abc123",
         "mcode": "+86", "mobile": "13900139000", "verify_code": "000000",
@@ -461,6 +482,16 @@ fn complaint(odd: &Odd, routed: bool, answer: &Answer) -> Option<&'static str> {
             && body["msg"].is_string();
         return (!in_form || code == 500).then_some("not dialect C's");
     }
+    if path == TOKEN {
+        let in_form = match status {
+            200 => body["token_type"] == "Bearer" && body["expires_in"] == 3600,
+            400 | 413 => {
+                kinds(&["error", "error_description"]) || kinds(&["code", "error_code", "msg"])
+            }
+            _ => false,
+        };
+        return (!in_form).then_some("not dialect D's");
+    }
     let in_form = match status {
         200 => {
             kinds(&["status", "result", "code", "success", "token"])
@@ -492,10 +523,15 @@ async fn every_answer_is_the_dialects_and_in_time() {
     let seed: u64 = seed.unwrap_or(1);
     println!("{SEED}={seed}");
     scenario_with(&[PATIENT], async |app| {
-        let paths = paths();
+        let mut paths = paths();
+        paths.push(TOKEN.to_owned());
         let (ticket, _) = app.reset_code(ERIC).await;
         let session = app.session_of_eric().await;
-        let rights = Rights { session, ticket };
+        let rights = Rights {
+            session,
+            parting: app.session_of_eric().await,
+            ticket,
+        };
         let one = async |number: u64| {
             let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number));
             let odd = Odd::new(&mut dice, &paths, &rights);
