@@ -154,6 +154,11 @@ fn over_budget(measured: &[Measured]) -> Vec<String> {
             over.push(function.name.clone());
         }
     }
+    for (name, line) in report::tokens_over_budget(measured) {
+        eprintln!("{line}");
+        // It is measured again beside what it is compared with.
+        over.extend([name, "info".to_owned()]);
+    }
     over
 }
 

@@ -21,6 +21,17 @@ const START: f64 = 1.0;
 const FIRST: f64 = 1.25;
 /// The limit of a warm request over TLS, as a multiple of `bare-sdk`'s.
 const WARM: f64 = 1.1;
+/// The limit of a start for a function of access tokens, which opens a connection to KMS too: as [`START`].
+const START_OF_TOKENS: f64 = 1.1;
+/// The limits of first and warm requests over TLS of the functions of access tokens, as multiples of `info`'s in
+/// the same run: `info` makes one call. `auth-token` makes two, one after the other, and `authorizer` does so the
+/// first time; `auth-jwks` makes one the first time, and none later.
+const OF_TOKENS: [(&str, f64, f64); 4] = [
+    ("auth-token", 2.5, 2.6),
+    ("authorizer", 2.5, 1.3),
+    ("auth-jwks", 1.4, 0.4),
+    ("auth-discovery", 0.4, 0.4),
+];
 /// With the SDK as it comes, start and first request over TLS take at least so many times as long.
 const AS_IT_COMES: f64 = 2.5;
 /// The limit of the binary's size, in bytes.
@@ -212,11 +223,13 @@ pub fn over_budget(of: &Measured) -> Vec<String> {
             ));
         }
     }
-    if !of.compared {
+    if of.hashes {
         return over;
     }
+    let start = if of.compared { START } else { START_OF_TOKENS };
+    // Not a number, and so not above the limit, where the bare functions do not make the same calls.
     for (what, ratio, limit) in [
-        ("start to first poll", ratios.start, START),
+        ("start to first poll", ratios.start, start),
         ("first request over TLS", ratios.first, FIRST),
         ("warm request over TLS", ratios.warm, WARM),
     ] {
@@ -232,6 +245,31 @@ pub fn over_budget(of: &Measured) -> Vec<String> {
             "{name}: start and first request over TLS {:.2} × quicker than with the SDK as it comes, under {AS_IT_COMES} ×",
             ratios.quicker
         ));
+    }
+    over
+}
+
+/// What the functions of access tokens exceed of their budgets, if they and `info` were measured: name, and
+/// figure and limit in one line.
+pub fn tokens_over_budget(all: &[Measured]) -> Vec<(String, String)> {
+    let named = |name: &str| all.iter().find(|of| of.name == name);
+    let Some(info) = named("info") else {
+        return Vec::new();
+    };
+    let mut over = Vec::new();
+    for (name, first, warm) in OF_TOKENS {
+        let Some(of) = named(name) else { continue };
+        for (what, samples, of_info, limit) in [
+            ("first", &of.tls.first, &info.tls.first, first),
+            ("warm", &of.tls.warm, &info.tls.warm, warm),
+        ] {
+            let ratio = lower_quartile(samples) / lower_quartile(of_info);
+            if ratio > limit {
+                let line =
+                    format!("{name}: {what} request over TLS {ratio:.2} × info's, over {limit} ×");
+                over.push((name.to_owned(), line));
+            }
+        }
     }
     over
 }

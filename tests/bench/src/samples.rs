@@ -44,7 +44,7 @@ pub struct Measured {
     pub name: String,
     /// Whether it hashes a password.
     pub hashes: bool,
-    /// Whether it is compared with the bare functions. Otherwise its only budgets are its sizes.
+    /// Whether its requests are compared with the bare functions'.
     pub compared: bool,
     /// The sizes of its binary and of its zip file, in bytes.
     pub sizes: (u64, u64),
