@@ -177,7 +177,9 @@ def delete():
 
 def made():
     pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
-    return {of["LogicalResourceId"]: of for page in pages for of in page["StackResourceSummaries"]}
+    resources = {of["LogicalResourceId"]: of for page in pages for of in page["StackResourceSummaries"]}
+    resources.pop("", None)  # moto lists what a condition leaves out, without its name
+    return resources
 
 
 def output(name):
@@ -333,15 +335,18 @@ def check_unblocking():
 
 
 def check_rotation_of_access_tokens():
+    """moto changes a function only if the template's text for it has changed, so its variable is evaluated here."""
     heading = "Rotate the keys of access tokens"
-    for step, (value, signs) in enumerate((("A+B", "A"), ("B+A", "B"), ("B", "B"))):
+    for step, value in enumerate(("A+B", "B+A", "B")):
         follow(heading, step)
-        keys = environment("AuthToken")["SIGNING_KEYS"].split(",")
-        expected = {f"SigningKey{name}" for name in value.split("+")}
-        if deployed()["SigningKeys"] != value or {name for name in made() if re.fullmatch("SigningKey[AB]", name)} != expected:
-            fail(f"{heading}, step {step}: the keys are not {expected}")
-        if len(keys) != len(expected) or keys[0].split("/")[-1] != made()[f"SigningKey{signs}"]["PhysicalResourceId"]:
-            fail(f"{heading}, step {step}: {keys} are configured, and {signs} should sign")
+        evaluator = Evaluator(transformed(deployed()), deployed())
+        resources, keys = evaluator.resources(), [f"SigningKey{name}" for name in value.split("+")]
+        variables = resources["AuthToken"]["Properties"]["Environment"]["Variables"]
+        configured = json.dumps(evaluator.chosen(variables["SIGNING_KEYS"]))
+        if deployed()["SigningKeys"] != value or re.findall(r"SigningKey[AB]", configured) != keys:
+            fail(f"{heading}, step {step}: the functions have {configured}, not {keys}")
+        if there := {name for name in resources if re.fullmatch("SigningKey[AB]", name)} ^ set(keys):
+            fail(f"{heading}, step {step}: {there} should be there and is not, or the other way round")
 
 
 def check_disabling():

@@ -89,6 +89,13 @@ class Evaluator:
     def condition(self, name):
         return self.holds(self.template["Conditions"][name])
 
+    def chosen(self, of):
+        """The value that conditions choose."""
+        while isinstance(of, dict) and "Fn::If" in of:
+            condition, this, other = of["Fn::If"]
+            of = this if self.condition(condition) else other
+        return of
+
     def resources(self):
         """What is made."""
         everything = self.template["Resources"].items()

@@ -1,5 +1,7 @@
 //! Access tokens: what other services accept from a session.
 
+use std::sync::Arc;
+
 use super::session::Presented;
 use crate::{
     app::App,
@@ -12,17 +14,18 @@ use crate::{
     store::Key,
 };
 
-/// An access token for the session that is presented, from this issuer.
+/// An access token for the session that is presented, from this issuer. It is a use of the session.
 ///
 /// # Errors
 /// Those of [`Presented::user`]; [`Error::Internal`].
 pub async fn exchange(
-    app: &App,
+    app: &Arc<App>,
     session: &Presented,
     issuer: &str,
     now: UnixMs,
 ) -> Result<AccessToken, Error> {
     let user = super::session::account(app, session).await?;
+    session.note_use(app, now);
     let id = session.id()?;
     let held = user.sessions.get(id).ok_or(Error::TokenInvalid)?;
     let (key, expires) = (app.signing.active()?, session.expires()?);

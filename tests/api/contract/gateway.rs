@@ -47,7 +47,7 @@ async fn what_no_function_answers_is_answered_as_the_readme_says() {
                 "unknown path" => (&post, "/v1/user/nothing".to_owned(), &body),
                 "path with a slash at its end" => (&post, format!("{SEND}/"), &body),
                 "path in another case" => (&post, SEND.to_lowercase(), &body),
-                "another method than `POST`" => (&others, SEND.to_owned(), &body),
+                "another method than the endpoint's" => (&others, SEND.to_owned(), &body),
                 "body over 10 MiB" => (&post, SEND.to_owned(), &too_large),
                 "over `ApiRateLimit` and `ApiBurstLimit`" => (&post, SEND.to_owned(), &empty),
                 // What the local system has not: processes that can crash.

@@ -176,6 +176,7 @@ async fn use_every_function(app: &TestApp) {
         app.post_in_session(&path, &session, body).await;
     }
     let session = app.session_of("eric", "fourth-password").await;
+    app.wait(DAY);
     let token = app.access_token(&session).await;
     app.verdict_on(&format!("Bearer {token}")).await;
     app.get(JWKS).await;

@@ -1,5 +1,7 @@
 //! `POST /auth/v1/token`: the exchange of a session token of another dialect for an access token (RFC 8693).
 
+use std::sync::Arc;
+
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Serialize;
 
@@ -25,7 +27,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// Answers a request for a token.
-pub async fn token(app: &App, request: &Request, now: UnixMs) -> Response<Body> {
+pub async fn token(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<Body> {
     let fields = match Fields::of(request) {
         Ok(fields) => fields,
         Err(error) => {
@@ -117,7 +119,7 @@ enum Problem {
 }
 
 async fn exchange(
-    app: &App,
+    app: &Arc<App>,
     request: &Request,
     fields: &Fields,
     now: UnixMs,

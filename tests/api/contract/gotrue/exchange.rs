@@ -108,6 +108,24 @@ async fn a_token_does_not_outlive_its_session() {
 }
 
 #[tokio::test]
+async fn an_exchange_is_a_use_of_its_session() {
+    scenario(async |app| {
+        let mut sessions = Vec::new();
+        for _ in 0..20 {
+            sessions.push(app.session_of_eric().await);
+            app.wait(1);
+        }
+        app.wait(DAY);
+        app.access_token(&sessions[0]).await;
+        // Of more than twenty the least recently used one ends.
+        app.session_of_eric().await;
+        app.access_token(&sessions[0]).await;
+        assert_refused(&app.exchange(&sessions[1]).await, "invalid_grant", NOT_GOOD);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_exchange_is_asked_for_in_a_form_in_json_or_in_the_query() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
