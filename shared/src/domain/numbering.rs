@@ -14,40 +14,89 @@ use regex_lite::Regex;
 
 const PLANS: &str = include_str!("numbering_plans.txt");
 
+/// Where each plan stands in [`PLANS`]. It is compiled in: each start looks up the regions of its configuration, and
+/// to look for them in the text would take an eighth of all that a start computes.
+const INDEX: [Entry; count_lines(PLANS.as_bytes())] = index(PLANS.as_bytes());
+
+/// A line of [`PLANS`]: its calling code, and where the columns after it start and end.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    code: u16,
+    start: u16,
+    end: u16,
+}
+
+const fn count_lines(text: &[u8]) -> usize {
+    let (mut lines, mut at) = (0, 0);
+    while at < text.len() {
+        if text[at] == b'\n' {
+            lines += 1;
+        }
+        at += 1;
+    }
+    lines
+}
+
+const fn index<const LINES: usize>(text: &[u8]) -> [Entry; LINES] {
+    assert!(text.len() <= u16::MAX as usize);
+    let nowhere = Entry {
+        code: 0,
+        start: 0,
+        end: 0,
+    };
+    let mut index = [nowhere; LINES];
+    let (mut line, mut at) = (0, 0);
+    while line < LINES {
+        let mut code = 0;
+        while text[at] != b' ' {
+            code = code * 10 + (text[at] - b'0') as u16;
+            at += 1;
+        }
+        let start = at as u16 + 1;
+        while text[at] != b'\n' {
+            at += 1;
+        }
+        let end = at as u16;
+        index[line] = Entry { code, start, end };
+        line += 1;
+        at += 1;
+    }
+    index
+}
+
 /// The numbering plan of one region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     /// The calling code.
-    pub(super) code: &'static str,
+    pub(super) code: u16,
     /// The region's ISO code.
     pub(super) region: &'static str,
-    /// A pattern of the digits that all numbers of the region begin with, where that alone tells the
-    /// region.
-    pub(super) leading: Option<&'static str>,
-    trunk_prefix: Option<&'static str>,
-    mobile: &'static str,
+    /// The columns after the region.
+    rest: &'static str,
 }
 
 /// All plans. Those of one calling code follow each other, the main region's first.
 pub(super) fn plans() -> impl Iterator<Item = Plan> {
-    PLANS.lines().filter_map(|line| {
-        let mut columns = line.splitn(5, ' ');
-        let (code, region) = (columns.next()?, columns.next()?);
-        let mut optional = || Some(columns.next()?).map(|text| (text != "-").then_some(text));
-        let (leading, trunk_prefix) = (optional()?, optional()?);
-        Some(Plan {
-            code,
-            region,
-            leading,
-            trunk_prefix,
-            mobile: columns.next()?,
-        })
-    })
+    INDEX.iter().filter_map(Entry::plan)
 }
 
 /// The plans of a calling code, the main region's first.
 pub(super) fn plans_of(code: u16) -> impl Iterator<Item = Plan> {
-    plans().filter(move |plan| plan.code.parse() == Ok(code))
+    let of_code = INDEX.iter().filter(move |entry| entry.code == code);
+    of_code.filter_map(Entry::plan)
+}
+
+impl Entry {
+    /// A region's ISO code has two letters.
+    fn plan(&self) -> Option<Plan> {
+        let columns = PLANS.get(usize::from(self.start)..usize::from(self.end))?;
+        let (region, rest) = columns.split_at_checked(2)?;
+        Some(Plan {
+            code: self.code,
+            region,
+            rest: rest.get(1..)?,
+        })
+    }
 }
 
 /// A mobile number of a calling code: the national number without its trunk prefix, and its region.
@@ -55,7 +104,8 @@ pub(super) fn plans_of(code: u16) -> impl Iterator<Item = Plan> {
 pub(super) fn mobile(code: u16, national: &str) -> Option<(&str, &'static str)> {
     let as_it_stands = plans_of(code).map(|plan| (plan, Some(national)));
     let without_prefix = plans_of(code).map(|plan| {
-        let number = plan.trunk_prefix.and_then(|it| national.strip_prefix(it));
+        let prefix = plan.trunk_prefix();
+        let number = prefix.and_then(|prefix| national.strip_prefix(prefix));
         (plan, number)
     });
     as_it_stands
@@ -67,10 +117,29 @@ pub(super) fn mobile(code: u16, national: &str) -> Option<(&str, &'static str)> 
 }
 
 impl Plan {
+    /// A pattern of the digits that all numbers of the region begin with, where that alone tells the
+    /// region.
+    fn leading(&self) -> Option<&'static str> {
+        self.column(0).filter(|leading| *leading != "-")
+    }
+
+    fn trunk_prefix(&self) -> Option<&'static str> {
+        self.column(1).filter(|prefix| *prefix != "-")
+    }
+
+    fn mobile(&self) -> &'static str {
+        self.column(2).unwrap_or_default()
+    }
+
+    /// A column after the region.
+    fn column(&self, nth: usize) -> Option<&'static str> {
+        self.rest.splitn(3, ' ').nth(nth)
+    }
+
     /// Whether these digits alone tell the region, as an area code does.
     pub(super) fn is_area(&self, digits: &str) -> bool {
         let all = |leading| Regex::new(&format!("^(?:{leading})$"));
-        let leading = self.leading.and_then(|leading| all(leading).ok());
+        let leading = self.leading().and_then(|leading| all(leading).ok());
         leading.is_some_and(|leading| leading.is_match(digits))
     }
 
@@ -80,8 +149,8 @@ impl Plan {
             leading.is_ok_and(|leading| leading.is_match(national))
         };
         // Compiling a pattern takes 0.1 ms, and +1 has 25. The leading digits leave two or three of them.
-        self.leading.is_none_or(begins)
-            && Regex::new(&format!("^(?:{})$", self.mobile))
+        self.leading().is_none_or(begins)
+            && Regex::new(&format!("^(?:{})$", self.mobile()))
                 .is_ok_and(|mobile| mobile.is_match(national))
     }
 }
@@ -137,6 +206,12 @@ mod tests {
             PLANS == expected,
             "the head of this file says how to write numbering_plans.txt"
         );
+    }
+
+    #[test]
+    fn each_line_is_a_plan() {
+        let plans = plans().map(|plan| format!("{} {} {}", plan.code, plan.region, plan.rest));
+        assert!(plans.eq(PLANS.lines()));
     }
 
     #[test]
@@ -241,9 +316,8 @@ mod tests {
     #[test]
     fn every_pattern_compiles_and_an_unknown_country_has_none() {
         for plan in plans() {
-            let code = plan.code.parse().unwrap();
-            assert_eq!(mobile(code, "not a number"), None);
-            for pattern in plan.leading.iter().chain([&plan.mobile]) {
+            assert_eq!(mobile(plan.code, "not a number"), None);
+            for pattern in plan.leading().into_iter().chain([plan.mobile()]) {
                 assert!(Regex::new(pattern).is_ok(), "{plan:?}");
             }
         }

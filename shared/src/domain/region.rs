@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::numbering::{self, plans};
+use super::numbering::{self, plans, plans_of};
 
 /// A country or territory by its ISO 3166 code: `US`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +35,7 @@ impl Region {
     /// The region's calling code. `None` of [`Region::UNKNOWN`].
     pub(super) fn code(self) -> Option<u16> {
         let plan = plans().find(|plan| plan.region == self.0);
-        plan.and_then(|plan| plan.code.parse().ok())
+        plan.map(|plan| plan.code)
     }
 
     /// The regions that a name in the configuration means: a calling code (`86`, `1`), an ISO code
@@ -44,13 +44,14 @@ impl Region {
         if name == "1" {
             return vec![Self("US"), Self("CA")];
         }
-        let is_code = |plan: &numbering::Plan| plan.code == name;
         let is_area = |plan: &numbering::Plan| {
-            let area = name.strip_prefix(plan.code);
+            let area = name.strip_prefix(&plan.code.to_string());
             area.is_some_and(|area| plan.is_area(area))
         };
-        let by_code = plans().find(|plan| is_code(plan) || plan.region == name);
-        let plan = by_code.or_else(|| plans().find(is_area));
+        let by_code = calling_code(name).and_then(|code| plans_of(code).next());
+        let by_region = || plans().find(|plan| plan.region == name);
+        let plan = by_code.or_else(by_region);
+        let plan = plan.or_else(|| plans().find(is_area));
         plan.map(|plan| Self(plan.region)).into_iter().collect()
     }
 
@@ -61,7 +62,10 @@ impl Region {
     /// The first name that means no region.
     pub fn spread<T: Clone>(by_name: BTreeMap<String, T>) -> Result<BTreeMap<Self, T>, String> {
         let mut by_region = BTreeMap::new();
-        let is_bare = |name: &str| plans().any(|plan| plan.code == name);
+        let is_bare = |name: &str| {
+            let code = calling_code(name);
+            code.is_some_and(|code| plans_of(code).next().is_some())
+        };
         let (bare, named): (Vec<_>, Vec<_>) =
             by_name.into_iter().partition(|(name, _)| is_bare(name));
         for (name, value) in bare.into_iter().chain(named) {
@@ -73,6 +77,12 @@ impl Region {
         }
         Ok(by_region)
     }
+}
+
+/// The calling code that a name has the form of.
+fn calling_code(name: &str) -> Option<u16> {
+    let code = name.parse().ok()?;
+    (u16::to_string(&code) == name).then_some(code)
 }
 
 impl fmt::Display for Region {
