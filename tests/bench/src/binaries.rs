@@ -129,3 +129,33 @@ impl<'a> Binaries<'a> {
 fn bootstrap(lambda: &Path, name: &str) -> PathBuf {
     lambda.join(name).join("bootstrap")
 }
+
+#[cfg(test)]
+mod tests {
+    /// The release profile in a manifest, section by section, without comments. Nothing hashes in the bare
+    /// functions.
+    fn release_profile(manifest: &str) -> Vec<Vec<&str>> {
+        let mut sections: Vec<Vec<&str>> = Vec::new();
+        for line in manifest.lines() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.starts_with('[') {
+                sections.push(Vec::new());
+            }
+            if let (Some(section), false) = (sections.last_mut(), line.is_empty()) {
+                section.push(line);
+            }
+        }
+        sections.retain(|section| {
+            section[0].starts_with("[profile.release") && !section[0].ends_with(".argon2]")
+        });
+        sections.sort();
+        sections
+    }
+
+    #[test]
+    fn the_bare_functions_have_the_functions_release_profile() {
+        let bare = release_profile(include_str!("../bare/Cargo.toml"));
+        assert_eq!(bare.len(), 5);
+        assert_eq!(bare, release_profile(include_str!("../../../Cargo.toml")));
+    }
+}

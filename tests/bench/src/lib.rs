@@ -4,9 +4,10 @@
 //!
 //! # The ratios and their budgets
 //!
-//! All ratios are of lower quartiles; [`report`] holds the limits. The bare functions are `bare-http`, a
-//! constant answer through `lambda_http`, and `bare-sdk`, which builds the same SDK clients, opens the same
-//! connections and makes the same calls as the function beside it, with the SDK's own HTTP client.
+//! Ratios of starts are of pairs, those of requests of lower quartiles; [`report`] holds the limits. The bare
+//! functions are built with the functions' release profile. They are `bare-http`, a constant answer through
+//! `lambda_http`, and `bare-sdk`, which builds the same SDK clients, opens the same connections and makes the
+//! same calls as the function beside it, with the SDK's own HTTP client.
 //!
 //! - *start*: from the process's creation to the first poll, where nothing listens at the endpoints, over
 //!   `bare-sdk`'s. `bare-http`'s start is in the JSON for comparison.

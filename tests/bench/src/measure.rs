@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Starts without requests, of a function and of the bare one beside it, for each start with requests.
-const STARTS_A_ROUND: usize = 4;
+const STARTS_A_ROUND: usize = 12;
 
 /// Of the rounds with requests, functions that hash a password take part in one of so many.
 const HASHING_EVERY: usize = 3;
