@@ -13,7 +13,10 @@ use shared::{
         error::{Error, Field},
         time::UnixMs,
     },
-    flow::login::{self, Handle},
+    flow::{
+        login::{self, Handle},
+        session,
+    },
 };
 
 /// Answers with the account and a session token.
@@ -30,6 +33,7 @@ async fn log_in(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succes
         name: name.as_ref(),
     };
     let requester = message::requester_of(request, &fields, app, now);
-    let session = login::by_password(app, handle, &password, &requester, now).await?;
-    Ok(Success::session(session))
+    let (user, start) = login::by_password(app, handle, &password, &requester, now).await?;
+    let token = session::token(app, &start, &user.name, now)?;
+    Ok(Success::session((user, token)))
 }

@@ -64,6 +64,11 @@ impl Fields {
         Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
 
+    /// A field as it is. `None` if it is `null`.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
     /// Whether a field is a string. In a form every field is one.
     pub fn is_string(&self, name: &str) -> bool {
         matches!(self.0.get(name), Some(Value::String(_)))

@@ -10,13 +10,15 @@ use crate::domain::error::Error;
 const DEADLINE: Duration = Duration::from_secs(9);
 
 /// Runs a request's work. A panic and a passed deadline are internal errors.
-pub(super) async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn guard<T, E: From<Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     // A panic can leave nothing half-changed behind: all state is in the store.
     let caught = AssertUnwindSafe(work).catch_unwind();
     match tokio::time::timeout(DEADLINE, caught).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_panic)) => Err(Error::Internal("panic".into())),
-        Err(_elapsed) => Err(Error::Internal("deadline passed".into())),
+        Ok(Err(_panic)) => Err(Error::Internal("panic".into()).into()),
+        Err(_elapsed) => Err(Error::Internal("deadline passed".into()).into()),
     }
 }
 
@@ -26,13 +28,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_internal_error() {
-        let answer = guard::<()>(async { panic!("of the test") }).await;
+        let answer = guard::<(), Error>(async { panic!("of the test") }).await;
         assert_eq!(answer, Err(Error::Internal("panic".into())));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_hangs_is_an_internal_error_after_nine_seconds() {
-        let answer = guard::<()>(std::future::pending()).await;
+        let answer = guard::<(), Error>(std::future::pending()).await;
         assert_eq!(answer, Err(Error::Internal("deadline passed".into())));
     }
 }

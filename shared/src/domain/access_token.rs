@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::Error,
+    metadata::Metadata,
     session::{Held, Method, SessionId},
     signing_key::{self, PublicKey},
     time::UnixMs,
@@ -46,7 +47,7 @@ struct Claims<'a> {
     is_anonymous: bool,
     iat: u64,
     exp: u64,
-    user_metadata: Empty,
+    user_metadata: &'a Metadata,
     app_metadata: AppMetadata,
     /// The account's number, which the dialects' own clients know it by.
     uuid: Uid,
@@ -59,14 +60,18 @@ struct Amr {
     timestamp: u64,
 }
 
+/// How an account may sign in.
 #[derive(Serialize)]
-struct Empty {}
-
-#[derive(Serialize)]
-struct AppMetadata {
+pub struct AppMetadata {
     provider: &'static str,
     providers: [&'static str; 1],
 }
+
+/// Every account signs in by its phone.
+pub const APP_METADATA: AppMetadata = AppMetadata {
+    provider: "phone",
+    providers: ["phone"],
+};
 
 /// A token that is still to be signed.
 pub struct Unsigned {
@@ -117,11 +122,8 @@ pub fn unsigned(
         is_anonymous: false,
         iat: now.as_secs(),
         exp: expires.as_secs(),
-        user_metadata: Empty {},
-        app_metadata: AppMetadata {
-            provider: "phone",
-            providers: ["phone"],
-        },
+        user_metadata: &user.metadata,
+        app_metadata: APP_METADATA,
         uuid: user.uid,
     };
     let header = JwtHeader {

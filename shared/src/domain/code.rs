@@ -130,6 +130,7 @@ mod tests {
             spent: false,
             attributions: Vec::new(),
             decoy: false,
+            newcomer: None,
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Use {
     Session,
     /// Signing phoneInfo tickets.
     PhoneInfo,
+    /// Signing refresh tokens.
+    Refresh,
     /// Masking account numbers in tickets.
     Account,
     /// Making pseudonyms.
@@ -42,6 +44,7 @@ impl Use {
             Self::Code => b"latchkey/1/code",
             Self::Session => b"latchkey/1/session",
             Self::PhoneInfo => b"latchkey/1/phone-info",
+            Self::Refresh => b"latchkey/1/refresh",
             Self::Account => b"latchkey/1/account",
             Self::Pseudonym => b"latchkey/1/log-hash",
         }
@@ -248,6 +251,7 @@ mod tests {
             Use::Code,
             Use::Session,
             Use::PhoneInfo,
+            Use::Refresh,
             Use::Account,
             Use::Pseudonym,
         ];

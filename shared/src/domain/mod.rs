@@ -3,7 +3,7 @@
 //! The imports form no circle. Each file imports only from lines above its own:
 //!
 //! 1. [`time`], [`error`], [`hex`], [`digits`], [`origin_secret`], [`web_origin`], `numbering`
-//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`], [`session`], [`signing_key`]
+//! 2. [`window`], [`region`], [`password`], [`keys`], [`name`], [`session`], [`signing_key`], [`metadata`]
 //! 3. [`client_address`], [`phone`], [`budget`], [`stop`]
 //! 4. [`client`], [`user`], [`fraud`]
 //! 5. [`slot`]
@@ -21,6 +21,7 @@ pub mod error;
 pub mod fraud;
 pub mod hex;
 pub mod keys;
+pub mod metadata;
 pub mod name;
 mod numbering;
 pub mod origin_secret;

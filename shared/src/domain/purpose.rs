@@ -22,6 +22,8 @@ pub enum Purpose {
     Recover,
     /// Changing the phone of an account (dialect C).
     ChangePhone,
+    /// Logging in, or creating an account if the phone has none (dialect D).
+    SignIn,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
         Self::ResetPassword,
         Self::Recover,
         Self::ChangePhone,
+        Self::SignIn,
     ];
 
     /// The name in slot keys, in tickets and in the configuration.
@@ -44,16 +47,19 @@ impl Purpose {
             Self::ResetPassword => "reset-password",
             Self::Recover => "recover",
             Self::ChangePhone => "change-phone",
+            Self::SignIn => "sign-in",
         }
     }
 
-    /// The policy of its slots: the cool-down is 120 s in dialect A, 60 s in B and C.
+    /// The policy of its slots: the cool-down is 120 s in dialect A, 60 s elsewhere.
     pub const fn policy(self) -> Policy {
         match self {
             Self::Login | Self::Register | Self::ChangePassword | Self::ResetPassword => {
                 Policy::with_cool_down(Duration::from_secs(120))
             }
-            Self::Recover | Self::ChangePhone => Policy::with_cool_down(Duration::from_secs(60)),
+            Self::Recover | Self::ChangePhone | Self::SignIn => {
+                Policy::with_cool_down(Duration::from_secs(60))
+            }
         }
     }
 }
@@ -73,7 +79,10 @@ mod tests {
     #[test]
     fn a_cool_down_takes_120_s_in_dialect_a_and_60_s_elsewhere() {
         for purpose in Purpose::ALL {
-            let in_dialect_a = !matches!(purpose, Purpose::Recover | Purpose::ChangePhone);
+            let in_dialect_a = !matches!(
+                purpose,
+                Purpose::Recover | Purpose::ChangePhone | Purpose::SignIn
+            );
             let seconds = if in_dialect_a { 120 } else { 60 };
             let policy = Policy::with_cool_down(Duration::from_secs(seconds));
             assert_eq!(purpose.policy(), policy, "{purpose:?}");

@@ -1,6 +1,6 @@
 //! The sessions that an account holds: one for each login on one device.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
@@ -30,6 +30,15 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLife {
+    /// How long a session lasts without use: each token is valid as long.
+    pub idle: Duration,
+    /// How long it lasts in all, however much it is used.
+    pub total: Duration,
+}
+
 /// How a session began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,7 +59,38 @@ pub struct Held {
     pub method: Method,
     /// The day of its last use, in days since 1970.
     pub used_day: u64,
+    /// The last renewal of its refresh token, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
 }
+
+/// A renewal of a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// The count in the token that was given: the newest one.
+    pub count: u64,
+    /// The count in the token that it was given for.
+    pub parent: u64,
+    /// When.
+    #[serde(rename = "at_ms")]
+    pub at: UnixMs,
+}
+
+/// What a refresh token that is presented comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// It is renewed.
+    Renewed(Renewal),
+    /// The answer to its renewal may have been lost, or was given to another window of the same client: the
+    /// newest token is given once more.
+    Repeated,
+    /// It had been renewed, and the new one used: two clients have tokens of the session, and one of them is no
+    /// owner. The session ends.
+    Reused,
+}
+
+/// For so long after a renewal the token that was renewed is taken once more without another renewal.
+pub const REPEATED_FOR: Duration = Duration::from_secs(60);
 
 impl Held {
     /// A session that begins.
@@ -59,7 +99,38 @@ impl Held {
             method,
             began: UnixMs(now.as_secs() * 1000),
             used_day: now.day(),
+            renewal: None,
         }
+    }
+
+    /// The count in the newest refresh token.
+    pub fn count(&self) -> u64 {
+        self.renewal.map_or(0, |renewal| renewal.count)
+    }
+
+    /// What a refresh token with this count comes to at `now`.
+    pub fn refresh(&self, count: u64, now: UnixMs) -> Refresh {
+        let newest = self.count();
+        let renewed = Refresh::Renewed(Renewal {
+            count: newest + 1,
+            parent: count,
+            at: now,
+        });
+        if count == newest {
+            return renewed;
+        }
+        match self.renewal.filter(|renewal| renewal.parent == count) {
+            Some(renewal) if now < renewal.at.plus(REPEATED_FOR) => Refresh::Repeated,
+            // The newest one never arrived. From now on it is an old one.
+            Some(_) => renewed,
+            None => Refresh::Reused,
+        }
+    }
+
+    /// Whether it has ended by itself, unused or too old.
+    pub fn has_ended(&self, life: &SessionLife, now: UnixMs) -> bool {
+        let idle_days = UnixMs::default().plus(life.idle).day();
+        now.day() > self.used_day + idle_days || now >= self.began.plus(life.total)
     }
 }
 
@@ -89,6 +160,11 @@ impl Sessions {
     /// A session, if the account holds it.
     pub fn get(&self, id: SessionId) -> Option<&Held> {
         self.0.get(&id)
+    }
+
+    /// When the latest of them began.
+    pub fn latest(&self) -> Option<UnixMs> {
+        self.0.values().map(|held| held.began).max()
     }
 
     /// The session that has to end so that a new one can begin: the least recently used, if there are as many
@@ -121,6 +197,7 @@ mod tests {
             began: UnixMs(began_secs * 1000),
             method: Method::Otp,
             used_day,
+            renewal: None,
         }
     }
 
@@ -138,6 +215,73 @@ mod tests {
         let held = Held::beginning(Method::Otp, UnixMs(20_000 * 86_400_000 - 1));
         assert_eq!(held.began, UnixMs(20_000 * 86_400_000 - 1000));
         assert_eq!(held.used_day, 19_999);
+    }
+
+    const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+    /// What a client with this refresh token gets at `now`, if the session goes on.
+    fn refreshed(held: &mut Held, count: u64, now: UnixMs) -> Option<u64> {
+        match held.refresh(count, now) {
+            Refresh::Renewed(renewal) => held.renewal = Some(renewal),
+            Refresh::Repeated => {}
+            Refresh::Reused => return None,
+        }
+        Some(held.count())
+    }
+
+    #[test]
+    fn a_token_that_was_renewed_gives_the_newest_once_more_for_a_minute() {
+        let mut held = Held::beginning(Method::Otp, NOW);
+        assert_eq!(refreshed(&mut held, 0, NOW), Some(1));
+        let renewed = held;
+        let end = NOW.plus(REPEATED_FOR);
+        assert_eq!(refreshed(&mut held, 0, UnixMs(end.0 - 1)), Some(1));
+        assert_eq!(held, renewed, "nothing is written");
+        assert_eq!(refreshed(&mut held, 0, end), Some(2));
+        assert_eq!(refreshed(&mut held.clone(), 1, end), None, "skipped");
+        assert_eq!(refreshed(&mut held, 2, end), Some(3));
+        assert_eq!(refreshed(&mut held, 0, end), None, "too old");
+        assert_eq!(refreshed(&mut held, 4, end), None, "never given");
+    }
+
+    #[test]
+    fn a_stolen_token_used_in_turns_with_its_owner_ends_the_session() {
+        for order in 0..1_u32 << 10 {
+            let mut held = Held::beginning(Method::Otp, NOW);
+            let (mut tokens, mut now, mut lives) = ([0, 0], NOW, true);
+            let mut turns: Vec<usize> = Vec::new();
+            for step in 0..10 {
+                now = now.plus(REPEATED_FOR);
+                let who = (order >> step & 1) as usize;
+                match refreshed(&mut held, tokens[who], now) {
+                    Some(token) => tokens[who] = token,
+                    None => {
+                        lives = false;
+                        break;
+                    }
+                }
+                if turns.last() != Some(&who) {
+                    turns.push(who);
+                }
+            }
+            // Each of them comes back to the other's token at most once.
+            assert!(!lives || turns.len() <= 2, "{order:010b}");
+        }
+    }
+
+    #[test]
+    fn a_session_ends_unused_or_too_old() {
+        let days = |days: u64| UnixMs(days * 24 * 60 * 60 * 1000);
+        let life = SessionLife {
+            idle: days(30).after(UnixMs(0)),
+            total: days(180).after(UnixMs(0)),
+        };
+        let mut held = Held::beginning(Method::Otp, days(20_000));
+        assert!(!held.has_ended(&life, UnixMs(days(20_031).0 - 1)));
+        assert!(held.has_ended(&life, days(20_031)));
+        held.used_day = 20_179;
+        assert!(!held.has_ended(&life, UnixMs(days(20_180).0 - 1)));
+        assert!(held.has_ended(&life, days(20_180)));
     }
 
     #[test]

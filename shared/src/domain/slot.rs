@@ -17,6 +17,7 @@ use crate::domain::{
     client::{Client, PerClient},
     client_address::Source,
     error::Limited,
+    metadata::Metadata,
     phone::Phone,
     time::UnixMs,
     window::{Limit, Window},
@@ -87,6 +88,8 @@ pub struct Fresh {
     pub attribution: Attribution,
     /// Whether the challenge is a decoy: see [`Challenge::decoy`].
     pub decoy: bool,
+    /// What an account that the code makes begins with: see [`Challenge::newcomer`].
+    pub newcomer: Option<Metadata>,
 }
 
 /// Who requested a send, and which ledger shard paid for it.
@@ -128,6 +131,9 @@ pub struct Challenge {
     /// Whether the challenge stands for an account that does not exist, to hide that it does not. No
     /// message is sent for a decoy and no code is right; all else is equal.
     pub decoy: bool,
+    /// What an account begins with that the code makes, where the code makes one if its phone has none (dialect
+    /// D). The last send says it.
+    pub newcomer: Option<Metadata>,
 }
 
 /// The state of one purpose and one phone.
@@ -232,7 +238,9 @@ impl Slot {
             spent: false,
             attributions: Vec::new(),
             decoy: fresh.decoy,
+            newcomer: None,
         });
+        challenge.newcomer = fresh.newcomer;
         challenge.attributions.push(fresh.attribution);
         let end_of_life = challenge.first_send.plus(policy.lifetime);
         challenge.last_send = now;
@@ -459,6 +467,7 @@ mod tests {
                 phone: phone(),
                 attribution: attribution(),
                 decoy: false,
+                newcomer: None,
             };
             match step.action {
                 Action::Send | Action::FailedSend => match slot.send(now, &POLICY, fresh) {
@@ -921,6 +930,7 @@ mod tests {
             phone: phone(),
             attribution: attribution(),
             decoy: false,
+            newcomer: None,
         }
     }
 

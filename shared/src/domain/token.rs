@@ -1,6 +1,6 @@
-//! Tokens that clients hold: session tokens, phoneInfo tickets, and reset tokens.
+//! Tokens that clients hold: session tokens, refresh tokens, phoneInfo tickets, and reset tokens.
 //!
-//! Session tokens and tickets are JWTs (RFC 7519), signed with HS256, with the key's id in the header.
+//! All but reset tokens are JWTs (RFC 7519), signed with HS256, with the key's id in the header.
 //! Each kind has its own sub-key and audience, so none is valid as the other. Expiry is compared with
 //! `now`, as all times in the domain. A reset token is a random number.
 
@@ -17,20 +17,11 @@ use crate::domain::{
     keys::{KeyRing, Use, first_64_bits},
     phone::Phone,
     purpose::Purpose,
-    session::SessionId,
+    session::{SessionId, SessionLife},
     slot::ChallengeId,
     time::UnixMs,
     user::{Name, Uid},
 };
-
-/// How long sessions last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionLife {
-    /// How long a session lasts without use: each token is valid as long.
-    pub idle: Duration,
-    /// How long it lasts in all, however much it is used.
-    pub total: Duration,
-}
 
 /// How long a ticket is valid: as long as a challenge can live.
 pub const PHONE_INFO_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -107,6 +98,26 @@ struct SessionClaims {
     exp: u64,
 }
 
+/// The content of a refresh token (dialect D): a session, and how often its token had been renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The account.
+    pub uid: Uid,
+    /// The session's id.
+    pub session: SessionId,
+    /// The count of refreshes.
+    pub count: u64,
+}
+
+/// No time is in it: the same content gives the same token, so the newest one need not be stored.
+#[derive(Serialize, Deserialize)]
+struct RefreshClaims {
+    aud: String,
+    sid: SessionId,
+    uuid: u64,
+    count: u64,
+}
+
 #[derive(Serialize, Deserialize)]
 struct PhoneInfoClaims {
     aud: String,
@@ -127,6 +138,7 @@ const MOST_DIGITS: usize = 15;
 const FILLER: char = '-';
 
 const SESSION_AUDIENCE: &str = "session";
+const REFRESH_AUDIENCE: &str = "refresh";
 const PHONE_INFO_AUDIENCE: &str = "phone-info";
 
 /// Makes a token of a session that is used at `now`. It is valid until the session ends unused, and never
@@ -154,6 +166,46 @@ pub fn session(
         exp: ends.as_secs(),
     };
     sign(ring, Use::Session, &claims)
+}
+
+/// Makes a refresh token.
+///
+/// # Errors
+/// [`Error::Internal`] when the claims cannot be written as JSON, which their types rule out.
+pub fn refresh(ring: &KeyRing, token: RefreshToken) -> Result<Token, Error> {
+    let claims = RefreshClaims {
+        aud: REFRESH_AUDIENCE.into(),
+        sid: token.session,
+        uuid: token.uid.0,
+        count: token.count,
+    };
+    sign(ring, Use::Refresh, &claims)
+}
+
+/// Reads a refresh token. Whether it is good, its session has to say.
+///
+/// # Errors
+/// [`NotRefresh`].
+pub fn read_refresh(ring: &KeyRing, text: &str) -> Result<RefreshToken, NotRefresh> {
+    if jsonwebtoken::decode_header(text).is_err() {
+        return Err(NotRefresh::Malformed);
+    }
+    let read = verify::<RefreshClaims>(ring, Use::Refresh, REFRESH_AUDIENCE, text);
+    let (claims, _) = read.ok_or(NotRefresh::Unknown)?;
+    Ok(RefreshToken {
+        uid: Uid(claims.uuid),
+        session: claims.sid,
+        count: claims.count,
+    })
+}
+
+/// Why a text is no refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotRefresh {
+    /// It has not the form of one.
+    Malformed,
+    /// It has no valid signature of ours.
+    Unknown,
 }
 
 /// Makes a phoneInfo ticket. It shows nothing of the account: its number is masked, and all tickets for a

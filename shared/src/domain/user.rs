@@ -5,11 +5,13 @@ use std::{
     num::{NonZeroI32, NonZeroU32},
 };
 
+use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 pub use crate::domain::name::Name;
 use crate::domain::{
+    metadata::Metadata,
     password::PasswordHash,
     phone::Phone,
     session::{Held, SessionId, Sessions},
@@ -39,6 +41,17 @@ impl AccountId {
     /// An id from random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+impl AccountId {
+    /// The id of the account's identity, which is its phone: a UUID that follows from the account's (RFC 9562,
+    /// version 8).
+    pub fn identity(self) -> impl fmt::Display {
+        let hash = digest::digest(&digest::SHA256, self.0.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_ref()[..16]);
+        Builder::from_custom_bytes(bytes).into_uuid()
     }
 }
 
@@ -99,6 +112,8 @@ pub struct User {
     pub epoch: u64,
     /// Its sessions.
     pub sessions: Sessions,
+    /// What apps keep with it.
+    pub metadata: Metadata,
 }
 
 impl User {
@@ -126,6 +141,7 @@ impl User {
             status: 0,
             epoch: 0,
             sessions: Sessions::default(),
+            metadata: Metadata::default(),
         }
     }
 

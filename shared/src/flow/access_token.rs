@@ -2,17 +2,125 @@
 
 use std::sync::Arc;
 
-use super::session::Presented;
+use super::{race::Race, session::Presented};
 use crate::{
     app::App,
     domain::{
         access_token::{self, AccessToken, Bearer},
         error::Error,
+        session::{Held, Refresh, SessionId},
         time::UnixMs,
+        token::{self, NotRefresh, RefreshToken, Token},
         user::User,
     },
-    store::Key,
+    store::{Key, transaction::Outcome},
 };
+
+/// What a client holds of a session of dialect D.
+#[derive(Debug)]
+pub struct Grant {
+    /// The account, as it is now.
+    pub user: User,
+    /// The session.
+    pub held: Held,
+    /// An access token of the session.
+    pub access: AccessToken,
+    /// The newest refresh token of the session.
+    pub refresh: Token,
+}
+
+/// Makes the tokens of a session of an account, from this issuer.
+///
+/// # Errors
+/// [`Error::Internal`] if KMS does not sign.
+pub async fn grant(
+    app: &App,
+    issuer: &str,
+    user: User,
+    (id, held): (SessionId, &Held),
+    now: UnixMs,
+) -> Result<Grant, Error> {
+    let refresh = RefreshToken {
+        uid: user.uid,
+        session: id,
+        count: held.count(),
+    };
+    let refresh = token::refresh(&app.config.keys, refresh)?;
+    let ends = held.began.plus(app.config.session_life.total);
+    let access = sign(app, issuer, &user, (id, held), ends, now).await?;
+    Ok(Grant {
+        user,
+        held: *held,
+        access,
+        refresh,
+    })
+}
+
+/// What a refresh token comes to.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The session goes on.
+    Granted(Box<Grant>),
+    /// It has not the form of a refresh token.
+    Malformed,
+    /// It is not known, or its session is over.
+    NotFound,
+    /// It had been used before, so its session was ended.
+    AlreadyUsed,
+}
+
+/// Renews a refresh token. It is a use of the session.
+///
+/// The renewal is written before the access token is signed: if that fails, the token presented gives the new
+/// one once more.
+///
+/// # Errors
+/// [`Error::UserDisabled`], [`Error::Internal`].
+pub async fn refresh(
+    app: &App,
+    issuer: &str,
+    presented: &str,
+    now: UnixMs,
+) -> Result<Refreshed, Error> {
+    let presented = match token::read_refresh(&app.config.keys, presented) {
+        Ok(presented) => presented,
+        Err(NotRefresh::Malformed) => return Ok(Refreshed::Malformed),
+        Err(NotRefresh::Unknown) => return Ok(Refreshed::NotFound),
+    };
+    let (uid, id) = (presented.uid, presented.session);
+    let mut race = Race::default();
+    loop {
+        let user = app.store.user(uid).await?;
+        let life = &app.config.session_life;
+        let found = user.and_then(|user| {
+            let held = *user.sessions.get(id)?;
+            (!held.has_ended(life, now)).then_some((user, held))
+        });
+        let Some((user, mut held)) = found else {
+            return Ok(Refreshed::NotFound);
+        };
+        if !user.is_active() {
+            return Err(Error::UserDisabled);
+        }
+        match held.refresh(presented.count, now) {
+            Refresh::Repeated => {}
+            Refresh::Reused => {
+                app.store.end_session(uid, id).await?;
+                return Ok(Refreshed::AlreadyUsed);
+            }
+            Refresh::Renewed(renewal) => {
+                let renewed = app.store.renew_session(uid, id, &held, renewal).await?;
+                if renewed == Outcome::Raced {
+                    race.lost().await;
+                    continue;
+                }
+                held.renewal = Some(renewal);
+            }
+        }
+        let granted = grant(app, issuer, user, (id, &held), now).await?;
+        return Ok(Refreshed::Granted(Box::new(granted)));
+    }
+}
 
 /// An access token for the session that is presented, from this issuer. It is a use of the session.
 ///
@@ -28,8 +136,20 @@ pub async fn exchange(
     session.note_use(app, now);
     let id = session.id()?;
     let held = user.sessions.get(id).ok_or(Error::TokenInvalid)?;
-    let (key, expires) = (app.signing.active()?, session.expires()?);
-    let unsigned = access_token::unsigned(issuer, key, &user, (id, held), expires, now)?;
+    sign(app, issuer, &user, (id, held), session.expires()?, now).await
+}
+
+/// A signed access token, which expires in an hour or when the session `ends`.
+async fn sign(
+    app: &App,
+    issuer: &str,
+    user: &User,
+    session: (SessionId, &Held),
+    ends: UnixMs,
+    now: UnixMs,
+) -> Result<AccessToken, Error> {
+    let key = app.signing.active()?;
+    let unsigned = access_token::unsigned(issuer, key, user, session, ends, now)?;
     let signature = app.signing.sign(unsigned.digest()).await?;
     Ok(unsigned.signed(&signature, now))
 }
@@ -37,16 +157,15 @@ pub async fn exchange(
 /// Who shows an access token, and the account, if its session goes on.
 ///
 /// # Errors
-/// [`Error::TokenInvalid`], also if the session is over; [`Error::TokenExpired`], [`Error::UserNotFound`],
+/// [`Error::TokenInvalid`], [`Error::TokenExpired`]; [`Error::UserNotFound`], also if the session is over;
 /// [`Error::UserDisabled`], [`Error::Internal`].
 pub async fn check(app: &App, token: &str, now: UnixMs) -> Result<(Bearer, User), Error> {
     let keys = app.signing.public_keys().await?;
     let bearer = access_token::read(&keys, token, now)?;
     let seen = app.store.read(&[Key::user(bearer.uid)]).await?;
-    let user = seen.user(bearer.uid)?.ok_or(Error::UserNotFound)?;
-    if user.id != bearer.sub || user.sessions.get(bearer.session_id).is_none() {
-        return Err(Error::TokenInvalid);
-    }
+    let user = seen.user(bearer.uid)?.filter(|user| user.id == bearer.sub);
+    let user = user.filter(|user| user.sessions.get(bearer.session_id).is_some());
+    let user = user.ok_or(Error::UserNotFound)?;
     if !user.is_active() {
         return Err(Error::UserDisabled);
     }

@@ -59,6 +59,7 @@ pub async fn send(
             uid: Some(uid),
             client,
             kept_for: client::kept_for(Some(uid), client, Some(user.created_at), now),
+            newcomer: None,
         })
     };
     let sent = send::send(app, &sending, target, now).await?;

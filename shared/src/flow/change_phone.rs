@@ -60,6 +60,7 @@ pub async fn send(
                 // To the new number, every account is a stranger.
                 client: Client::Stranger,
                 kept_for: None,
+                newcomer: None,
             }),
         }
     };

@@ -87,6 +87,7 @@ impl Hiding {
         match self.purpose {
             // No account has the phone yet.
             Purpose::Register | Purpose::ChangePhone => true,
+            Purpose::SignIn => account.is_none_or(User::is_active),
             Purpose::Login
             | Purpose::ChangePassword
             | Purpose::ResetPassword
@@ -107,7 +108,11 @@ pub(super) fn stand_in(phone: &Phone, keys: &KeyRing) -> Uid {
 pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
     let in_session = match purpose {
         Purpose::ChangePassword | Purpose::ChangePhone => true,
-        Purpose::Login | Purpose::Register | Purpose::ResetPassword | Purpose::Recover => false,
+        Purpose::Login
+        | Purpose::Register
+        | Purpose::ResetPassword
+        | Purpose::Recover
+        | Purpose::SignIn => false,
     };
     let is_first = match error {
         Error::PhoneTaken => false,

@@ -31,6 +31,7 @@ use crate::{
         Key,
         attempts::{AttemptOutcome, Attempts, AttemptsFrom},
         owners::Owner,
+        sessions::Start,
     },
 };
 
@@ -105,20 +106,20 @@ pub struct Handle<'a> {
     pub name: Option<&'a Name>,
 }
 
-/// Logs in with a phone or a name, and a password.
+/// Logs in with a phone or a name, and a password. Returns the session that it starts.
 ///
 /// A login to an account that does not exist costs as much as any other: the same reads, the same counts,
 /// a hash.
 ///
 /// # Errors
-/// [`Error::LoginRefused`], whatever was wrong; [`Error::Internal`].
+/// [`Error::LoginRefused`], whatever was wrong; [`Error::UserDisabled`], if nothing was; [`Error::Internal`].
 pub async fn by_password(
     app: &Arc<App>,
     handle: Handle<'_>,
     password: &Password,
     requester: &Requester,
     now: UnixMs,
-) -> Result<(User, Token), Error> {
+) -> Result<(User, Start), Error> {
     // Counted before the password is verified: of a hundred attempts at once ten are verified.
     let pseudonym = app.config.keys.pseudonym(&handle.text());
     let from = AttemptsFrom::of(&requester.source, pseudonym);
@@ -156,8 +157,10 @@ pub async fn by_password(
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
     let is_right = app.config.password_hasher.verify(password, hash) && is_admitted;
     let refused = Error::LoginRefused { retry_after: None };
-    let user = user.filter(|user| is_right && user.is_active());
-    let user = user.ok_or(refused.clone())?;
+    let user = user.filter(|_| is_right).ok_or(refused.clone())?;
+    if !user.is_active() {
+        return Err(Error::UserDisabled);
+    }
     let released = counts.iter().map(|attempts| {
         let limits = &[WRONG_PASSWORDS];
         app.store.release_attempt(attempts, now, limits)

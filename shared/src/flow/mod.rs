@@ -17,3 +17,4 @@ pub mod register;
 pub mod reset_password;
 mod send;
 pub mod session;
+pub mod sign_in;

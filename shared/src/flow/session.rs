@@ -187,6 +187,39 @@ pub async fn end(app: &App, session: &Presented) -> Result<(), Error> {
     app.store.end_session(user.uid, session.id()?).await
 }
 
+/// Which sessions of an account end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The one that asks.
+    This,
+    /// All but the one that asks.
+    Others,
+    /// All.
+    All,
+}
+
+/// Ends sessions of an account, asked for in one of them.
+///
+/// # Errors
+/// [`Error::UserNotFound`] if that session is over; [`Error::Internal`].
+pub async fn end_some(app: &App, uid: Uid, id: SessionId, ended: Ended) -> Result<(), Error> {
+    match ended {
+        Ended::This => return app.store.end_session(uid, id).await,
+        Ended::All => return app.store.end_all_sessions(uid).await,
+        Ended::Others => {}
+    }
+    let mut race = Race::default();
+    loop {
+        let user = app.store.user(uid).await?;
+        let held = user.and_then(|user| user.sessions.get(id).copied());
+        let held = held.ok_or(Error::UserNotFound)?;
+        if app.store.end_other_sessions(uid, id, held).await? == Outcome::Done {
+            return Ok(());
+        }
+        race.lost().await;
+    }
+}
+
 /// The start of a session of an account, as it was read.
 ///
 /// # Errors
@@ -206,7 +239,7 @@ pub(super) fn beginning(user: &User, method: Method, now: UnixMs) -> Result<Star
 ///
 /// # Errors
 /// [`Error::Internal`] if it cannot be signed.
-pub(super) fn token(app: &App, start: &Start, name: &Name, now: UnixMs) -> Result<Token, Error> {
+pub fn token(app: &App, start: &Start, name: &Name, now: UnixMs) -> Result<Token, Error> {
     let session = Session {
         id: start.id,
         began: start.held.began,
@@ -218,17 +251,17 @@ pub(super) fn token(app: &App, start: &Start, name: &Name, now: UnixMs) -> Resul
 }
 
 /// Starts a session of an account whose password, as it was read, was right. `None` if the account has
-/// changed so that it may be right no more. Returns the session token.
+/// changed so that it may be right no more.
 ///
 /// # Errors
 /// [`Error::Internal`].
-pub(super) async fn start(app: &App, user: &User, now: UnixMs) -> Result<Option<Token>, Error> {
+pub(super) async fn start(app: &App, user: &User, now: UnixMs) -> Result<Option<Start>, Error> {
     let (mut race, mut user) = (Race::default(), user.clone());
     let epoch = user.epoch;
     loop {
         let start = beginning(&user, Method::Password, now)?;
         if app.store.start_session(&start).await? == Outcome::Done {
-            return token(app, &start, &user.name, now).map(Some);
+            return Ok(Some(start));
         }
         race.lost().await;
         let unchanged = app.store.user(user.uid).await?;

@@ -61,7 +61,7 @@ pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
         ),
     ];
     match purpose {
-        Purpose::Login => LOGIN,
+        Purpose::Login | Purpose::SignIn => LOGIN,
         Purpose::Register => REGISTER,
         Purpose::ChangePassword | Purpose::ResetPassword | Purpose::Recover => PASSWORD,
         Purpose::ChangePhone => PHONE,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::domain::{error::Error, phone::Phone};
+use crate::domain::{error::Error, metadata::Metadata, phone::Phone};
 
 /// An item, or the values of an expression.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -46,6 +46,12 @@ pub(super) fn attribute(value: &impl Serialize) -> Result<AttributeValue, Error>
 
 pub(super) fn parse<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     serde_dynamo::from_item(item).map_err(|error| Error::Internal(format!("item: {error}")))
+}
+
+/// The metadata that an item holds.
+pub(super) fn parse_metadata(json: &str) -> Result<Metadata, Error> {
+    let metadata = Metadata::from_stored(json);
+    metadata.ok_or_else(|| Error::Internal("item: not metadata".into()))
 }
 
 /// The phone that an item holds in two attributes.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::{
     error::Error,
-    session::{Held, MOST_SESSIONS, SessionId},
+    session::{Held, MOST_SESSIONS, Renewal, SessionId, Sessions},
     user::Uid,
 };
 
@@ -98,6 +98,52 @@ impl Store {
             .await
     }
 
+    /// Ends all sessions of an account.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn end_all_sessions(&self, uid: Uid) -> Result<(), Error> {
+        let values = HashMap::from([(":none".to_owned(), attribute(&Sessions::default())?)]);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression("SET sessions = :none")
+            .condition_expression("attribute_exists(sessions)")
+            .set_expression_attribute_values(Some(values));
+        repeat::update(update).await.map(drop)
+    }
+
+    /// Ends all sessions of an account but one, if that is still as it was read.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn end_other_sessions(
+        &self,
+        uid: Uid,
+        id: SessionId,
+        held: Held,
+    ) -> Result<Outcome, Error> {
+        let values = HashMap::from([
+            (":held".to_owned(), attribute(&held)?),
+            (":only".to_owned(), attribute(&Sessions::only(id, held))?),
+        ]);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression("SET sessions = :only")
+            .condition_expression("sessions.#id = :held")
+            .expression_attribute_names("#id", id.to_string())
+            .set_expression_attribute_values(Some(values));
+        Ok(match repeat::update(update).await? {
+            Updated::Done(_) => Outcome::Done,
+            Updated::Refused(_) => Outcome::Raced,
+        })
+    }
+
     /// Notes the day of a session's use, unless the session is over.
     ///
     /// # Errors
@@ -106,6 +152,47 @@ impl Store {
         let values = HashMap::from([(":day".to_owned(), number(day))]);
         self.update_session(uid, id, "SET sessions.#id.used_day = :day", Some(values))
             .await
+    }
+
+    /// Writes the renewal of a refresh token, if the session's last one is still the one that was read. It is a
+    /// use of the session. Repeated, it changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn renew_session(
+        &self,
+        uid: Uid,
+        id: SessionId,
+        read: &Held,
+        renewal: Renewal,
+    ) -> Result<Outcome, Error> {
+        let mut values = HashMap::from([
+            (":renewal".to_owned(), attribute(&renewal)?),
+            (":day".to_owned(), number(renewal.at.day())),
+        ]);
+        let is_unchanged = match read.renewal {
+            Some(last) => {
+                values.insert(":last".to_owned(), attribute(&last)?);
+                "sessions.#id.renewal IN (:last, :renewal)"
+            }
+            None => {
+                "attribute_exists(sessions.#id) AND (attribute_not_exists(sessions.#id.renewal) \
+                 OR sessions.#id.renewal = :renewal)"
+            }
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression("SET sessions.#id.renewal = :renewal, sessions.#id.used_day = :day")
+            .condition_expression(is_unchanged)
+            .expression_attribute_names("#id", id.to_string())
+            .set_expression_attribute_values(Some(values));
+        Ok(match repeat::update(update).await? {
+            Updated::Done(_) => Outcome::Done,
+            Updated::Refused(_) => Outcome::Raced,
+        })
     }
 
     async fn update_session(

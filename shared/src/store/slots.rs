@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Key, Seen, Store, TTL_MARGIN,
     failure::{failed, is_condition},
-    item::{Item, number, parse, parse_phone, serialize},
+    item::{Item, number, parse, parse_metadata, parse_phone, serialize},
     op::Op,
     repeat,
     transaction::{Outcome, put_part},
@@ -21,6 +21,7 @@ use crate::domain::{
     client::{Client, PerClient},
     client_address::Source,
     error::Error,
+    metadata::Metadata,
     slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
     slot_key::SlotKey,
     time::UnixMs,
@@ -81,6 +82,9 @@ struct ChallengeItem {
     spent: bool,
     attributions: Vec<AttributionItem>,
     decoy: bool,
+    /// JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newcomer: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -220,6 +224,7 @@ impl ChallengeItem {
             spent: challenge.spent,
             attributions: attributions.map(AttributionItem::new).collect(),
             decoy: challenge.decoy,
+            newcomer: challenge.newcomer.as_ref().map(Metadata::to_json),
         }
     }
 
@@ -240,6 +245,7 @@ impl ChallengeItem {
                 .map(AttributionItem::into_attribution)
                 .collect(),
             decoy: self.decoy,
+            newcomer: self.newcomer.as_deref().map(parse_metadata).transpose()?,
         })
     }
 }

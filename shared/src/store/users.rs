@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Key, Seen, Store,
     failure::unbuildable,
-    item::{Item, attribute, number, parse, parse_phone, primary_key, text},
+    item::{Item, attribute, number, parse, parse_metadata, parse_phone, primary_key, text},
     repeat,
     transaction::{Outcome, Transaction, WriteResult, update_part},
     wrong_codes::Spend,
@@ -19,6 +19,7 @@ use super::{
 use crate::domain::{
     client::KnownAddresses,
     error::Error,
+    metadata::Metadata,
     password::PasswordHash,
     phone::Phone,
     session::{SessionId, Sessions},
@@ -107,6 +108,9 @@ struct UserItem {
     status: i64,
     epoch: u64,
     sessions: Sessions,
+    /// JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
 }
 
 impl UserItem {
@@ -130,6 +134,7 @@ impl UserItem {
             status: user.status,
             epoch: user.epoch,
             sessions: user.sessions.clone(),
+            metadata: (!user.metadata.is_empty()).then(|| user.metadata.to_json()),
         }
     }
 
@@ -154,6 +159,10 @@ impl UserItem {
             status: self.status,
             epoch: self.epoch,
             sessions: self.sessions,
+            metadata: self
+                .metadata
+                .as_deref()
+                .map_or_else(|| Ok(Metadata::default()), parse_metadata)?,
         })
     }
 }

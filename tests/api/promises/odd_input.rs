@@ -28,7 +28,7 @@ const AGAIN: usize = 3;
 const JSON: &str = "application/json";
 
 /// Every field that an endpoint reads.
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 35] = [
     "phone",
     "phon",
     "countryCode",
@@ -58,6 +58,12 @@ const FIELDS: [&str; 29] = [
     "actor_token",
     "audience",
     "resource",
+    "type",
+    "token_hash",
+    "channel",
+    "data",
+    "create_user",
+    "refresh_token",
 ];
 
 /// Texts that have made trouble somewhere: digits of other scripts, marks, zeros, halves of characters,

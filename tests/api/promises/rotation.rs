@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use local::functions::FUNCTIONS;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
     ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp, eric,
+    gotrue::{LOGOUT, number},
     keys::{K1, K1_AND_K2, K1_BESIDE_K2, K2, K2_BESIDE_K1},
     message::CODE_NOT_VALID,
     mobile::MOBILE,
@@ -201,6 +203,33 @@ async fn live(mut fleet: MixedFleet<'_>) {
     assert_eq!(verdict["isAuthorized"], true);
     assert_eq!(fleet.next().log_out(&session).await.status, 200);
     fleet.next().info(&session).await.assert_invalid_token();
+    live_in_dialect_d(fleet).await;
+}
+
+/// The same in dialect D. These requests meet in other combinations with those before.
+async fn live_in_dialect_d(fleet: MixedFleet<'_>) {
+    let mut fleet = MixedFleet {
+        requests: 0,
+        ..fleet
+    };
+    let phone = number(500 + fleet.run);
+    let code = fleet.next().otp_code(&phone).await;
+    let session = fleet.next().verify(&phone, &code).await.body;
+    let text = |of: &Value, name: &str| of[name].as_str().unwrap().to_owned();
+    let (first, access) = (
+        text(&session, "refresh_token"),
+        text(&session, "access_token"),
+    );
+    let second = fleet.next().refresh(&first).await.body;
+    // The answer was lost, and another function makes it again.
+    let again = fleet.next().refresh(&first).await.body;
+    let third = fleet.next().refresh(&text(&again, "refresh_token")).await;
+    assert_eq!(third.status, 200, "{third:?}");
+    let fourth = fleet.next().refresh(&text(&second, "refresh_token")).await;
+    assert_eq!(fourth.status, 200, "{fourth:?}");
+    assert_eq!(fleet.next().user(&access).await.status, 200);
+    let out = fleet.next().sdk(Method::POST, LOGOUT, &access, "").await;
+    assert_eq!(out.status, 204, "{out:?}");
 }
 
 async fn assert_mixed_fleet_refuses_nothing((before, after): (&str, &str)) {

@@ -1,12 +1,14 @@
 //! What a request costs: its DynamoDB requests, and how many of them wait for each other, counted at the
 //! endpoint. The documented table has the requests that succeed; refusals are listed here.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, HOME, TestApp,
     calls::{Call, sequential_depth},
     costs::Table,
+    gotrue::{LOGOUT, TOKEN, number},
     permissions::has_tables,
     scenario, template, wrong,
 };
@@ -21,6 +23,7 @@ async fn every_endpoint_makes_the_requests_that_the_documented_table_says() {
     let table = Table::documented();
     scenario(async |app| dialect_a(app, &table).await).await;
     scenario(async |app| dialects_b_and_c(app, &table).await).await;
+    scenario(async |app| dialect_d(app, &table).await).await;
 
     assert_eq!(
         table.compared(),
@@ -271,4 +274,46 @@ async fn dialects_b_and_c(app: &TestApp, table: &Table) {
     moved.assert_c_success();
     // The notice to the old number is charged to the ledger.
     counter.row("mobile");
+}
+
+async fn dialect_d(app: &TestApp, table: &Table) {
+    app.stays_at(HOME);
+    app.session_of_eric().await;
+    let mut counter = Counter::new(app, table);
+    let phone = format!("86{ERIC}");
+    let text = |of: &Answer, name: &str| of.body[name].as_str().unwrap().to_owned();
+
+    let code = app.otp_code(&phone).await;
+    counter.row("auth-otp");
+    app.verify(&phone, &wrong(&code, 0)).await;
+    counter.assert("verify, wrong", &[READ, WRITE], 2, 0);
+    let session = app.verify(&phone, &code).await;
+    counter.row("auth-verify");
+    let new = number(1);
+    let code = app.otp_code(&new).await;
+    counter.row("auth-otp");
+    app.verify(&new, &code).await;
+    counter.row("auth-verify (new number)");
+
+    let first = text(&session, "refresh_token");
+    app.refresh(&first).await;
+    counter.row("auth-token (refresh token)");
+    app.refresh(&first).await;
+    counter.assert("token, the newest once more", &["GetItem"], 1, 0);
+    let body = json!({"phone": phone, "password": ERIC_PASSWORD});
+    let path = format!("{TOKEN}?grant_type=password");
+    let by_password = app.sdk_post(&path, body).await;
+    assert_eq!(by_password.status, 200, "{by_password:?}");
+    counter.row("auth-token (password)");
+
+    let token = text(&session, "access_token");
+    app.user(&token).await;
+    counter.row("auth-user");
+    app.user("x").await;
+    counter.assert("user, without a token", &[], 0, 0);
+    let path = format!("{LOGOUT}?scope=others");
+    app.sdk(Method::POST, &path, &token, "").await;
+    counter.assert("logout, others", &[READ, "GetItem", UPDATE], 3, 0);
+    app.sdk(Method::POST, LOGOUT, &token, "").await;
+    counter.row("auth-logout");
 }

@@ -1,8 +1,16 @@
 //! What clients do at the endpoints: every function, and every way in which it writes.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{answer::Answer, app::TestApp, codes::wrong, fault::sns_error, person::Person};
+use super::{
+    answer::Answer,
+    app::TestApp,
+    codes::wrong,
+    fault::sns_error,
+    gotrue::{LOGOUT, OTP, TOKEN},
+    person::Person,
+};
 
 /// What a client does at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +27,12 @@ pub enum Manner {
     Right,
     /// The right old password comes along.
     WithOldPassword,
+    /// No account has the number.
+    NewNumber,
+    /// The grant is a password.
+    ByPassword,
+    /// The grant is a refresh token.
+    ByRefreshToken,
     WrongCode,
     WrongPassword,
     /// SNS refuses the message.
@@ -28,31 +42,35 @@ pub enum Manner {
 }
 
 /// The functions that send a code.
-pub const SENDERS: [&str; 6] = [
+pub const SENDERS: [&str; 7] = [
     "send-login-message",
     "send-register-message",
     "send-change-password-message",
     "send-change-password-message2",
     "send-verification-code",
     "verify-code",
+    "auth-otp",
 ];
 
 /// The functions that redeem it, in the same order.
-pub const REDEEMERS: [&str; 6] = [
+pub const REDEEMERS: [&str; 7] = [
     "login-by-message",
     "register",
     "change-password-by-message",
     "change-password-by-message2",
     "make-sure-verification-code",
     "mobile",
+    "auth-verify",
 ];
 
 /// The functions with another work.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 12] = [
     "login",
     "info",
     "logout",
+    "auth-logout",
     "auth-token",
+    "auth-user",
     "authorizer",
     "change-password",
     "change-name",
@@ -71,6 +89,13 @@ pub fn all() -> Vec<Act> {
     }
     acts.extend(REDEEMERS.map(of(Manner::WrongCode)));
     acts.extend(["login", "change-password"].map(of(Manner::WrongPassword)));
+    acts.extend(["auth-otp", "auth-verify"].map(of(Manner::NewNumber)));
+    acts.extend(
+        [Manner::ByPassword, Manner::ByRefreshToken].map(|manner| Act {
+            function: "auth-token",
+            manner,
+        }),
+    );
     acts.push(of(Manner::SmsRefused)("mobile"));
     acts.extend(
         [Manner::WithOldPassword, Manner::WrongPassword].map(|manner| Act {
@@ -98,7 +123,11 @@ impl Act {
     /// Whether its answer is a success.
     pub fn succeeds(self) -> bool {
         match self.manner {
-            Manner::Right | Manner::WithOldPassword => true,
+            Manner::Right
+            | Manner::WithOldPassword
+            | Manner::NewNumber
+            | Manner::ByPassword
+            | Manner::ByRefreshToken => true,
             // The account has moved; the notice is sent after the answer.
             Manner::SmsRefused => self.function == "mobile",
             Manner::WrongCode | Manner::WrongPassword | Manner::SmsUnsure => false,
@@ -123,20 +152,24 @@ impl Act {
             "mobile",
             "info",
             "logout",
+            "auth-logout",
             "auth-token",
+            "auth-user",
             "authorizer",
             "change-password",
             "change-name",
             "change-name-and-get",
         ];
-        if in_session.contains(&self.function) {
+        let has_grant = [Manner::ByPassword, Manner::ByRefreshToken].contains(&self.manner);
+        if in_session.contains(&self.function) && !has_grant {
             prepared.session = app.session_of(name, &prepared.person.password).await;
         }
         let mut pairs = SENDERS.iter().zip(REDEEMERS);
         if let Some((sender, _)) = pairs.find(|(_, redeemer)| *redeemer == self.function) {
             let sent = prepared.request(sender).await;
             prepared.ticket = sent.result().to_owned();
-            let to_free = ["register", "mobile"].contains(&self.function);
+            let to_free =
+                ["register", "mobile"].contains(&self.function) || self.manner == Manner::NewNumber;
             let phone = if to_free {
                 &prepared.person.free
             } else {
@@ -144,8 +177,12 @@ impl Act {
             };
             prepared.code = app.last_code(phone);
         }
-        if self.function == "authorizer" {
+        if ["authorizer", "auth-user", "auth-logout"].contains(&self.function) {
             prepared.ticket = app.access_token(&prepared.session).await;
+        }
+        if self.manner == Manner::ByRefreshToken {
+            let session = app.signed_in(&format!("86{phone}")).await;
+            prepared.ticket = session["refresh_token"].as_str().unwrap().to_owned();
         }
         if self.function == "changepasswd" {
             prepared.ticket = app.reset_token(name, phone).await;
@@ -188,6 +225,10 @@ impl Prepared<'_> {
             name, phone, free, ..
         } = person;
         let new = "Wachtwoord42";
+        let own_or_free = match self.act.manner {
+            Manner::NewNumber => format!("86{free}"),
+            _ => format!("86{phone}"),
+        };
         match function {
             "send-login-message" => app.send_login_code(phone).await,
             "send-register-message" => app.send_register_code(free).await,
@@ -223,6 +264,19 @@ impl Prepared<'_> {
             "login" => app.log_in_with_password(name, &person.password).await,
             "info" => app.info(session).await,
             "logout" => app.log_out(session).await,
+            "auth-otp" => app.sdk_post(OTP, json!({"phone": own_or_free})).await,
+            "auth-verify" => app.verify(&own_or_free, code).await,
+            "auth-user" => app.user(ticket).await,
+            "auth-logout" => {
+                let path = format!("{LOGOUT}?scope=others");
+                app.sdk(Method::POST, &path, ticket, "").await
+            }
+            "auth-token" if self.act.manner == Manner::ByRefreshToken => app.refresh(ticket).await,
+            "auth-token" if self.act.manner == Manner::ByPassword => {
+                let body = json!({"phone": own_or_free, "password": person.password});
+                app.sdk_post(&format!("{TOKEN}?grant_type=password"), body)
+                    .await
+            }
             "auth-token" => app.exchange(session).await,
             "change-password" if self.act.manner == Manner::WrongPassword => {
                 app.change_known_password(session, "a-wrong-password", new)
@@ -272,10 +326,13 @@ fn said(answer: &Answer) -> Said {
 
 /// Whether an answer is a success of its dialect.
 pub fn is_success((status, code, _): &Said) -> bool {
-    *status == 200 && [json!("OK"), json!(0), json!(200), Value::Null].contains(code)
+    [200, 204].contains(status) && [json!("OK"), json!(0), json!(200), Value::Null].contains(code)
 }
 
 /// Whether an answer is the internal error of its dialect.
 pub fn is_internal_error((_, code, msg): &Said) -> bool {
-    *code == "INTERNAL_SERVER_ERROR" || *code == 500 || *msg == 2003
+    *code == "INTERNAL_SERVER_ERROR"
+        || *code == 500
+        || *code == "unexpected_failure"
+        || *msg == 2003
 }

@@ -5,19 +5,79 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{answer::Answer, app::TestApp};
+use super::{answer::Answer, app::TestApp, message::new_number};
 
 pub const TOKEN: &str = "/auth/v1/token";
+pub const OTP: &str = "/auth/v1/otp";
+pub const VERIFY: &str = "/auth/v1/verify";
+pub const USER: &str = "/auth/v1/user";
+pub const LOGOUT: &str = "/auth/v1/logout";
 pub const JWKS: &str = "/auth/v1/.well-known/jwks.json";
 pub const DISCOVERY: &str = "/auth/v1/.well-known/openid-configuration";
 
 pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
+/// The `n`-th number that no account has, with its country's code.
+pub fn number(n: u32) -> String {
+    format!("86{}", new_number(n))
+}
+
 impl TestApp {
     /// `GET` of a path.
     pub async fn get(&self, path: &str) -> Answer {
         self.request(Method::GET, path, &[], "").await
+    }
+
+    /// A request of an SDK that knows the API's version of 2024, with this access token.
+    pub async fn sdk(&self, method: Method, path: &str, token: &str, body: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("apikey", "anon"),
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json;charset=UTF-8"),
+            ("x-client-info", "supabase-js-web/2"),
+            ("x-supabase-api-version", "2024-01-01"),
+        ];
+        self.request(method, path, &headers, body.to_owned()).await
+    }
+
+    /// A `POST` of an SDK without a session: it shows its key.
+    pub async fn sdk_post(&self, path: &str, body: Value) -> Answer {
+        self.sdk(Method::POST, path, "anon", &body.to_string())
+            .await
+    }
+
+    /// `POST /auth/v1/otp`, and the code that arrives.
+    pub async fn otp_code(&self, phone: &str) -> String {
+        let sent = self.sdk_post(OTP, json!({"phone": phone})).await;
+        assert_eq!(sent.status, 200, "{sent:?}");
+        self.last_code(&phone[2..])
+    }
+
+    /// `POST /auth/v1/verify`.
+    pub async fn verify(&self, phone: &str, code: &str) -> Answer {
+        let body = json!({"type": "sms", "phone": phone, "token": code});
+        self.sdk_post(VERIFY, body).await
+    }
+
+    /// A session by SMS.
+    pub async fn signed_in(&self, phone: &str) -> Value {
+        let code = self.otp_code(phone).await;
+        let session = self.verify(phone, &code).await;
+        assert_eq!(session.status, 200, "{session:?}");
+        session.body
+    }
+
+    /// `POST /auth/v1/token` with this refresh token.
+    pub async fn refresh(&self, token: &str) -> Answer {
+        let path = format!("{TOKEN}?grant_type=refresh_token");
+        self.sdk_post(&path, json!({"refresh_token": token})).await
+    }
+
+    /// `GET /auth/v1/user`.
+    pub async fn user(&self, access_token: &str) -> Answer {
+        self.sdk(Method::GET, USER, access_token, "").await
     }
 
     /// `POST /auth/v1/token` with this session token to exchange.
@@ -96,5 +156,14 @@ impl JwtAuthorizer {
         let claim = |name: &str| read.claims[name].as_u64();
         let is_past = |name| claim(name).is_none_or(|at| at <= now);
         claim("exp").is_some_and(|exp| exp > now) && is_past("nbf") && is_past("iat")
+    }
+}
+
+impl Answer {
+    /// A refusal in the form since 2024.
+    pub fn assert_d(&self, status: u16, code: &str, message: &str) {
+        self.assert(status, json!({"code": code, "message": message}));
+        let version = self.headers.get("x-supabase-api-version");
+        assert_eq!(version.unwrap(), "2024-01-01");
     }
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
     ANNA, DAY, ERIC, ERIC_PASSWORD, MARY, TestApp,
     calls::kind,
     fault::Fault,
-    gotrue::JWKS,
+    gotrue::{JWKS, LOGOUT, OTP, TOKEN, number},
     permissions::{GRANTED, Permissions, needed},
     root, scenario_with, wrong,
 };
@@ -82,6 +83,8 @@ async fn send_every_code(app: &TestApp, session: &str) {
     app.send_reset_code(ERIC).await;
     app.send_verification_code("mary", MARY).await;
     app.send_phone_change_code(session, "13900139002").await;
+    app.sdk_post(OTP, json!({"phone": format!("86{MARY}")}))
+        .await;
 }
 
 /// Calls every function so that it does all that it ever does.
@@ -181,6 +184,26 @@ async fn use_every_function(app: &TestApp) {
     app.verdict_on(&format!("Bearer {token}")).await;
     app.get(JWKS).await;
     app.log_out(&session).await;
+    use_dialect_d(app).await;
 
     app.import(json!([{"name": "carol"}])).await;
+}
+
+async fn use_dialect_d(app: &TestApp) {
+    let phone = format!("86{MARY}");
+    app.signed_in(&number(1)).await;
+    let code = app.otp_code(&phone).await;
+    // Before a send is refused, the account is read.
+    app.sdk_post(OTP, json!({"phone": phone})).await;
+    app.verify(&phone, &wrong(&code, 0)).await;
+    let session = app.verify(&phone, &code).await.body;
+    let text = |name: &str| session[name].as_str().unwrap().to_owned();
+    app.refresh(&text("refresh_token")).await;
+    let password = json!({"phone": phone, "password": "Wachtwoord42"});
+    app.sdk_post(&format!("{TOKEN}?grant_type=password"), password)
+        .await;
+    app.user(&text("access_token")).await;
+    let logout = format!("{LOGOUT}?scope=others");
+    app.sdk(Method::POST, &logout, &text("access_token"), "")
+        .await;
 }

@@ -15,15 +15,19 @@ use crate::Error;
 pub fn succeeded(answer: &Value) -> bool {
     let body = answer["body"].as_str().unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
-    answer["statusCode"] == 200
-        && (body["success"] == true || body["code"] == 0 || body["code"] == 200 || of_tokens(&body))
+    answer["statusCode"] == 204
+        || answer["statusCode"] == 200
+            && (body["success"] == true
+                || body["code"] == 0
+                || body["code"] == 200
+                || of_tokens(&body))
         || answer["created"] == 1
         || answer["isAuthorized"] == true
 }
 
-/// Whether this is a token, the keys, or the discovery document.
+/// Whether this is a success of dialect D: a token, the keys, the discovery document, a message, an account.
 fn of_tokens(body: &Value) -> bool {
-    ["access_token", "keys", "issuer"]
+    ["access_token", "keys", "issuer", "message_id", "identities"]
         .iter()
         .any(|field| !body[field].is_null())
 }
@@ -44,7 +48,15 @@ pub fn hashes_a_password(function: &str) -> bool {
 
 /// Whether the bare functions can do the same: they hash no password and call no KMS.
 pub fn is_compared(function: &str) -> bool {
-    const OF_TOKENS: [&str; 4] = ["auth-discovery", "auth-jwks", "auth-token", "authorizer"];
+    const OF_TOKENS: [&str; 7] = [
+        "auth-discovery",
+        "auth-jwks",
+        "auth-logout",
+        "auth-token",
+        "auth-user",
+        "auth-verify",
+        "authorizer",
+    ];
     !hashes_a_password(function) && !OF_TOKENS.contains(&function)
 }
 
@@ -125,6 +137,7 @@ impl<'a> Requests<'a> {
                 json!({"mcode": "+86", "mobile": phone}),
                 Some(session.to_owned()),
             ),
+            "auth-otp" => (json!({"phone": format!("86{phone}")}), None),
             _ => (json!({"phone": phone}), None),
         };
         self.with_content(events, function, Content { body, token })
@@ -247,6 +260,16 @@ impl<'a> Requests<'a> {
                     "new_password": "Wachtwoord42"}))
             }
             "auth-discovery" | "auth-jwks" => without_token(json!({})),
+            "auth-otp" => without_token(json!({"phone": format!("86{phone}")})),
+            "auth-verify" => without_token(self.verifying(&phone).await?),
+            "auth-user" | "auth-logout" => {
+                let verifying = self.verifying(&phone).await?;
+                let session = self.post("/auth/v1/verify", &verifying, None).await?;
+                Content {
+                    body: json!({}),
+                    token: session["access_token"].as_str().map(str::to_owned),
+                }
+            }
             "auth-token" => {
                 let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
                 let kind = "urn:ietf:params:oauth:token-type:jwt";
@@ -281,6 +304,14 @@ impl<'a> Requests<'a> {
                 Content { body, token }
             }
         })
+    }
+
+    /// Sends a code and returns the body for `verify`.
+    async fn verifying(&self, phone: &str) -> Result<Value, Error> {
+        let with_country = format!("86{phone}");
+        let body = json!({"phone": with_country});
+        self.post("/auth/v1/otp", &body, None).await?;
+        Ok(json!({"type": "sms", "phone": with_country, "token": self.code(phone)?}))
     }
 
     /// Sends a code and returns the body for `loginByMessage`.
@@ -319,7 +350,8 @@ impl<'a> Requests<'a> {
             .map_err(|error| format!("{error:?}").into())
     }
 
-    /// Posts to the gateway, from the source IP of the last prepared request.
+    /// Posts to the gateway, from the source IP of the last prepared request. An answer without content is
+    /// `null`.
     ///
     /// # Errors
     /// If the answer is not JSON.
@@ -340,6 +372,9 @@ impl<'a> Requests<'a> {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let answer = request.send().await?.bytes().await?;
+        if answer.is_empty() {
+            return Ok(Value::Null);
+        }
         Ok(serde_json::from_slice(&answer)?)
     }
 

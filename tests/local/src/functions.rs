@@ -37,7 +37,11 @@ macro_rules! functions {
 functions! {
     auth_discovery,
     auth_jwks,
+    auth_logout,
+    auth_otp,
     auth_token,
+    auth_user,
+    auth_verify,
     change_name,
     change_name_and_get,
     change_password,

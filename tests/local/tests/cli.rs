@@ -268,8 +268,9 @@ fn only_pages_of_an_allowed_origin_may_call() {
     for header in [
         "access-control-allow-origin: https://app.example.com",
         "access-control-allow-methods: GET,POST",
-        "access-control-allow-headers: authorization,content-type,token",
-        "access-control-expose-headers: authorization,retry-after",
+        "access-control-allow-headers: apikey,authorization,content-type,token,x-client-info,\
+         x-supabase-api-version",
+        "access-control-expose-headers: authorization,retry-after,x-supabase-api-version",
         "access-control-max-age: 3600",
         "vary: Origin",
     ] {
@@ -283,7 +284,9 @@ fn only_pages_of_an_allowed_origin_may_call() {
         "{answered}"
     );
     assert!(
-        answered.contains("access-control-expose-headers: authorization,retry-after"),
+        answered.contains(
+            "access-control-expose-headers: authorization,retry-after,x-supabase-api-version"
+        ),
         "{answered}"
     );
     for method in ["OPTIONS", "POST"] {

@@ -2,48 +2,33 @@
 
 use std::sync::Arc;
 
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 
-use super::{
-    issuer::issuer,
-    refusal::{Refusal, refuse},
-};
+use super::{fields::scalar as text, issuer::issuer, refusal::refuse_for};
 use crate::{
     app::App,
     dialect::{body::Fields, guard::guard, respond},
-    domain::{
-        access_token::AccessToken,
-        error::{BodyProblem, Error, Fault},
-        time::UnixMs,
-    },
+    domain::{access_token::AccessToken, error::Error, time::UnixMs},
     flow::{access_token, session::Presented},
     telemetry::record,
 };
 
-const ENDPOINT: &str = "token";
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The endpoint's name in the log.
+pub(super) const ENDPOINT: &str = "token";
+/// The grant type.
+pub(super) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// Answers a request for a token.
-pub async fn token(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<Body> {
-    let fields = match Fields::of(request) {
-        Ok(fields) => fields,
-        Err(error) => {
-            let refusal = unreadable(&error);
-            record::answered(ENDPOINT, refusal.code, Some(&error));
-            return refuse(request, refusal);
-        }
-    };
-    let query = request.query_string_parameters_ref();
-    let in_query = query.and_then(|query| query.first("grant_type"));
-    let grant = in_query.map(str::to_owned).or(text(&fields, "grant_type"));
-    if grant.as_deref() != Some(EXCHANGE) {
-        record::answered(ENDPOINT, UNSUPPORTED_GRANT.code, None);
-        return refuse(request, UNSUPPORTED_GRANT);
-    }
-    match exchange(app, request, &fields, now).await {
+/// Answers a request for an exchange.
+pub(super) async fn answer(
+    app: &Arc<App>,
+    request: &Request,
+    fields: &Fields,
+    now: UnixMs,
+) -> Response<Body> {
+    match exchange(app, request, fields, now).await {
         Ok(token) => {
             record::answered(ENDPOINT, "OK", None);
             respond(200, &Exchanged::from(&token))
@@ -52,38 +37,8 @@ pub async fn token(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<B
             record::answered(ENDPOINT, problem.error, error.as_ref());
             respond(400, &problem)
         }
-        Err(Problem::Internal(error)) => {
-            let failure = Refusal::internal();
-            record::answered(ENDPOINT, failure.code, Some(&error));
-            refuse(request, failure)
-        }
+        Err(Problem::Internal(error)) => refuse_for(ENDPOINT, request, error.into()),
     }
-}
-
-const UNSUPPORTED_GRANT: Refusal = Refusal {
-    status: 400,
-    code: "invalid_credentials",
-    message: "unsupported_grant_type",
-};
-
-fn unreadable(error: &Error) -> Refusal {
-    match error {
-        Error::BadRequest(Fault::Body(BodyProblem::TooLarge)) => Refusal {
-            status: 413,
-            code: "request_entity_too_large",
-            message: "Request body too large (max 16384 bytes)",
-        },
-        _ => Refusal {
-            status: 400,
-            code: "bad_json",
-            message: "Could not parse request body as JSON",
-        },
-    }
-}
-
-/// A scalar as text. What is no scalar counts as missing.
-fn text(fields: &Fields, name: &str) -> Option<String> {
-    fields.text(name, Error::TokenInvalid).ok().flatten()
 }
 
 #[derive(Serialize)]

@@ -1,11 +1,39 @@
-//! Dialect D, "gotrue": the phone half of Supabase Auth's API, with real HTTP statuses. Of its endpoints there
-//! are the exchange of a session token ([`exchange`]) and what is published for those who check access tokens
-//! ([`published`]).
+//! Dialect D, "gotrue": the phone half of Supabase Auth's API, with real HTTP statuses.
+//!
+//! | endpoint | |
+//! |---|---|
+//! | `POST /auth/v1/otp` | [`otp`] |
+//! | `POST /auth/v1/verify` | [`verify`] |
+//! | `POST /auth/v1/token` | [`token`] |
+//! | `GET /auth/v1/user` | [`user`] |
+//! | `POST /auth/v1/logout` | [`logout`] |
+//! | `GET /auth/v1/.well-known/…` | [`jwks`], [`discovery`] |
 
+mod account;
 mod exchange;
+mod fields;
 mod issuer;
+mod otp;
 mod published;
 mod refusal;
+mod session;
+mod token;
+mod verify;
 
-pub use exchange::token;
+use lambda_http::Request;
+
+pub use account::{logout, user};
+pub use otp::otp;
 pub use published::{discovery, jwks};
+pub use token::token;
+pub use verify::verify;
+
+use crate::{app::App, domain::requester::Requester};
+
+/// Who asks: the SDKs send their API key in place of a session's token, so the source alone says it.
+fn requester(request: &Request, app: &App) -> Requester {
+    Requester {
+        source: super::source(request, app),
+        session: None,
+    }
+}

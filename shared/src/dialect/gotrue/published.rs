@@ -8,10 +8,7 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-use super::{
-    issuer::issuer,
-    refusal::{Refusal, refuse},
-};
+use super::{issuer::issuer, refusal::refuse_for};
 use crate::{
     app::App,
     dialect::{guard::guard, respond},
@@ -102,10 +99,6 @@ fn publish(
             answer.headers_mut().insert(header::CACHE_CONTROL, CACHED);
             answer
         }
-        Err(error) => {
-            let failure = Refusal::internal();
-            record::answered(endpoint, failure.code, Some(&error));
-            refuse(request, failure)
-        }
+        Err(error) => refuse_for(endpoint, request, error.into()),
     }
 }

@@ -1,32 +1,190 @@
 //! Refusals, in the two forms that GoTrue's clients read.
 
+use std::borrow::Cow;
+
 use lambda_http::{
     Body, Request, Response,
     http::{HeaderName, HeaderValue},
 };
 use serde::Serialize;
 
-use crate::dialect::respond;
+use crate::{
+    dialect::{guard::guard, respond, set_retry_after},
+    domain::{
+        error::{BodyProblem, Error, Fault, Field, SmsFailure},
+        time::retry_after_secs,
+    },
+    telemetry::record,
+};
 
 /// The first version of the API in which an error has its code in `code`.
 const API_VERSION: &str = "2024-01-01";
 const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-supabase-api-version");
 
 /// A refusal in GoTrue's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub status: u16,
     pub code: &'static str,
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
+}
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// By this dialect.
+    Here(Refusal),
+    /// By the core.
+    Core(Error),
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Here(refusal)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
 }
 
 impl Refusal {
+    pub(super) const fn new(status: u16, code: &'static str, message: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            message: Cow::Borrowed(message),
+        }
+    }
+
+    /// A field that is missing or not in its form.
+    pub(super) const fn invalid(message: &'static str) -> Self {
+        Self::new(400, "validation_failed", message)
+    }
+
     /// What failed on our side.
     pub(super) const fn internal() -> Self {
-        Self {
-            status: 500,
-            code: "unexpected_failure",
-            message: "Unexpected failure, please check server logs for more information",
+        Self::new(
+            500,
+            "unexpected_failure",
+            "Unexpected failure, please check server logs for more information",
+        )
+    }
+
+    /// The refusal with an error of the core.
+    pub(super) fn of(error: &Error) -> Self {
+        match error {
+            Error::BadRequest(Fault::Body(BodyProblem::TooLarge)) => Self::new(
+                413,
+                "request_entity_too_large",
+                "Request body too large (max 16384 bytes)",
+            ),
+            Error::BadRequest(Fault::Body(_)) => {
+                Self::new(400, "bad_json", "Could not parse request body as JSON")
+            }
+            Error::BadRequest(Fault::Missing(Field::Phone) | Fault::Malformed(Field::Phone))
+            | Error::PhoneInvalid
+            | Error::CountryNotServed => {
+                Self::invalid("Invalid phone number format (E.164 required)")
+            }
+            Error::BadRequest(_) => Self::invalid("A field is missing or not in its form"),
+            Error::PhoneUnknown => Self::new(422, "otp_disabled", "Signups not allowed for otp"),
+            Error::UserDisabled => Self::new(403, "user_banned", "User is banned"),
+            Error::UserNotFound => Self::new(
+                403,
+                "session_not_found",
+                "Session from session_id claim in JWT does not exist",
+            ),
+            Error::PhoneTaken => Self::new(
+                422,
+                "phone_exists",
+                "A user with this phone number has already been registered",
+            ),
+            Error::TooFrequent { retry_after, .. } => Self {
+                status: 429,
+                code: "over_sms_send_rate_limit",
+                message: Cow::Owned(format!(
+                    "For security purposes, you can only request this after {} seconds.",
+                    retry_after_secs(*retry_after)
+                )),
+            },
+            Error::CodeWrong | Error::CodeExpired { .. } => {
+                Self::new(403, "otp_expired", "Token has expired or is invalid")
+            }
+            Error::LoginRefused { .. } => {
+                Self::new(400, "invalid_credentials", "Invalid login credentials")
+            }
+            Error::TokenMissing => Self::new(
+                401,
+                "no_authorization",
+                "This endpoint requires a valid Bearer token",
+            ),
+            Error::TokenInvalid | Error::TokenExpired => Self::new(
+                403,
+                "bad_jwt",
+                "invalid JWT: unable to parse or verify signature",
+            ),
+            Error::LoginOff
+            | Error::SendsStopped
+            | Error::Sms(
+                SmsFailure::NotConfigured
+                | SmsFailure::NoSenderId
+                | SmsFailure::NoText
+                | SmsFailure::NoCredentials,
+            ) => Self::new(400, "phone_provider_disabled", "Unsupported phone provider"),
+            Error::Sms(SmsFailure::Rejected | SmsFailure::Unavailable) => Self::new(
+                422,
+                "sms_send_failed",
+                "Error sending confirmation OTP to provider",
+            ),
+            // No endpoint of this dialect has these.
+            Error::PhoneMismatch
+            | Error::NoPhone
+            | Error::NameTaken
+            | Error::NameInvalid
+            | Error::PhoneInfoInvalid
+            | Error::ResetTokenInvalid
+            | Error::ResetTokenExpired
+            | Error::PasswordRefused(_)
+            | Error::Internal(_) => Self::internal(),
+        }
+    }
+}
+
+/// Runs an endpoint's work and renders its answer.
+pub(super) async fn answer<T: Serialize>(
+    endpoint: &'static str,
+    request: &Request,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Response<Body> {
+    match guard(work).await {
+        Ok(done) => {
+            record::answered(endpoint, "OK", None);
+            respond(200, &done)
+        }
+        Err(problem) => refuse_for(endpoint, request, problem),
+    }
+}
+
+/// Refuses a request, and notes why.
+pub(super) fn refuse_for(
+    endpoint: &'static str,
+    request: &Request,
+    problem: Problem,
+) -> Response<Body> {
+    match problem {
+        Problem::Here(refusal) => {
+            record::answered(endpoint, refusal.code, None);
+            refuse(request, &refusal)
+        }
+        Problem::Core(error) => {
+            let refusal = Refusal::of(&error);
+            record::answered(endpoint, refusal.code, Some(&error));
+            let mut response = refuse(request, &refusal);
+            set_retry_after(&mut response, &error);
+            response
         }
     }
 }
@@ -46,12 +204,13 @@ struct Before2024<'a> {
 
 /// The answer to a refused request, in the form of the API's version that the client names. A version is a
 /// date, so later ones sort later.
-pub(super) fn refuse(request: &Request, refusal: Refusal) -> Response<Body> {
+fn refuse(request: &Request, refusal: &Refusal) -> Response<Body> {
     let Refusal {
         status,
         code,
         message,
     } = refusal;
+    let status = *status;
     let version = request.headers().get(API_VERSION_HEADER);
     let version = version.and_then(|version| version.to_str().ok());
     if !version.is_some_and(|version| is_date(version) && version >= API_VERSION) {

@@ -8,6 +8,7 @@ use crate::{
         error::{Error, Limited},
         fraud::SourceHistory,
         keys::KeyRing,
+        metadata::Metadata,
         phone::Phone,
         purpose::Purpose,
         slot::{Attribution, Challenge, ChallengeId, Fresh, Nonce, Policy},
@@ -34,6 +35,8 @@ pub(in crate::flow) struct Target {
     pub client: Client,
     /// The account that money is kept for.
     pub kept_for: Option<Uid>,
+    /// What an account that the code makes begins with.
+    pub newcomer: Option<Metadata>,
 }
 
 /// What a send asks for, and the rules it is decided by.
@@ -136,6 +139,7 @@ pub(super) fn decide<'a>(
                 uid: Some(stand_in(named, case.keys)),
                 client: Client::Stranger,
                 kept_for: None,
+                newcomer: None,
             };
             (decoy, true)
         }
@@ -153,6 +157,7 @@ pub(super) fn decide<'a>(
             shard: parts.shard,
         },
         decoy: is_decoy,
+        newcomer: target.newcomer.clone(),
     };
     let next = match seen.slot.send(case.now, &case.policy, fresh) {
         Ok(next) => next,

@@ -134,6 +134,7 @@ impl Target {
             uid,
             client,
             kept_for: client::kept_for(uid, client, created_at, now),
+            newcomer: None,
         })
     }
 }

@@ -3,3 +3,5 @@
 mod authorizer;
 mod exchange;
 mod published;
+mod refresh;
+mod sign_in;

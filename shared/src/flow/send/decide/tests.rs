@@ -75,6 +75,7 @@ fn slots() -> impl Strategy<Value = Slot> {
             spent,
             attributions: vec![attribution()],
             decoy,
+            newcomer: None,
         });
         let cooling_since = PerClient::default();
         let last_send = challenge.as_ref().map(|challenge| challenge.last_send);
@@ -119,6 +120,7 @@ fn targets() -> impl Strategy<Value = Result<Target, Error>> {
         uid: Some(UID),
         client: Client::Stranger,
         kept_for: None,
+        newcomer: None,
     };
     prop_oneof![
         4 => Just(Ok(found)),
@@ -219,6 +221,7 @@ proptest! {
                 phone: phone("13800138001"),
                 attribution: attribution(),
                 decoy: false,
+                newcomer: None,
             };
             readable.send(NOW, &purpose.policy(), fresh)
         };
@@ -290,6 +293,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
             uid: Some(UID),
             client: Client::Stranger,
             kept_for: None,
+            newcomer: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
         is_used_up: false,
@@ -324,6 +328,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
             uid: Some(UID),
             client: Client::Stranger,
             kept_for: None,
+            newcomer: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
         is_used_up: false,
@@ -371,6 +376,7 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
             uid: Some(UID),
             client: Client::Stranger,
             kept_for: None,
+            newcomer: None,
         })
     };
     let china = || Stop::named(["86"]);

@@ -1,0 +1,38 @@
+//! The fields that several endpoints read.
+
+use super::refusal::{Problem, Refusal};
+use crate::{
+    app::App,
+    dialect::body::Fields,
+    domain::{error::Error, phone::Phone},
+    telemetry::context,
+};
+
+/// A scalar as text. What is no scalar counts as missing.
+pub(super) fn scalar(fields: &Fields, name: &str) -> Option<String> {
+    fields.text(name, Error::PhoneInvalid).ok().flatten()
+}
+
+/// The refusal of a request that names an e-mail address in place of a phone.
+pub(super) const NO_EMAIL: Refusal =
+    Refusal::new(422, "email_provider_disabled", "Email logins are disabled");
+
+/// The phone that a request names. Instead of it there may be an e-mail address, which is refused as `no_email`.
+pub(super) fn phone(fields: &Fields, no_email: Refusal, app: &App) -> Result<Phone, Problem> {
+    let Some(phone) = scalar(fields, "phone") else {
+        let is_email = scalar(fields, "email").is_some();
+        let missing = Problem::Core(Error::PhoneInvalid);
+        return Err(if is_email { no_email.into() } else { missing });
+    };
+    let compact = phone.replace(' ', "");
+    let digits = compact.strip_prefix('+').unwrap_or(&compact);
+    let is_e164 = (2..=15).contains(&digits.len())
+        && !digits.starts_with('0')
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_e164 {
+        return Err(Error::PhoneInvalid.into());
+    }
+    let phone = Phone::parse_e164(digits, &app.config.served)?;
+    context::about(&phone);
+    Ok(phone)
+}
