@@ -35,7 +35,7 @@
 //! | `runtime` | the process | `domain` `clock` `telemetry` `aws` `config` `app` `dialect` |
 //!
 //! # Words
-//! - *dialect*: one of the three published APIs: A is "message", B is "systems", C is "mobile"
+//! - *dialect*: one of the published APIs: A is "message", B is "systems", C is "mobile", D is "gotrue"
 //! - *purpose*: what a code is for: logging in, registering, changing a password or a phone, replacing a
 //!   forgotten password by phone (reset) or by name (recover)
 //! - *challenge*: one code's life, from its first send until it is spent, expired or replaced
@@ -45,6 +45,7 @@
 //! - *redeem*: to present the right code, which the write that does what the code is for also spends; a
 //!   redeemed code is *used*, any other code that was sent is *unused*
 //! - *reset token*: what dialect B's clients get for a code, and set a new password with
+//! - *refresh token*: what renews a session of dialect D: it names the session and counts its renewals
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly
 //! - *source*: where a request comes from: an IPv4 address or an IPv6 /64; its *network* is the IPv6 /56

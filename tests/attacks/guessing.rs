@@ -80,19 +80,21 @@ enum Way {
     Reset,
     Recover,
     Register,
+    /// By dialect D, whether there is an account or not.
+    SignIn,
     /// Moving the account of this attacker to the phone.
     Claim(usize),
 }
 
 /// Into an account: its phone and its name lead there.
-const INTO_AN_ACCOUNT: [Way; 3] = [Way::Login, Way::Reset, Way::Recover];
+const INTO_AN_ACCOUNT: [Way; 4] = [Way::Login, Way::Reset, Way::Recover, Way::SignIn];
 /// To a number that no account has.
 const TO_A_NUMBER: [Way; 5] = [
     Way::Register,
+    Way::SignIn,
     Way::Claim(0),
     Way::Claim(1),
     Way::Claim(2),
-    Way::Claim(3),
 ];
 
 struct Guesser<'a> {
@@ -129,6 +131,11 @@ impl Guesser<'_> {
                 json!({"phone": self.phone}),
                 "",
             ),
+            Way::SignIn => (
+                "/auth/v1/otp",
+                json!({"phone": format!("86{}", self.phone)}),
+                "",
+            ),
             Way::Claim(n) => (
                 "/v1/user/verify_code",
                 json!({"mcode": "+86", "mobile": self.phone}),
@@ -160,6 +167,11 @@ impl Guesser<'_> {
                 json!({"phoneInfo": ticket, "code": code, "name": "thief", "password": "Thief1"}),
                 "",
             ),
+            Way::SignIn => (
+                "/auth/v1/verify",
+                json!({"type": "sms", "phone": format!("86{}", self.phone), "token": code}),
+                "",
+            ),
             Way::Claim(n) => (
                 "/v1/user/mobile",
                 json!({"mcode": "+86", "mobile": self.phone, "verify_code": code}),
@@ -177,6 +189,7 @@ impl Guesser<'_> {
             Way::Reset => SlotKey::reset_password(&phone),
             Way::Recover => SlotKey::recover(&Name::parse("user-5").unwrap()),
             Way::Register => SlotKey::register(&phone),
+            Way::SignIn => SlotKey::sign_in(&phone),
             Way::Claim(n) => SlotKey::change_phone(Uid(100 + n as u64), &phone),
         };
         let keys = [Key::slot(&key)];
@@ -231,7 +244,7 @@ async fn guess_for_a_month(attack: &'static str, phone: &'static str, ways: &[Wa
         evaluated: Vec::new(),
         hits: 0,
     };
-    for n in 0..4 {
+    for n in 0..3 {
         let phone = format!("1390013910{n}");
         world.user(100 + n, &phone).await;
         let from = address(n as usize);
@@ -277,12 +290,12 @@ async fn guess_for_a_month(attack: &'static str, phone: &'static str, ways: &[Wa
 pub async fn for_a_month() -> Vec<Outcome> {
     let (into_an_account, to_a_number) = join(
         guess_for_a_month(
-            "guessing for a month, by login, reset and recovery, in every combination",
+            "guessing for a month, by login, reset, recovery and sign-in, in every combination",
             VICTIM,
             &INTO_AN_ACCOUNT,
         ),
         guess_for_a_month(
-            "the same at a number without an account, by registering and by four accounts that would move there",
+            "the same at a number without an account, by registering, by sign-in and by three accounts that would move there",
             "13900139000",
             &TO_A_NUMBER,
         ),

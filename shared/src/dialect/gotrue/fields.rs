@@ -1,12 +1,22 @@
-//! The fields that several endpoints read.
+//! What several endpoints read of a request.
+
+use lambda_http::Request;
 
 use super::refusal::{Problem, Refusal};
 use crate::{
     app::App,
-    dialect::body::Fields,
-    domain::{error::Error, phone::Phone},
+    dialect::{body::Fields, source},
+    domain::{error::Error, phone::Phone, requester::Requester},
     telemetry::context,
 };
+
+/// Who asks: the SDKs send their API key in place of a session's token, so the source alone says it.
+pub(super) fn requester(request: &Request, app: &App) -> Requester {
+    Requester {
+        source: source(request, app),
+        session: None,
+    }
+}
 
 /// A scalar as text. What is no scalar counts as missing.
 pub(super) fn scalar(fields: &Fields, name: &str) -> Option<String> {

@@ -20,20 +20,8 @@ mod session;
 mod token;
 mod verify;
 
-use lambda_http::Request;
-
 pub use account::{logout, user};
 pub use otp::otp;
 pub use published::{discovery, jwks};
 pub use token::token;
 pub use verify::verify;
-
-use crate::{app::App, domain::requester::Requester};
-
-/// Who asks: the SDKs send their API key in place of a session's token, so the source alone says it.
-fn requester(request: &Request, app: &App) -> Requester {
-    Requester {
-        source: super::source(request, app),
-        session: None,
-    }
-}

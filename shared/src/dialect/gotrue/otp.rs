@@ -8,9 +8,8 @@ use serde_json::Value;
 use uuid::{Builder, Uuid};
 
 use super::{
-    fields::{NO_EMAIL, phone, scalar},
+    fields::{NO_EMAIL, phone, requester, scalar},
     refusal::{Problem, Refusal, answer},
-    requester,
 };
 use crate::{
     app::App,

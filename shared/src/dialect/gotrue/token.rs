@@ -6,10 +6,9 @@ use lambda_http::{Body, Request, RequestExt, Response};
 
 use super::{
     exchange::{self, ENDPOINT, EXCHANGE},
-    fields::{NO_EMAIL, phone, scalar},
+    fields::{NO_EMAIL, phone, requester, scalar},
     issuer::issuer,
     refusal::{Problem, Refusal, refuse_for},
-    requester,
     session::respond_with,
 };
 use crate::{

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use lambda_http::{Body, Request, Response};
 
 use super::{
-    fields::{phone, scalar},
+    fields::{phone, requester, scalar},
     issuer::issuer,
     refusal::{Problem, Refusal, refuse_for},
-    requester,
     session::respond_with,
 };
 use crate::{
