@@ -25,8 +25,12 @@ const WARM: f64 = 1.1;
 const START_OF_TOKENS: f64 = 1.1;
 /// The limits of first and warm requests over TLS of the functions of access tokens, as multiples of `info`'s in
 /// the same run: `info` makes one call. `auth-token` makes two, one after the other, and `authorizer` does so the
-/// first time; `auth-jwks` makes one the first time, and none later.
-const OF_TOKENS: [(&str, f64, f64); 4] = [
+/// first time; `auth-jwks` makes one the first time, and none later. `auth-verify` makes four; `auth-user` and
+/// `auth-logout` ask for the keys the first time.
+const OF_TOKENS: [(&str, f64, f64); 7] = [
+    ("auth-verify", 6.0, 6.0),
+    ("auth-user", 2.5, 1.3),
+    ("auth-logout", 3.5, 2.6),
     ("auth-token", 2.5, 2.6),
     ("authorizer", 2.5, 1.3),
     ("auth-jwks", 1.4, 0.4),
