@@ -27,7 +27,7 @@
 //! | `signing` | signatures of access tokens, and KMS | `domain` `aws` |
 //! | `sms` | texts, and SNS | `domain` `aws` |
 //! | `store` | DynamoDB: items, conditions, outcomes | `domain` `random` |
-//! | `config` | the environment, typed | `domain` `aws` `sms` |
+//! | `config` | the environment, typed | `domain` `random` `aws` `sms` |
 //! | `background` | deferred work | `clock` `telemetry` |
 //! | `app` | what a function is built from | `domain` `telemetry` `aws` `signing` `sms` `store` `config` `background` |
 //! | `flow` | what the endpoints do | `domain` `random` `telemetry` `sms` `store` `config` `app` |
@@ -45,6 +45,7 @@
 //! - *redeem*: to present the right code, which the write that does what the code is for also spends; a
 //!   redeemed code is *used*, any other code that was sent is *unused*
 //! - *reset token*: what dialect B's clients get for a code, and set a new password with
+//! - *move*: a change of an account's phone; in dialect D the account keeps it *open* until its code is presented
 //! - *refresh token*: what renews a session of dialect D: it names the session and counts its renewals
 //! - *cool-down*: the time between two sends of one purpose
 //! - *window*: so many events in so long a span, exactly

@@ -61,7 +61,7 @@ variables! {
     USERS_TABLE = Required;
     /// The table of codes and limits.
     CODES_TABLE = Required;
-    /// The key ring, as JSON.
+    /// The key ring, as JSON. `none` where a function makes and reads nothing secret.
     KEY_RING = Required;
     /// The KMS keys that sign access tokens, comma-separated ids or ARNs: the first one signs, all are published.
     SIGNING_KEYS = Unset;

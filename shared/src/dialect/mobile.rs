@@ -201,6 +201,8 @@ fn wire(error: &Error) -> (WireCode, String) {
         Error::NoPhone
         | Error::PhoneMismatch
         | Error::NameInvalid
+        | Error::ReauthenticationNeeded
+        | Error::MetadataTooLarge
         | Error::PasswordRefused(_)
         | Error::Internal(_) => (WireCode::Number(500), "Server Error"),
     };

@@ -199,6 +199,10 @@ fn wire(error: &Error, step: Step) -> (u16, &'static str) {
         Error::Sms(SmsFailure::Rejected | SmsFailure::Unavailable) => {
             (8012, "短信发送失败，请稍后再试:1")
         }
-        Error::NameTaken | Error::NameInvalid | Error::Internal(_) => (2003, "操作失败"),
+        Error::NameTaken
+        | Error::NameInvalid
+        | Error::ReauthenticationNeeded
+        | Error::MetadataTooLarge
+        | Error::Internal(_) => (2003, "操作失败"),
     }
 }

@@ -51,10 +51,12 @@ struct Claims<'a> {
     app_metadata: AppMetadata,
     /// The account's number, which the dialects' own clients know it by.
     uuid: Uid,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    exchanged: bool,
 }
 
 /// How and when the session began.
-#[derive(Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Amr {
     method: Method,
     timestamp: u64,
@@ -90,6 +92,15 @@ pub struct AccessToken {
     pub expires_in: u64,
 }
 
+/// How a client came by an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obtained {
+    /// With a session of dialect D.
+    WithSession,
+    /// In exchange for a session token of another dialect: to be shown to other services.
+    ByExchange,
+}
+
 /// Makes an access token for a session of an account, which expires in an hour or when the session does.
 ///
 /// # Errors
@@ -100,6 +111,7 @@ pub fn unsigned(
     user: &User,
     (id, session): (SessionId, &Held),
     session_expires: UnixMs,
+    obtained: Obtained,
     now: UnixMs,
 ) -> Result<Unsigned, Error> {
     let expires = now.plus(LIFE).min(session_expires);
@@ -125,6 +137,7 @@ pub fn unsigned(
         user_metadata: &user.metadata,
         app_metadata: APP_METADATA,
         uuid: user.uid,
+        exchanged: obtained == Obtained::ByExchange,
     };
     let header = JwtHeader {
         alg: "RS256",
@@ -170,8 +183,19 @@ pub struct Bearer {
     pub sub: AccountId,
     /// The session.
     pub session_id: SessionId,
+    amr: [Amr; 1],
+    /// Whether it was obtained by exchange.
+    #[serde(default)]
+    pub exchanged: bool,
     /// In seconds since 1970.
     exp: u64,
+}
+
+impl Bearer {
+    /// When the session began.
+    pub fn session_began(&self) -> UnixMs {
+        UnixMs(self.amr[0].timestamp * 1000)
+    }
 }
 
 /// Reads an access token that one of these keys has signed. Whether its session goes on, the account has to
@@ -259,7 +283,16 @@ mod tests {
     fn token_until(session_expires: UnixMs) -> Unsigned {
         let (id, held) = session();
         let issuer = "https://api.example.com/auth/v1";
-        unsigned(issuer, KEY, &eric(), (id, &held), session_expires, NOW).unwrap()
+        unsigned(
+            issuer,
+            KEY,
+            &eric(),
+            (id, &held),
+            session_expires,
+            Obtained::WithSession,
+            NOW,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -131,6 +131,7 @@ mod tests {
             attributions: Vec::new(),
             decoy: false,
             newcomer: None,
+            mover: None,
         }
     }
 

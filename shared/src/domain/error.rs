@@ -149,8 +149,12 @@ pub enum Error {
     ResetTokenInvalid,
     /// The reset token has expired or has been used.
     ResetTokenExpired,
-    /// The password in this field cannot be set, or is not the present one.
+    /// The password in this field cannot be set, or is not the present one, or is the present one already.
     PasswordRefused(Field),
+    /// The session is too old to set a password without a code.
+    ReauthenticationNeeded,
+    /// What apps keep with the account would be too large.
+    MetadataTooLarge,
     /// The name or the password is wrong. The error does not reveal which one.
     LoginRefused {
         /// How long no password is accepted, when the limit on wrong passwords is the reason.

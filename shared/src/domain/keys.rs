@@ -65,6 +65,15 @@ struct Root {
     subkeys: [OnceLock<[u8; 32]>; Use::COUNT],
 }
 
+impl Root {
+    fn new(bytes: &[u8]) -> Self {
+        Self {
+            key: hkdf::Salt::new(hkdf::HKDF_SHA256, b"latchkey").extract(bytes),
+            subkeys: Default::default(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Wire {
     active: String,
@@ -94,9 +103,7 @@ impl KeyRing {
             if bytes.len() < MIN_KEY_BYTES {
                 return Err(format!("key {kid} is shorter than {MIN_KEY_BYTES} bytes"));
             }
-            let key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"latchkey").extract(&bytes);
-            let subkeys = Default::default();
-            roots.insert(kid, Root { key, subkeys });
+            roots.insert(kid, Root::new(&bytes));
         }
         let pseudonyms = wire.pseudonyms.unwrap_or_else(|| wire.active.clone());
         for (role, kid) in [
@@ -112,6 +119,17 @@ impl KeyRing {
             pseudonyms,
             roots,
         })
+    }
+
+    /// A ring for a function that knows no secret: nothing that it could make is good anywhere else.
+    pub fn of_nobody(random: &[u8; MIN_KEY_BYTES]) -> Self {
+        let nobody = "none".to_owned();
+        let root = Root::new(random);
+        Self {
+            active: nobody.clone(),
+            pseudonyms: nobody.clone(),
+            roots: BTreeMap::from([(nobody, root)]),
+        }
     }
 
     /// The id of the key that new codes and tokens are made with.

@@ -18,6 +18,9 @@ use crate::domain::{error::Error, hex::Hex};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
+/// The most characters of a password.
+pub const LONGEST: usize = 64;
+
 impl Password {
     /// Reads 32 hexadecimal digits, white space around them aside, as an MD5, and any other text of 6 to
     /// 64 characters as the password itself. `None` for all else.
@@ -27,7 +30,7 @@ impl Password {
             return Some(Self(trimmed.to_ascii_lowercase()));
         }
         let length = text.chars().count();
-        (6..=64).contains(&length).then(|| Self::plain(text))
+        (6..=LONGEST).contains(&length).then(|| Self::plain(text))
     }
 
     /// Reads 6 to 15 ASCII letters and digits as the password itself (dialect B). `None` for all else,

@@ -169,12 +169,14 @@ impl Sessions {
 
     /// The session that has to end so that a new one can begin: the least recently used, if there are as many
     /// as there may be. Of several that were used last on the same day the oldest ends; of equally old ones
-    /// the one that is nearest to the new id, so that logins at the same time end different ones.
-    pub fn ending_for(&self, new: SessionId) -> Option<SessionId> {
+    /// the one that is nearest to the new id, so that logins at the same time end different ones. `spared` does
+    /// not end.
+    pub fn ending_for(&self, new: SessionId, spared: Option<SessionId>) -> Option<SessionId> {
         if self.0.len() < MOST_SESSIONS {
             return None;
         }
-        let least = self.0.iter().min_by_key(|(id, held)| {
+        let others = self.0.iter().filter(|(id, _)| Some(**id) != spared);
+        let least = others.min_by_key(|(id, held)| {
             let distance = id.distance(new);
             (held.used_day, held.began, distance)
         });
@@ -287,13 +289,16 @@ mod tests {
     #[test]
     fn no_session_ends_while_there_are_fewer_than_twenty() {
         let nineteen = (0..19).map(|n| (id(n), held(1, 1))).collect();
-        assert_eq!(Sessions(nineteen).ending_for(id(99)), None);
+        assert_eq!(Sessions(nineteen).ending_for(id(99), None), None);
     }
 
     #[test]
     fn sessions_of_one_day_and_second_end_by_their_distance() {
         let twenty = Sessions((0..20).map(|n| (id(n), held(1, 1))).collect());
-        assert_ne!(twenty.ending_for(id(64)), twenty.ending_for(id(255)));
+        assert_ne!(
+            twenty.ending_for(id(64), None),
+            twenty.ending_for(id(255), None)
+        );
     }
 
     proptest! {
@@ -305,7 +310,7 @@ mod tests {
             let numbered = days.iter().zip(0_u8..);
             let numbered = numbered.map(|((used, began), n)| (id(n), held(*began, *used)));
             let sessions = Sessions(numbered.collect());
-            let ending = sessions.ending_for(SessionId::from_random(new)).unwrap();
+            let ending = sessions.ending_for(SessionId::from_random(new), None).unwrap();
             let ends = sessions.get(ending).unwrap();
             for (used, began) in days {
                 prop_assert!((ends.used_day, ends.began) <= (used, UnixMs(began * 1000)));

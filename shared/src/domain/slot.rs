@@ -20,6 +20,7 @@ use crate::domain::{
     metadata::Metadata,
     phone::Phone,
     time::UnixMs,
+    user::Uid,
     window::{Limit, Window},
 };
 
@@ -90,6 +91,17 @@ pub struct Fresh {
     pub decoy: bool,
     /// What an account that the code makes begins with: see [`Challenge::newcomer`].
     pub newcomer: Option<Metadata>,
+    /// Who moves to the phone: see [`Challenge::mover`].
+    pub mover: Option<Mover>,
+}
+
+/// The account that a code moves to the phone it was sent to, and where it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mover {
+    /// The account.
+    pub uid: Uid,
+    /// The source of the request.
+    pub source: Source,
 }
 
 /// Who requested a send, and which ledger shard paid for it.
@@ -134,6 +146,19 @@ pub struct Challenge {
     /// What an account begins with that the code makes, where the code makes one if its phone has none (dialect
     /// D). The last send says it.
     pub newcomer: Option<Metadata>,
+    /// Who moves to the phone, where the code is presented without saying it (dialect D).
+    pub mover: Option<Mover>,
+}
+
+impl Challenge {
+    /// Whether its code could still be accepted of somebody.
+    pub fn is_open(&self, now: UnixMs) -> bool {
+        !self.spent && now < self.valid_until
+    }
+
+    fn is_of(&self, mover: Option<&Mover>) -> bool {
+        self.mover.as_ref().map(|it| it.uid) == mover.map(|it| it.uid)
+    }
 }
 
 /// The state of one purpose and one phone.
@@ -196,11 +221,12 @@ impl Slot {
     ///
     /// A resend within the life of a challenge sends the same code, and the wrong tries stay counted.
     /// A new challenge made from `fresh` replaces one that is spent, has no tries left for the client, has
-    /// less than [`Policy::least_validity`] to live, or is for another phone.
+    /// less than [`Policy::least_validity`] to live, or is for another phone or another account's move.
     ///
     /// # Errors
     /// [`Refused`] during the client's cool-down, while the limit on its wrong tries applies (the code
-    /// could not be used then), and while a code that it would replace is kept from it.
+    /// could not be used then), and while a code that it would replace is kept from it, as that of another
+    /// account's move is.
     pub fn send(&self, now: UnixMs, policy: &Policy, fresh: Fresh) -> Result<Self, Refused> {
         let client = fresh.attribution.client;
         if let Some(refused) = self.refuses(now, policy, client) {
@@ -210,14 +236,15 @@ impl Slot {
         let reusable = current.cloned().filter(|challenge| {
             !challenge.spent
                 && challenge.phone == fresh.phone
+                && challenge.is_of(fresh.mover.as_ref())
                 && challenge.wrong_tries.of(client) < policy.tries
                 && challenge.first_send.plus(policy.lifetime).after(now) >= policy.least_validity
         });
         let kept = current.filter(|challenge| {
             let asked_for = |send: &Attribution| send.client.keeps_from(client);
-            !challenge.spent
-                && challenge.valid_until > now
-                && challenge.attributions.iter().any(asked_for)
+            challenge.is_open(now)
+                && (challenge.attributions.iter().any(asked_for)
+                    || !challenge.is_of(fresh.mover.as_ref()))
         });
         if let (None, Some(kept)) = (&reusable, kept) {
             return Err(Refused {
@@ -239,8 +266,10 @@ impl Slot {
             attributions: Vec::new(),
             decoy: fresh.decoy,
             newcomer: None,
+            mover: None,
         });
         challenge.newcomer = fresh.newcomer;
+        challenge.mover = fresh.mover;
         challenge.attributions.push(fresh.attribution);
         let end_of_life = challenge.first_send.plus(policy.lifetime);
         challenge.last_send = now;
@@ -468,6 +497,7 @@ mod tests {
                 attribution: attribution(),
                 decoy: false,
                 newcomer: None,
+                mover: None,
             };
             match step.action {
                 Action::Send | Action::FailedSend => match slot.send(now, &POLICY, fresh) {
@@ -931,6 +961,7 @@ mod tests {
             attribution: attribution(),
             decoy: false,
             newcomer: None,
+            mover: None,
         }
     }
 

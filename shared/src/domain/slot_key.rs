@@ -47,6 +47,11 @@ impl SlotKey {
         Self::of(Purpose::ChangePhone, &format!("{}#{}", uid.0, phone.e164()))
     }
 
+    /// For moving an account to this phone, where the code says which one.
+    pub fn move_to(phone: &Phone) -> Self {
+        Self::of(Purpose::ChangePhone, &phone.e164())
+    }
+
     /// For logging in by this phone, or creating an account with it.
     pub fn sign_in(phone: &Phone) -> Self {
         Self::of(Purpose::SignIn, &phone.e164())
@@ -112,6 +117,7 @@ mod tests {
             SlotKey::reset_password(&phone),
             SlotKey::recover(&name),
             SlotKey::change_phone(Uid(5), &phone),
+            SlotKey::move_to(&phone),
             SlotKey::sign_in(&phone),
         ];
         // Changed keys would lose every code and every limit that is stored under the old ones.
@@ -122,6 +128,7 @@ mod tests {
             "reset-password#+8613800138001",
             "recover#eric",
             "change-phone#5#+8613800138001",
+            "change-phone#+8613800138001",
             "sign-in#+8613800138001",
         ];
         assert_eq!(keys.each_ref().map(SlotKey::as_str), stored);

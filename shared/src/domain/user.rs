@@ -79,6 +79,19 @@ impl Draws {
     };
 }
 
+/// A change of an account's phone whose code has not been presented yet (dialect D).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moving {
+    /// The new phone.
+    pub to: Phone,
+    /// The session that asked for it. With it the change ends.
+    pub session: SessionId,
+    /// When the code was last sent.
+    pub sent: UnixMs,
+    /// When the code expires.
+    pub until: UnixMs,
+}
+
 /// An account. `Debug` shows no personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
@@ -114,6 +127,10 @@ pub struct User {
     pub sessions: Sessions,
     /// What apps keep with it.
     pub metadata: Metadata,
+    /// When it moved to its phone; `None` if it was made with it.
+    pub moved_at: Option<UnixMs>,
+    /// The last change of its phone that was asked for, until it is made or a new password ends it.
+    pub moving: Option<Moving>,
 }
 
 impl User {
@@ -142,12 +159,21 @@ impl User {
             epoch: 0,
             sessions: Sessions::default(),
             metadata: Metadata::default(),
+            moved_at: None,
+            moving: None,
         }
     }
 
     /// Whether the account may log in.
     pub fn is_active(&self) -> bool {
         self.status == 0
+    }
+
+    /// The change of its phone that is open: its session goes on. Whether the code is still good, its slot
+    /// says.
+    pub fn open_move(&self) -> Option<&Moving> {
+        let moving = self.moving.as_ref();
+        moving.filter(|moving| self.sessions.get(moving.session).is_some())
     }
 
     /// The session, if tokens of it that were made at this epoch are good.

@@ -6,14 +6,14 @@ use super::{race::Race, session::Presented};
 use crate::{
     app::App,
     domain::{
-        access_token::{self, AccessToken, Bearer},
+        access_token::{self, AccessToken, Bearer, Obtained},
         error::Error,
         session::{Held, Refresh, SessionId},
         time::UnixMs,
         token::{self, NotRefresh, RefreshToken, Token},
         user::User,
     },
-    store::{Key, transaction::Outcome},
+    store::{Key, Seen, transaction::Outcome},
 };
 
 /// What a client holds of a session of dialect D.
@@ -47,7 +47,8 @@ pub async fn grant(
     };
     let refresh = token::refresh(&app.config.keys, refresh)?;
     let ends = held.began.plus(app.config.session_life.total);
-    let access = sign(app, issuer, &user, (id, held), ends, now).await?;
+    let obtained = Obtained::WithSession;
+    let access = sign(app, issuer, &user, (id, held), ends, obtained, now).await?;
     Ok(Grant {
         user,
         held: *held,
@@ -136,7 +137,8 @@ pub async fn exchange(
     session.note_use(app, now);
     let id = session.id()?;
     let held = user.sessions.get(id).ok_or(Error::TokenInvalid)?;
-    sign(app, issuer, &user, (id, held), session.expires()?, now).await
+    let (ends, obtained) = (session.expires()?, Obtained::ByExchange);
+    sign(app, issuer, &user, (id, held), ends, obtained, now).await
 }
 
 /// A signed access token, which expires in an hour or when the session `ends`.
@@ -146,10 +148,11 @@ async fn sign(
     user: &User,
     session: (SessionId, &Held),
     ends: UnixMs,
+    obtained: Obtained,
     now: UnixMs,
 ) -> Result<AccessToken, Error> {
     let key = app.signing.active()?;
-    let unsigned = access_token::unsigned(issuer, key, user, session, ends, now)?;
+    let unsigned = access_token::unsigned(issuer, key, user, session, ends, obtained, now)?;
     let signature = app.signing.sign(unsigned.digest()).await?;
     Ok(unsigned.signed(&signature, now))
 }
@@ -160,14 +163,35 @@ async fn sign(
 /// [`Error::TokenInvalid`], [`Error::TokenExpired`]; [`Error::UserNotFound`], also if the session is over;
 /// [`Error::UserDisabled`], [`Error::Internal`].
 pub async fn check(app: &App, token: &str, now: UnixMs) -> Result<(Bearer, User), Error> {
+    let bearer = read(app, token, now).await?;
+    let user = account(&bearer, &app.store.read(&[Key::user(bearer.uid)]).await?)?;
+    Ok((bearer, user))
+}
+
+/// Who shows an access token. Whether its session goes on, [`account`] says.
+///
+/// # Errors
+/// [`Error::TokenInvalid`], [`Error::TokenExpired`], [`Error::Internal`].
+pub async fn read(app: &App, token: &str, now: UnixMs) -> Result<Bearer, Error> {
     let keys = app.signing.public_keys().await?;
-    let bearer = access_token::read(&keys, token, now)?;
-    let seen = app.store.read(&[Key::user(bearer.uid)]).await?;
-    let user = seen.user(bearer.uid)?.filter(|user| user.id == bearer.sub);
-    let user = user.filter(|user| user.sessions.get(bearer.session_id).is_some());
+    access_token::read(&keys, token, now)
+}
+
+/// The account of who shows an access token, if its session goes on.
+///
+/// # Errors
+/// [`Error::UserNotFound`], also if the session is over; [`Error::UserDisabled`], [`Error::Internal`].
+pub(super) fn account(bearer: &Bearer, seen: &Seen) -> Result<User, Error> {
+    let user = seen.user(bearer.uid)?;
+    let user = user.filter(|user| is_of(bearer, user));
     let user = user.ok_or(Error::UserNotFound)?;
     if !user.is_active() {
         return Err(Error::UserDisabled);
     }
-    Ok((bearer, user))
+    Ok(user)
+}
+
+/// Whether an access token is of this account, in a session that goes on.
+pub(super) fn is_of(bearer: &Bearer, user: &User) -> bool {
+    user.id == bearer.sub && user.sessions.get(bearer.session_id).is_some()
 }

@@ -6,7 +6,7 @@ use super::{
     client, new_password,
     race::until_won,
     redeem::{self, HashOnce, Redemption},
-    send::{self, Sending, Target},
+    send::{self, Delivered, Sending, Target},
     session::Presented,
 };
 use crate::{
@@ -17,16 +17,17 @@ use crate::{
         client_address::Source,
         code::Guess,
         error::{Error, Field},
-        password::Password,
+        password::{Password, PasswordHash},
         purpose::Purpose,
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
-        user::User,
+        user::{Uid, User},
     },
     store::{
-        Key,
+        Key, Seen,
         attempts::{AttemptOutcome, Attempts},
+        users,
     },
 };
 
@@ -41,7 +42,24 @@ pub async fn send(
     source: &Source,
     now: UnixMs,
 ) -> Result<Token, Error> {
-    let uid = session.uid()?;
+    let account = |seen: &_| session.user(seen);
+    let sent = send_to(app, session.uid()?, account, source, now).await?;
+    token::phone_info(&app.config.keys, &sent.info, now)
+}
+
+/// Sends a code to the phone of an account, asked for in a session of it. `account` is the account, if the
+/// session goes on.
+///
+/// # Errors
+/// Those of `account`; [`Error::NoPhone`], [`Error::LoginOff`], [`Error::Sms`], [`Error::TooFrequent`],
+/// [`Error::Internal`].
+pub(super) async fn send_to(
+    app: &Arc<App>,
+    uid: Uid,
+    account: impl Fn(&Seen) -> Result<User, Error>,
+    source: &Source,
+    now: UnixMs,
+) -> Result<Delivered, Error> {
     let sending = Sending {
         purpose: Purpose::ChangePassword,
         key: &SlotKey::change_password(uid),
@@ -52,7 +70,7 @@ pub async fn send(
         plan: None,
     };
     let target = |seen: &_| {
-        let user = session.user(seen)?;
+        let user = account(seen)?;
         let client = Client::KnownSession;
         Ok(Target {
             phone: user.phone.ok_or(Error::NoPhone)?,
@@ -60,10 +78,11 @@ pub async fn send(
             client,
             kept_for: client::kept_for(Some(uid), client, Some(user.created_at), now),
             newcomer: None,
+            mover: None,
         })
     };
-    let sent = send::send(app, &sending, target, now).await?;
-    token::phone_info(&app.config.keys, &sent, now)
+    // Boxed: with the layers around it, it is deeper than the compiler looks.
+    Box::pin(send::send(app, &sending, target, now)).await
 }
 
 /// A change of the password of the account that is logged in. It has no `Debug`: the ticket is a
@@ -126,7 +145,8 @@ pub async fn redeem(
             }
             let (id, hash) = (session.id()?, redemption.hash.of(app, change.new)?);
             let spend = Some(&right.spend);
-            let changed = app.store.change_password(&user, id, hash, spend, now);
+            let change = with_password(hash);
+            let changed = app.store.change_user(&user, id, &change, spend, now);
             Ok(changed.await?.round(|| {
                 session.renew(now);
                 new_password::was_set(app, uid);
@@ -157,13 +177,21 @@ pub async fn by_old(
             check_old(app, &user, old, now).await?;
         }
         let (id, hash) = (session.id()?, hash.of(app, new)?);
-        let changed = app.store.change_password(&user, id, hash, None, now);
+        let change = with_password(hash);
+        let changed = app.store.change_user(&user, id, &change, None, now);
         Ok(changed.await?.round(|| {
             session.renew(now);
             new_password::was_set(app, uid);
         }))
     })
     .await
+}
+
+fn with_password(hash: &PasswordHash) -> users::Change<'_> {
+    users::Change {
+        password: Some(hash),
+        ..users::Change::default()
+    }
 }
 
 /// Checks the old password. A wrong one counts like a wrong one at the login: a stolen session and a

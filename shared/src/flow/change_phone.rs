@@ -6,15 +6,15 @@ use std::sync::{
 };
 
 use super::{
+    notice,
     race::Round,
     redeem::{self, HashOnce, Redemption},
-    send::{self, Reservation, Sending, Target},
+    send::{self, Sending, Target},
     session::Presented,
 };
 use crate::{
     app::App,
     domain::{
-        budget::Purse,
         client::{Client, KnownAddresses},
         client_address::Source,
         code::Guess,
@@ -25,7 +25,6 @@ use crate::{
         time::UnixMs,
     },
     store::{Key, Seen, users::MoveOutcome},
-    telemetry::{context, record},
 };
 
 /// Sends a code to the new phone.
@@ -61,6 +60,7 @@ pub async fn send(
                 client: Client::Stranger,
                 kept_for: None,
                 newcomer: None,
+                mover: None,
             }),
         }
     };
@@ -118,7 +118,7 @@ pub async fn redeem(
             let known = KnownAddresses::from_here(source, &app.config.keys, now);
             let moved = app
                 .store
-                .move_user(&user, session.id()?, to, &known, &right.spend);
+                .move_user(&user, session.id()?, to, &known, &right.spend, None);
             match moved.await? {
                 MoveOutcome::Done => Ok(Round::Won((user.phone, stop))),
                 MoveOutcome::Raced => Ok(Round::Lost),
@@ -128,55 +128,8 @@ pub async fn redeem(
     );
     let moved = moved.await;
     session.note_use(app, now);
-    if let (Some(from), stop) = moved?
-        && app.config.sms.notify_old_number
-    {
-        app.defer(async move |app| {
-            if stop.holds(from.region()) {
-                record::stopped();
-            } else {
-                notify(&app, &from, now).await;
-            }
-        });
+    if let (Some(from), stop) = moved? {
+        notice::was_left(app, from, stop, now);
     }
     Ok(())
-}
-
-/// Sends the notice to the old number. It cannot undo the move, so a failure is only logged.
-async fn notify(app: &Arc<App>, from: &Phone, now: UnixMs) {
-    match send_notice(app, from, now).await {
-        Ok(()) => {
-            record::notice_sent();
-            record::sent_after_answer(from);
-        }
-        Err(reason) => tracing::warn!(phone = %from, reason, "the old number got no notice"),
-    }
-}
-
-async fn send_notice(app: &Arc<App>, from: &Phone, now: UnixMs) -> Result<(), String> {
-    if app.is_test_number(from, now) {
-        return Err("test number".to_owned());
-    }
-    let region = from.region();
-    if !app.config.served.contains(region) {
-        return Err("its region is not served".to_owned());
-    }
-    let in_words = |error: Error| format!("{error:?}");
-    let plan = app.config.sms.plan_moved(from.country(), region);
-    let plan = plan.map_err(in_words)?;
-    let charge = app.config.budget.charge(region, 0, Purse::Common);
-    let mut reservation = Reservation::new(app, now);
-    reservation.reserve(app, charge).await.map_err(in_words)?;
-    let not_sent = match app.sms.send_notice(&plan, from).await {
-        Ok(message_id) => {
-            context::message_id(&message_id.0);
-            return Ok(());
-        }
-        Err(not_sent) => not_sent,
-    };
-    record::send_failed(not_sent.failure);
-    if !not_sent.may_have_gone_out {
-        reservation.release(app).await;
-    }
-    Err(not_sent.reason)
 }

@@ -136,6 +136,8 @@ pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
         | Error::ResetTokenInvalid
         | Error::ResetTokenExpired
         | Error::PasswordRefused(_)
+        | Error::ReauthenticationNeeded
+        | Error::MetadataTooLarge
         | Error::LoginRefused { .. }
         | Error::LoginOff
         | Error::SendsStopped
@@ -154,8 +156,10 @@ fn reveals_account(purpose: Purpose, error: &Error) -> bool {
         | Error::UserDisabled
         | Error::PhoneMismatch
         | Error::NoPhone => !is_session_error(purpose, error),
-        // No send looks at an account's name, code, ticket or password.
-        Error::NameTaken
+        // No send looks at an account's name, code, ticket, password or metadata.
+        Error::ReauthenticationNeeded
+        | Error::MetadataTooLarge
+        | Error::NameTaken
         | Error::NameInvalid
         | Error::CodeWrong
         | Error::CodeExpired { .. }

@@ -31,7 +31,7 @@ use crate::{
         Key,
         attempts::{AttemptOutcome, Attempts, AttemptsFrom},
         owners::Owner,
-        sessions::Start,
+        start::Start,
     },
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     domain::error::Error,
     random,
-    store::{Key, Seen, Store, transaction::Outcome},
+    store::{Key, Seen, Store, transaction::Outcome, users::ChangeOutcome},
 };
 
 /// The rounds that a request has lost. The first two are repeated at once. Later ones wait, longer each
@@ -42,6 +42,17 @@ impl Outcome {
         match self {
             Self::Done => Round::Won(won()),
             Self::Raced => Round::Lost,
+        }
+    }
+}
+
+impl ChangeOutcome {
+    /// The round that this outcome of its write makes. After too many wrong codes the next one reads and refuses
+    /// them.
+    pub(super) fn round<T>(self, won: impl FnOnce() -> T) -> Round<T> {
+        match self {
+            Self::Done => Round::Won(won()),
+            Self::Raced | Self::TooManyWrongCodes { .. } => Round::Lost,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         user::{Name, Uid, User},
     },
     random,
-    store::{Key, Seen, sessions::Start, transaction::Outcome},
+    store::{Key, Seen, start::Start, transaction::Outcome},
 };
 
 /// A session token that a client presents, or its absence.
@@ -225,13 +225,26 @@ pub async fn end_some(app: &App, uid: Uid, id: SessionId, ended: Ended) -> Resul
 /// # Errors
 /// [`Error::Internal`] without randomness.
 pub(super) fn beginning(user: &User, method: Method, now: UnixMs) -> Result<Start, Error> {
+    beginning_beside(None, user, method, now)
+}
+
+/// The same. The session `beside` it does not end for it.
+///
+/// # Errors
+/// [`Error::Internal`] without randomness.
+pub(super) fn beginning_beside(
+    beside: Option<SessionId>,
+    user: &User,
+    method: Method,
+    now: UnixMs,
+) -> Result<Start, Error> {
     let id = SessionId::from_random(random::bytes()?);
     Ok(Start {
         uid: user.uid,
         epoch: user.epoch,
         id,
         held: Held::beginning(method, now),
-        ending: user.sessions.ending_for(id),
+        ending: user.sessions.ending_for(id, beside),
     })
 }
 

@@ -42,6 +42,39 @@ pub async fn send(
     requester: &Requester,
     now: UnixMs,
 ) -> Result<(), Error> {
+    let newcomer = |_: &Seen| Ok(newcomer.cloned());
+    send_with(app, phone, newcomer, requester, now).await
+}
+
+/// Sends a code again, if one is open. An account that it makes begins with what the open one says.
+///
+/// # Errors
+/// [`Error::CodeExpired`] if none is open; those of [`send`].
+pub async fn resend(
+    app: &Arc<App>,
+    phone: &Phone,
+    requester: &Requester,
+    now: UnixMs,
+) -> Result<(), Error> {
+    let key = SlotKey::sign_in(phone);
+    let newcomer = |seen: &Seen| {
+        let slot = seen.slot(&key)?.slot;
+        let mut current = [slot.challenge, slot.decoy].into_iter().flatten();
+        let open = current.find(|challenge| challenge.is_open(now));
+        let open = open.ok_or(Error::CodeExpired { retry_after: None })?;
+        Ok(open.newcomer)
+    };
+    send_with(app, phone, newcomer, requester, now).await
+}
+
+/// Sends a code. `newcomer` says what an account begins with that the code makes, or that it makes none.
+async fn send_with(
+    app: &Arc<App>,
+    phone: &Phone,
+    newcomer: impl Fn(&Seen) -> Result<Option<Metadata>, Error>,
+    requester: &Requester,
+    now: UnixMs,
+) -> Result<(), Error> {
     let sending = Sending {
         purpose: Purpose::SignIn,
         key: &SlotKey::sign_in(phone),
@@ -53,15 +86,12 @@ pub async fn send(
     };
     let target = |seen: &Seen| {
         let owner = seen.owner_by_phone(phone)?;
-        let newcomer = newcomer.filter(|_| owner.is_none());
+        let newcomer = newcomer(seen)?.filter(|_| owner.is_none());
         if owner.is_none() && newcomer.is_none() {
             return Err(Error::PhoneUnknown);
         }
         let target = Target::of_owner(app, requester, seen, phone, owner.as_ref(), now)?;
-        Ok(Target {
-            newcomer: newcomer.cloned(),
-            ..target
-        })
+        Ok(Target { newcomer, ..target })
     };
     send::send(app, &sending, target, now).await.map(drop)
 }

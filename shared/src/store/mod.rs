@@ -45,6 +45,7 @@ pub mod sends;
 pub mod sessions;
 pub mod slots;
 pub mod sources;
+pub mod start;
 pub mod transaction;
 pub mod users;
 pub mod wrong_codes;

@@ -14,8 +14,7 @@ use super::{
     wrong_codes::Spend,
 };
 use crate::domain::{
-    error::Error, password::PasswordHash, phone::Phone, session::Sessions, time::UnixMs,
-    token::ResetHash, user::Uid,
+    error::Error, password::PasswordHash, phone::Phone, time::UnixMs, token::ResetHash, user::Uid,
 };
 
 /// A reset token, as the store keeps it.
@@ -184,7 +183,7 @@ impl Store {
         };
         let writes = vec![
             update_part(spend)?,
-            self.set_password(reset.uid, hash, unchanged, &Sessions::default(), now)?,
+            self.set_password(reset.uid, hash, unchanged, now)?,
         ];
         Ok(match self.transact(writes).await? {
             Transaction::Done => ResetOutcome::Done,

@@ -9,30 +9,16 @@ use super::{
     failure::unbuildable,
     item::{Item, attribute, number, primary_key},
     repeat::{self, Updated},
+    start::Start,
     transaction::{Outcome, Transaction, update_part},
     users::{AccountCondition, user_pk},
     wrong_codes::Spend,
 };
 use crate::domain::{
     error::Error,
-    session::{Held, MOST_SESSIONS, Renewal, SessionId, Sessions},
+    session::{Held, Renewal, SessionId, Sessions},
     user::Uid,
 };
-
-/// A session to start.
-#[derive(Debug, Clone, Copy)]
-pub struct Start {
-    /// The account.
-    pub uid: Uid,
-    /// The account's epoch, as it was read.
-    pub epoch: u64,
-    /// The session's id.
-    pub id: SessionId,
-    /// What the account keeps of it.
-    pub held: Held,
-    /// The session that ends for it.
-    pub ending: Option<SessionId>,
-}
 
 impl Store {
     /// Starts a session of an account that is active and at the epoch that it was read with.
@@ -68,25 +54,19 @@ impl Store {
 
     /// The update that starts a session. Repeated, it changes nothing.
     fn starting(&self, start: &Start) -> Result<UpdateBuilder, Error> {
-        let mut values = HashMap::from([(":held".to_owned(), attribute(&start.held)?)]);
-        let mut set = "SET sessions.#id = :held".to_owned();
-        let there_is_room = match start.ending {
-            Some(_) => {
-                set.push_str(" REMOVE sessions.#ending");
-                "(attribute_exists(sessions.#id) OR attribute_exists(sessions.#ending))"
-            }
-            None => {
-                values.insert(":most".to_owned(), number(MOST_SESSIONS as u64));
-                "(attribute_exists(sessions.#id) OR size(sessions) < :most)"
-            }
-        };
+        let part = start.part()?;
+        let mut change = format!("SET {}", part.set);
+        if let Some(remove) = part.remove {
+            change.push_str(" REMOVE ");
+            change.push_str(remove);
+        }
         let condition = AccountCondition::ActiveAtEpoch { epoch: start.epoch };
-        let update = self.update_user(start.uid, &set, condition, Some(there_is_room), values);
-        let update = update.expression_attribute_names("#id", start.id.to_string());
-        Ok(match start.ending {
-            Some(ending) => update.expression_attribute_names("#ending", ending.to_string()),
-            None => update,
-        })
+        let room = Some(part.there_is_room);
+        let update = self.update_user(start.uid, &change, condition, room, part.values);
+        let names = part.names.into_iter();
+        Ok(names.fold(update, |update, (name, id)| {
+            update.expression_attribute_names(name, id)
+        }))
     }
 
     /// Ends a session. One that is over already stays so.

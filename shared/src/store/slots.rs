@@ -22,9 +22,10 @@ use crate::domain::{
     client_address::Source,
     error::Error,
     metadata::Metadata,
-    slot::{Attribution, Challenge, ChallengeId, Nonce, Slot},
+    slot::{Attribution, Challenge, ChallengeId, Mover, Nonce, Slot},
     slot_key::SlotKey,
     time::UnixMs,
+    user::Uid,
     window::Window,
 };
 
@@ -85,6 +86,14 @@ struct ChallengeItem {
     /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newcomer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mover: Option<MoverItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MoverItem {
+    uid: Uid,
+    source: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -225,6 +234,7 @@ impl ChallengeItem {
             attributions: attributions.map(AttributionItem::new).collect(),
             decoy: challenge.decoy,
             newcomer: challenge.newcomer.as_ref().map(Metadata::to_json),
+            mover: challenge.mover.as_ref().map(MoverItem::new),
         }
     }
 
@@ -246,7 +256,24 @@ impl ChallengeItem {
                 .collect(),
             decoy: self.decoy,
             newcomer: self.newcomer.as_deref().map(parse_metadata).transpose()?,
+            mover: self.mover.map(MoverItem::into_mover),
         })
+    }
+}
+
+impl MoverItem {
+    fn new(mover: &Mover) -> Self {
+        Self {
+            uid: mover.uid,
+            source: mover.source.as_str().to_owned(),
+        }
+    }
+
+    fn into_mover(self) -> Mover {
+        Mover {
+            uid: self.uid,
+            source: Source::from_stored(self.source),
+        }
     }
 }
 

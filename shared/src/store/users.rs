@@ -1,6 +1,6 @@
 //! Accounts: `user#<uid>`. A new account, phone or name is written in one transaction with its owner items.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -13,6 +13,7 @@ use super::{
     failure::unbuildable,
     item::{Item, attribute, number, parse, parse_metadata, parse_phone, primary_key, text},
     repeat,
+    start::Start,
     transaction::{Outcome, Transaction, WriteResult, update_part},
     wrong_codes::Spend,
 };
@@ -24,7 +25,7 @@ use crate::domain::{
     phone::Phone,
     session::{SessionId, Sessions},
     time::UnixMs,
-    user::{AccountId, Name, Uid, User},
+    user::{AccountId, Moving, Name, Uid, User},
 };
 
 /// How creating an account went.
@@ -41,6 +42,94 @@ pub enum CreateOutcome {
     PhoneTaken,
     /// The name is taken.
     NameTaken,
+}
+
+/// What changes of an account.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Change<'a> {
+    /// Its password. It raises the epoch, and ends sessions and an open change of the phone.
+    pub password: Option<&'a PasswordHash>,
+    /// What apps keep with it.
+    pub metadata: Option<&'a Metadata>,
+    /// The change of its phone that it has asked for.
+    pub moving: Option<&'a Moving>,
+}
+
+/// An update expression in parts.
+#[derive(Default)]
+struct Parts {
+    set: Vec<&'static str>,
+    remove: Vec<&'static str>,
+    values: Item,
+}
+
+impl Change<'_> {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.password.is_none() && self.metadata.is_none() && self.moving.is_none()
+    }
+
+    /// Its update expression. `kept` are the sessions that a new password leaves.
+    fn parts(&self, kept: &Sessions, now: UnixMs) -> Result<Parts, Error> {
+        let mut parts = Parts::default();
+        if let Some(hash) = self.password {
+            parts.set.extend([
+                "password = :password",
+                "password_ms = :now",
+                "epoch = epoch + :one",
+                "sessions = :kept",
+            ]);
+            parts.values.extend([
+                (":now".to_owned(), number(now.0)),
+                (":password".to_owned(), text(hash.as_str())),
+                (":one".to_owned(), number(1)),
+                (":kept".to_owned(), attribute(kept)?),
+            ]);
+        }
+        match self.metadata {
+            Some(metadata) if metadata.is_empty() => parts.remove.push("metadata"),
+            Some(metadata) => {
+                parts.set.push("metadata = :metadata");
+                let json = text(metadata.to_json());
+                parts.values.insert(":metadata".to_owned(), json);
+            }
+            None => {}
+        }
+        match self.moving {
+            Some(moving) => {
+                parts.set.push("moving = :moving");
+                let moving = attribute(&MovingItem::new(moving))?;
+                parts.values.insert(":moving".to_owned(), moving);
+            }
+            None if self.password.is_some() => parts.remove.push("moving"),
+            None => {}
+        }
+        Ok(parts)
+    }
+}
+
+impl Parts {
+    fn expression(&self) -> String {
+        let clauses = [("SET", &self.set), ("REMOVE", &self.remove)].into_iter();
+        let clauses = clauses.filter(|(_, parts)| !parts.is_empty());
+        let clauses = clauses.map(|(clause, parts)| format!("{clause} {}", parts.join(", ")));
+        clauses.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// How changing an account went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum ChangeOutcome {
+    /// Written, all of it.
+    Done,
+    /// Another write came first: read and decide again.
+    Raced,
+    /// There were too many wrong codes before the one that permits it, and nothing is written.
+    TooManyWrongCodes {
+        /// When the next one may be presented.
+        retry_after: Duration,
+    },
 }
 
 /// How moving an account to another phone went.
@@ -111,6 +200,40 @@ struct UserItem {
     /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_ms: Option<UnixMs>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moving: Option<MovingItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MovingItem {
+    country: String,
+    phone: String,
+    session: SessionId,
+    sent_ms: UnixMs,
+    until_ms: UnixMs,
+}
+
+impl MovingItem {
+    fn new(moving: &Moving) -> Self {
+        Self {
+            country: moving.to.country().to_string(),
+            phone: moving.to.national().to_owned(),
+            session: moving.session,
+            sent_ms: moving.sent,
+            until_ms: moving.until,
+        }
+    }
+
+    fn into_moving(self) -> Result<Moving, Error> {
+        Ok(Moving {
+            to: parse_phone(&self.country, &self.phone)?,
+            session: self.session,
+            sent: self.sent_ms,
+            until: self.until_ms,
+        })
+    }
 }
 
 impl UserItem {
@@ -135,6 +258,8 @@ impl UserItem {
             epoch: user.epoch,
             sessions: user.sessions.clone(),
             metadata: (!user.metadata.is_empty()).then(|| user.metadata.to_json()),
+            moved_ms: user.moved_at,
+            moving: user.moving.as_ref().map(MovingItem::new),
         }
     }
 
@@ -163,6 +288,8 @@ impl UserItem {
                 .metadata
                 .as_deref()
                 .map_or_else(|| Ok(Metadata::default()), parse_metadata)?,
+            moved_at: self.moved_ms,
+            moving: self.moving.map(MovingItem::into_moving).transpose()?,
         })
     }
 }
@@ -235,25 +362,87 @@ impl Store {
         }
     }
 
-    /// Changes the password of an account, as it was read, in one of its sessions, which goes on: the others
-    /// end. Where a code permits it, the same transaction spends the code.
+    /// Changes an account, as it was read, in one of its sessions, which goes on: a new password ends the others.
+    /// Where a code permits it, the same transaction spends the code.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
-    pub async fn change_password(
+    pub async fn change_user(
         &self,
         user: &User,
         session: SessionId,
-        hash: &PasswordHash,
+        change: &Change<'_>,
         spend: Option<&Spend<'_>>,
         now: UnixMs,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<ChangeOutcome, Error> {
+        let mut parts = change.parts(&user.sessions.alone(session, now), now)?;
+        let mut unchanged = Vec::new();
+        if change.password.is_some() {
+            // A renewal of its refresh token since would be lost.
+            unchanged.push("sessions.#session = :held");
+            let held = user.sessions.get(session);
+            parts.values.insert(":held".to_owned(), attribute(&held)?);
+        }
+        if change.metadata.is_some() {
+            if user.metadata.is_empty() {
+                unchanged.push("attribute_not_exists(metadata)");
+            } else {
+                unchanged.push("metadata = :from_metadata");
+                let from = text(user.metadata.to_json());
+                parts.values.insert(":from_metadata".to_owned(), from);
+            }
+        }
+        let unchanged = (!unchanged.is_empty()).then(|| unchanged.join(" AND "));
+        let (expression, values) = (parts.expression(), parts.values);
         let condition = in_session(user, session);
-        let spend = spend.map(|spend| self.spending(spend)).transpose()?;
-        let kept = user.sessions.alone(session, now);
-        let change = self.set_password(user.uid, hash, condition, &kept, now)?;
-        let writes = spend.into_iter().flatten().chain([change]).collect();
-        self.transact(writes).await.map(Transaction::outcome)
+        let update = self.update_user(
+            user.uid,
+            &expression,
+            condition,
+            unchanged.as_deref(),
+            values,
+        );
+        let mut writes = match spend {
+            Some(spend) => self.spending(spend)?.into(),
+            None => Vec::new(),
+        };
+        writes.push(update_part(update)?);
+        Ok(match (self.transact(writes).await?, spend) {
+            (Transaction::Done, _) => ChangeOutcome::Done,
+            (Transaction::Cancelled(results), Some(spend)) => match &results[..] {
+                [WriteResult::Passed, WriteResult::ConditionFailed(item), ..] => {
+                    let retry_after = spend.wrong.wait(item.as_ref(), spend.now);
+                    ChangeOutcome::TooManyWrongCodes { retry_after }
+                }
+                _ => ChangeOutcome::Raced,
+            },
+            (Transaction::Cancelled(_), None) => ChangeOutcome::Raced,
+        })
+    }
+
+    /// Notes that the code of an account's open change of its phone was sent again.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn note_resent(&self, uid: Uid, moving: &Moving) -> Result<(), Error> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users)
+            .set_key(Some(primary_key(user_pk(uid))))
+            .update_expression("SET moving.sent_ms = :sent, moving.until_ms = :until")
+            .condition_expression(
+                "moving.country = :country AND moving.phone = :phone AND moving.#session = :session",
+            )
+            .expression_attribute_names("#session", "session")
+            .expression_attribute_values(":sent", number(moving.sent.0))
+            .expression_attribute_values(":until", number(moving.until.0))
+            .expression_attribute_values(":session", text(moving.session.to_string()));
+        let phone = phone_values(&moving.to).into_iter();
+        let update = phone.fold(update, |update, (name, value)| {
+            update.expression_attribute_values(name, value)
+        });
+        repeat::update(update).await.map(drop)
     }
 
     /// Changes a forgotten password and ends all sessions, in one transaction that spends the code. The
@@ -270,13 +459,13 @@ impl Store {
     ) -> Result<Outcome, Error> {
         let condition = AccountCondition::ActiveAtPhone { phone };
         let mut writes = Vec::from(self.spending(spend)?);
-        writes.push(self.set_password(uid, hash, condition, &Sessions::default(), spend.now)?);
+        writes.push(self.set_password(uid, hash, condition, spend.now)?);
         self.transact(writes).await.map(Transaction::outcome)
     }
 
     /// Moves an account, in one of its sessions, from the phone it was read with to another, which must be
-    /// free, in one transaction that spends the code. Sessions go on. `known` are the addresses that the
-    /// account knows by its new phone.
+    /// free, in one transaction that spends the code. Sessions go on, and `start` begins. `known` are the
+    /// addresses that the account knows by its new phone.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
@@ -287,8 +476,9 @@ impl Store {
         to: &Phone,
         known: &KnownAddresses,
         spend: &Spend<'_>,
+        start: Option<&Start>,
     ) -> Result<MoveOutcome, Error> {
-        let mut values = Item::new();
+        let mut values = HashMap::from([(":now".to_owned(), number(spend.now.0))]);
         let at_phone = match &user.phone {
             Some(from) => {
                 values.insert(":from_country".to_owned(), text(from.country().to_string()));
@@ -298,9 +488,27 @@ impl Store {
             None => "attribute_not_exists(phone)",
         };
         values.extend(phone_values(to));
-        let set = "SET country = :country, phone = :phone";
-        let condition = in_session(user, session);
-        let update = self.update_user(user.uid, set, condition, Some(at_phone), values);
+        let mut set = "SET country = :country, phone = :phone, moved_ms = :now".to_owned();
+        let mut remove = " REMOVE moving".to_owned();
+        let (mut conditions, mut names) = (at_phone.to_owned(), Vec::new());
+        if let Some(start) = start {
+            let start = start.part()?;
+            set.push_str(", ");
+            set.push_str(start.set);
+            if let Some(ending) = start.remove {
+                remove.push_str(", ");
+                remove.push_str(ending);
+            }
+            conditions.push_str(" AND ");
+            conditions.push_str(start.there_is_room);
+            values.extend(start.values);
+            names = start.names;
+        }
+        let (change, condition) = (set + &remove, in_session(user, session));
+        let update = self.update_user(user.uid, &change, condition, Some(&conditions), values);
+        let update = names.into_iter().fold(update, |update, (name, id)| {
+            update.expression_attribute_names(name, id)
+        });
         let mut writes = vec![self.put_owner(Key::phone_owner(to), user, known)?];
         writes.extend(self.spending(spend)?);
         writes.push(update_part(update)?);
@@ -399,25 +607,21 @@ impl Store {
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
-    /// Sets an account's password at `now`, raises its epoch, and leaves it these sessions, as a part of a
-    /// transaction.
+    /// Sets an account's password at `now` and ends its sessions, as a part of a transaction.
     pub(super) fn set_password(
         &self,
         uid: Uid,
         hash: &PasswordHash,
         condition: AccountCondition<'_>,
-        kept: &Sessions,
         now: UnixMs,
     ) -> Result<TransactWriteItem, Error> {
-        let values = HashMap::from([
-            (":now".to_owned(), number(now.0)),
-            (":password".to_owned(), text(hash.as_str())),
-            (":one".to_owned(), number(1)),
-            (":kept".to_owned(), attribute(kept)?),
-        ]);
-        let set =
-            "SET password = :password, password_ms = :now, epoch = epoch + :one, sessions = :kept";
-        update_part(self.update_user(uid, set, condition, None, values))
+        let change = Change {
+            password: Some(hash),
+            ..Change::default()
+        };
+        let parts = change.parts(&Sessions::default(), now)?;
+        let (expression, values) = (parts.expression(), parts.values);
+        update_part(self.update_user(uid, &expression, condition, None, values))
     }
 
     /// An update of an account, on this condition and another.

@@ -192,7 +192,9 @@ fn failed(error: &Error) {
             refused("TicketInvalid");
         }
         Error::TokenMissing | Error::TokenInvalid | Error::TokenExpired => refused("TokenInvalid"),
-        Error::NameInvalid => refused("FieldInvalid"),
+        Error::NameInvalid | Error::MetadataTooLarge | Error::ReauthenticationNeeded => {
+            refused("FieldInvalid");
+        }
         Error::PasswordRefused(_) => refused("PasswordRefused"),
         Error::LoginRefused { retry_after: None } => refused("LoginRefused"),
         Error::LoginRefused {

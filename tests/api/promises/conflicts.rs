@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use crate::support::{
     DAY, Person, TestApp,
-    acts::{self, Act, Manner, SENDERS, Said, is_internal_error, is_success},
+    acts::{self, Act, Manner, Said, is_internal_error, is_success},
     calls::Call,
     fault::{
         Fault,
@@ -136,8 +136,7 @@ fn writes(calls: &[Call]) -> BTreeMap<String, usize> {
 /// Whether an act came to the same. Where a price is reserved, the ledger may hold more: a reservation
 /// whose answer is lost can be made twice.
 fn is_same(act: Act, write: &str, outcome: &Outcome, expected: &Outcome) -> bool {
-    let reserves = act.function == "mobile" || SENDERS.contains(&act.function);
-    if write != "UpdateItem spend" || !reserves {
+    if write != "UpdateItem spend" || !act.reserves() {
         return outcome == expected;
     }
     let ledger = outcome.left.ledger.iter();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{
     Answer, DAY, ERIC, ERIC_PASSWORD, FORM, PATIENT, TestApp, eric,
-    gotrue::{ACCESS_TOKEN, EXCHANGE, TOKEN},
+    gotrue::{ACCESS_TOKEN, EXCHANGE, OTP, RESEND, TOKEN, VERIFY},
     md5, paths, scenario_with,
 };
 
@@ -27,8 +27,11 @@ const AGAIN: usize = 3;
 
 const JSON: &str = "application/json";
 
+/// All that lies below is dialect D's.
+const DIALECT_D: &str = "/auth/v1/";
+
 /// Every field that an endpoint reads.
-const FIELDS: [&str; 35] = [
+const FIELDS: [&str; 39] = [
     "phone",
     "phon",
     "countryCode",
@@ -64,6 +67,10 @@ const FIELDS: [&str; 35] = [
     "data",
     "create_user",
     "refresh_token",
+    "nonce",
+    "email",
+    "app_metadata",
+    "factor_type",
 ];
 
 /// Texts that have made trouble somewhere: digits of other scripts, marks, zeros, halves of characters,
@@ -464,7 +471,7 @@ fn complaint(odd: &Odd, routed: bool, answer: &Answer) -> Option<&'static str> {
     {
         return Some("not the headers of every answer");
     }
-    if status == 403 {
+    if status == 403 && !body["message"].is_null() {
         // A page's headers: these origins are none that may call.
         let is_a_pages = |(name, _): &(&str, String)| ["origin", "sec-fetch-site"].contains(name);
         let is_forbidden = body == &json!({"message": "Forbidden"});
@@ -488,12 +495,13 @@ fn complaint(odd: &Odd, routed: bool, answer: &Answer) -> Option<&'static str> {
             && body["msg"].is_string();
         return (!in_form || code == 500).then_some("not dialect C's");
     }
-    if path == TOKEN {
+    if path.starts_with(DIALECT_D) {
+        let is_refusal = kinds(&["code", "error_code", "msg"]) && body["code"] == status;
         let in_form = match status {
-            200 => body["token_type"] == "Bearer" && body["expires_in"] == 3600,
-            400 | 413 => {
-                kinds(&["error", "error_description"]) || kinds(&["code", "error_code", "msg"])
-            }
+            200 if path == TOKEN => body["token_type"] == "Bearer" && body["expires_in"] == 3600,
+            200 => kinds(&["message_id"]),
+            400 if path == TOKEN && kinds(&["error", "error_description"]) => true,
+            400..500 => is_refusal || odd.method == Method::HEAD,
             _ => false,
         };
         return (!in_form).then_some("not dialect D's");
@@ -530,7 +538,7 @@ async fn every_answer_is_the_dialects_and_in_time() {
     println!("{SEED}={seed}");
     scenario_with(&[PATIENT], async |app| {
         let mut paths = paths();
-        paths.push(TOKEN.to_owned());
+        paths.extend([TOKEN, OTP, VERIFY, RESEND, "/auth/v1/signup"].map(str::to_owned));
         let (ticket, _) = app.reset_code(ERIC).await;
         let session = app.session_of_eric().await;
         let rights = Rights {
@@ -544,6 +552,8 @@ async fn every_answer_is_the_dialects_and_in_time() {
             let answer = odd.send(app).await;
             let path = odd.path.split('?').next().unwrap_or_default();
             let routed = odd.method == Method::POST && paths.iter().any(|of| of == path);
+            let below = path.strip_prefix(DIALECT_D);
+            let routed = routed || below.is_some_and(|rest| !rest.is_empty());
             let shown = String::from_utf8_lossy(&odd.body[..odd.body.len().min(300)]);
             let complaint = complaint(&odd, routed, &answer);
             assert_eq!(

@@ -228,6 +228,17 @@ async fn live_in_dialect_d(fleet: MixedFleet<'_>) {
     let fourth = fleet.next().refresh(&text(&second, "refresh_token")).await;
     assert_eq!(fourth.status, 200, "{fourth:?}");
     assert_eq!(fleet.next().user(&access).await.status, 200);
+    let new = number(700 + fleet.run);
+    let asked = fleet.next().update_user(&access, json!({"phone": new}));
+    let asked = asked.await;
+    assert_eq!(asked.status, 200, "{asked:?}");
+    fleet.next().wait(60);
+    let again = fleet.next().resend("phone_change", &new).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    fleet.next().nonce(&access, &phone).await;
+    let code = fleet.next().last_code(&new[2..]);
+    let moved = fleet.next().verify_move(&access, &new, &code).await;
+    assert_eq!(moved.status, 200, "{moved:?}");
     let out = fleet.next().sdk(Method::POST, LOGOUT, &access, "").await;
     assert_eq!(out.status, 204, "{out:?}");
 }

@@ -8,7 +8,7 @@ use crate::support::{
     ANNA, Answer, ERIC, ERIC_PASSWORD, HOME, TestApp,
     calls::{Call, sequential_depth},
     costs::Table,
-    gotrue::{LOGOUT, TOKEN, number},
+    gotrue::{LOGOUT, REAUTHENTICATE, TOKEN, number},
     permissions::has_tables,
     scenario, template, wrong,
 };
@@ -276,6 +276,11 @@ async fn dialects_b_and_c(app: &TestApp, table: &Table) {
     counter.row("mobile");
 }
 
+#[track_caller]
+fn ok_d(answer: Answer) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
 async fn dialect_d(app: &TestApp, table: &Table) {
     app.stays_at(HOME);
     app.session_of_eric().await;
@@ -309,6 +314,36 @@ async fn dialect_d(app: &TestApp, table: &Table) {
     let token = text(&session, "access_token");
     app.user(&token).await;
     counter.row("auth-user");
+    let changed = app.update_user(&token, json!({"data": {"a": 1}})).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    counter.row("auth-update-user");
+    app.update_user(&token, json!({"email": "a@example.com"}))
+        .await;
+    counter.assert("user, not changed", &[], 0, 0);
+    let to = number(2);
+    ok_d(app.update_user(&token, json!({"phone": to})).await);
+    counter.row("auth-update-user (phone)");
+    let code = app.last_code(&to[2..]);
+    ok_d(app.verify_move("anon", &to, &code).await);
+    counter.row("auth-verify (phone change)");
+    ok_d(app.resend("sms", &to).await);
+    counter.assert("resend, none open", &[READ, UPDATE], 1, 0);
+    app.otp_code(&to).await;
+    counter.row("auth-otp");
+    ok_d(app.update_user(&token, json!({"phone": number(3)})).await);
+    counter.row("auth-update-user (phone)");
+    app.wait(60);
+    ok_d(app.resend("sms", &to).await);
+    counter.row("auth-resend");
+    ok_d(app.resend("phone_change", &to).await);
+    counter.row("auth-resend (phone change)");
+    ok_d(app.sdk(Method::GET, REAUTHENTICATE, &token, "").await);
+    counter.row("auth-reauthenticate");
+    ok_d(
+        app.update_user(&token, json!({"password": "second-password"}))
+            .await,
+    );
+    counter.row("auth-update-user (password)");
     app.user("x").await;
     counter.assert("user, without a token", &[], 0, 0);
     let path = format!("{LOGOUT}?scope=others");

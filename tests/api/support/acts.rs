@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     answer::Answer,
-    app::TestApp,
+    app::{DAY, TestApp},
     codes::wrong,
     fault::sns_error,
-    gotrue::{LOGOUT, OTP, TOKEN},
+    gotrue::{LOGOUT, OTP, REAUTHENTICATE, TOKEN},
     person::Person,
 };
 
@@ -33,6 +33,12 @@ pub enum Manner {
     ByPassword,
     /// The grant is a refresh token.
     ByRefreshToken,
+    /// It is about moving to a phone that no account has.
+    Moving,
+    /// A password is set.
+    WithPassword,
+    /// A password is set in an old session, with a nonce.
+    WithNonce,
     WrongCode,
     WrongPassword,
     /// SNS refuses the message.
@@ -42,7 +48,7 @@ pub enum Manner {
 }
 
 /// The functions that send a code.
-pub const SENDERS: [&str; 7] = [
+pub const SENDERS: [&str; 9] = [
     "send-login-message",
     "send-register-message",
     "send-change-password-message",
@@ -50,6 +56,8 @@ pub const SENDERS: [&str; 7] = [
     "send-verification-code",
     "verify-code",
     "auth-otp",
+    "auth-reauthenticate",
+    "auth-resend",
 ];
 
 /// The functions that redeem it, in the same order.
@@ -64,12 +72,13 @@ pub const REDEEMERS: [&str; 7] = [
 ];
 
 /// The functions with another work.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "login",
     "info",
     "logout",
     "auth-logout",
     "auth-token",
+    "auth-update-user",
     "auth-user",
     "authorizer",
     "change-password",
@@ -96,6 +105,11 @@ pub fn all() -> Vec<Act> {
             manner,
         }),
     );
+    acts.extend(["auth-update-user", "auth-verify", "auth-resend"].map(of(Manner::Moving)));
+    acts.extend([Manner::WithPassword, Manner::WithNonce].map(|manner| Act {
+        function: "auth-update-user",
+        manner,
+    }));
     acts.push(of(Manner::SmsRefused)("mobile"));
     acts.extend(
         [Manner::WithOldPassword, Manner::WrongPassword].map(|manner| Act {
@@ -127,11 +141,20 @@ impl Act {
             | Manner::WithOldPassword
             | Manner::NewNumber
             | Manner::ByPassword
-            | Manner::ByRefreshToken => true,
+            | Manner::ByRefreshToken
+            | Manner::Moving
+            | Manner::WithPassword
+            | Manner::WithNonce => true,
             // The account has moved; the notice is sent after the answer.
             Manner::SmsRefused => self.function == "mobile",
             Manner::WrongCode | Manner::WrongPassword | Manner::SmsUnsure => false,
         }
+    }
+
+    /// Whether it reserves the price of a message.
+    pub fn reserves(self) -> bool {
+        let moves = self.manner == Manner::Moving && self.function != "auth-resend";
+        self.function == "mobile" || SENDERS.contains(&self.function) || moves
     }
 
     /// Does all that comes before the request.
@@ -152,7 +175,6 @@ impl Act {
             "mobile",
             "info",
             "logout",
-            "auth-logout",
             "auth-token",
             "auth-user",
             "authorizer",
@@ -165,7 +187,8 @@ impl Act {
             prepared.session = app.session_of(name, &prepared.person.password).await;
         }
         let mut pairs = SENDERS.iter().zip(REDEEMERS);
-        if let Some((sender, _)) = pairs.find(|(_, redeemer)| *redeemer == self.function) {
+        let pair = pairs.find(|(_, redeemer)| *redeemer == self.function);
+        if let Some((sender, _)) = pair.filter(|_| self.manner != Manner::Moving) {
             let sent = prepared.request(sender).await;
             prepared.ticket = sent.result().to_owned();
             let to_free =
@@ -177,7 +200,7 @@ impl Act {
             };
             prepared.code = app.last_code(phone);
         }
-        if ["authorizer", "auth-user", "auth-logout"].contains(&self.function) {
+        if ["authorizer", "auth-user"].contains(&self.function) {
             prepared.ticket = app.access_token(&prepared.session).await;
         }
         if self.manner == Manner::ByRefreshToken {
@@ -190,11 +213,55 @@ impl Act {
         if self.manner == Manner::WrongCode {
             prepared.code = wrong(&prepared.code, 0);
         }
+        let in_dialect_d = [
+            "auth-logout",
+            "auth-update-user",
+            "auth-reauthenticate",
+            "auth-verify",
+            "auth-resend",
+        ];
+        if in_dialect_d.contains(&self.function) && self.manner != Manner::NewNumber {
+            prepared.prepare_dialect_d().await;
+        }
         prepared
     }
 }
 
 impl Prepared<'_> {
+    /// Signs in, asks for what the act is about, and waits until it can be sent again.
+    async fn prepare_dialect_d(&mut self) {
+        let (app, act) = (self.app, self.act);
+        let Person { phone, free, .. } = &self.person;
+        let (phone, free) = (format!("86{phone}"), format!("86{free}"));
+        if act.function == "auth-verify" && act.manner != Manner::Moving {
+            return;
+        }
+        let mut session = app.signed_in(&phone).await;
+        if act.manner == Manner::WithNonce {
+            app.wait(DAY);
+            let newest = session["refresh_token"].as_str().unwrap();
+            session = app.refresh(newest).await.body;
+        }
+        self.ticket = session["access_token"].as_str().unwrap().to_owned();
+        match (act.function, act.manner) {
+            ("auth-update-user", Manner::WithNonce) => {
+                self.code = app.nonce(&self.ticket, &phone).await;
+            }
+            ("auth-verify" | "auth-resend", Manner::Moving) => {
+                let asked = app.update_user(&self.ticket, json!({"phone": free})).await;
+                assert_eq!(asked.status, 200, "{asked:?}");
+                self.code = app.last_code(&free[2..]);
+                app.wait(60);
+            }
+            ("auth-resend", _) => {
+                app.wait(60);
+                app.otp_code(&phone).await;
+                app.wait(60);
+            }
+            _ => {}
+        }
+    }
+
     /// Makes the request, with SNS as the act wants it.
     pub async fn perform(&self) -> Said {
         let sns = &self.app.sns;
@@ -226,7 +293,7 @@ impl Prepared<'_> {
         } = person;
         let new = "Wachtwoord42";
         let own_or_free = match self.act.manner {
-            Manner::NewNumber => format!("86{free}"),
+            Manner::NewNumber | Manner::Moving => format!("86{free}"),
             _ => format!("86{phone}"),
         };
         match function {
@@ -265,7 +332,27 @@ impl Prepared<'_> {
             "info" => app.info(session).await,
             "logout" => app.log_out(session).await,
             "auth-otp" => app.sdk_post(OTP, json!({"phone": own_or_free})).await,
+            "auth-verify" if self.act.manner == Manner::Moving => {
+                app.verify_move(ticket, &own_or_free, code).await
+            }
             "auth-verify" => app.verify(&own_or_free, code).await,
+            "auth-resend" => {
+                let kind = match self.act.manner {
+                    Manner::Moving => "phone_change",
+                    _ => "sms",
+                };
+                app.resend(kind, &own_or_free).await
+            }
+            "auth-reauthenticate" => app.sdk(Method::GET, REAUTHENTICATE, ticket, "").await,
+            "auth-update-user" => {
+                let changes = match self.act.manner {
+                    Manner::Moving => json!({"phone": own_or_free}),
+                    Manner::WithPassword => json!({"password": new}),
+                    Manner::WithNonce => json!({"password": new, "nonce": code}),
+                    _ => json!({"data": {"a": 1}}),
+                };
+                app.update_user(ticket, changes).await
+            }
             "auth-user" => app.user(ticket).await,
             "auth-logout" => {
                 let path = format!("{LOGOUT}?scope=others");

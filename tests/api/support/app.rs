@@ -376,7 +376,8 @@ impl TestApp {
 
     /// Remembers the tokens of an answer, and what is secret in the messages since the last.
     pub fn learn_from(&self, answer: &Value) {
-        for token in ["result", "token", "access_token"].map(|key| answer[key].as_str()) {
+        let names = ["result", "token", "access_token", "refresh_token"];
+        for token in names.map(|key| answer[key].as_str()) {
             self.learn(token.unwrap_or_default());
         }
         let learnt = self.learnt.load(Ordering::Relaxed);

@@ -11,6 +11,8 @@ pub const TOKEN: &str = "/auth/v1/token";
 pub const OTP: &str = "/auth/v1/otp";
 pub const VERIFY: &str = "/auth/v1/verify";
 pub const USER: &str = "/auth/v1/user";
+pub const RESEND: &str = "/auth/v1/resend";
+pub const REAUTHENTICATE: &str = "/auth/v1/reauthenticate";
 pub const LOGOUT: &str = "/auth/v1/logout";
 pub const JWKS: &str = "/auth/v1/.well-known/jwks.json";
 pub const DISCOVERY: &str = "/auth/v1/.well-known/openid-configuration";
@@ -78,6 +80,34 @@ impl TestApp {
     /// `GET /auth/v1/user`.
     pub async fn user(&self, access_token: &str) -> Answer {
         self.sdk(Method::GET, USER, access_token, "").await
+    }
+
+    /// `PUT /auth/v1/user`.
+    pub async fn update_user(&self, access_token: &str, changes: Value) -> Answer {
+        let changes = changes.to_string();
+        self.sdk(Method::PUT, USER, access_token, &changes).await
+    }
+
+    /// `POST /auth/v1/verify` of a change of the phone, showing this token or the SDK's key.
+    pub async fn verify_move(&self, token: &str, phone: &str, code: &str) -> Answer {
+        let body = json!({"type": "phone_change", "phone": phone, "token": code});
+        self.sdk(Method::POST, VERIFY, token, &body.to_string())
+            .await
+    }
+
+    /// `POST /auth/v1/resend`.
+    pub async fn resend(&self, kind: &str, phone: &str) -> Answer {
+        let body = json!({"type": kind, "phone": phone});
+        self.sdk_post(RESEND, body).await
+    }
+
+    /// `GET /auth/v1/reauthenticate`, and the code that arrives.
+    pub async fn nonce(&self, access_token: &str, phone: &str) -> String {
+        let sent = self
+            .sdk(Method::GET, REAUTHENTICATE, access_token, "")
+            .await;
+        sent.assert(200, json!({}));
+        self.last_code(&phone[2..])
     }
 
     /// `POST /auth/v1/token` with this session token to exchange.

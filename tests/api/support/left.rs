@@ -87,15 +87,16 @@ fn is_shared(attribute: &str) -> bool {
     !OWN.contains(&attribute)
 }
 
-/// Whether a key is a random UUID, as those of sessions are.
-fn is_id(key: &str) -> bool {
-    key.len() == 36 && key.split('-').count() == 5
+/// Whether a text is a random UUID, as those of sessions are.
+fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.split('-').count() == 5
 }
 
 fn shape(value: &AttributeValue) -> String {
     match value {
         // A moment is in milliseconds since 1970, or in parts of them.
         AttributeValue::N(n) if n.len() > 9 => "moment".to_owned(),
+        AttributeValue::S(text) if is_id(text) => "id".to_owned(),
         AttributeValue::N(n) | AttributeValue::S(n) => n.clone(),
         AttributeValue::L(list) => format!("{:?}", list.iter().map(shape).collect::<Vec<_>>()),
         AttributeValue::M(map) if map.keys().all(|key| is_id(key)) => {

@@ -11,7 +11,7 @@ use crate::support::{
     ANNA, DAY, ERIC, ERIC_PASSWORD, MARY, TestApp,
     calls::kind,
     fault::Fault,
-    gotrue::{JWKS, LOGOUT, OTP, TOKEN, number},
+    gotrue::{JWKS, LOGOUT, OTP, REAUTHENTICATE, TOKEN, number},
     permissions::{GRANTED, Permissions, needed},
     root, scenario_with, wrong,
 };
@@ -22,9 +22,9 @@ async fn no_function_has_a_permission_that_it_does_not_use() {
     // With another cost than that of the users' hashes, a login replaces them.
     let of_another_cost = [("PASSWORD_MEMORY_KIB", "128")];
     scenario_with(&of_another_cost, async |app| {
-        let session = app.session_of_eric().await;
+        let sessions = sessions(app).await;
         app.sns.break_it(Fault::Refuses);
-        send_every_code(app, &session).await;
+        send_every_code(app, &sessions).await;
         app.sns.mend().await;
         Box::pin(use_every_function(app)).await;
         used.extend(listed(&needed(&app.all_calls())));
@@ -32,8 +32,8 @@ async fn no_function_has_a_permission_that_it_does_not_use() {
     .await;
     // With hidden users, unknown ones cost the same reads.
     scenario_with(&[("HIDE_UNKNOWN_USERS", "true")], async |app| {
-        let session = app.session_of_eric().await;
-        send_every_code(app, &session).await;
+        let sessions = sessions(app).await;
+        send_every_code(app, &sessions).await;
         app.make_sure("mary", &wrong(&app.last_code(MARY), 0)).await;
         used.extend(listed(&needed(&app.all_calls())));
     })
@@ -75,16 +75,27 @@ fn listed(permissions: &Permissions) -> impl Iterator<Item = String> {
     })
 }
 
+/// A session token, and an access token of another account.
+async fn sessions(app: &TestApp) -> (String, String) {
+    let other = app.signed_in(&number(9)).await;
+    let token = other["access_token"].as_str().unwrap().to_owned();
+    (app.session_of_eric().await, token)
+}
+
 /// Requests a code at each endpoint that sends one.
-async fn send_every_code(app: &TestApp, session: &str) {
+async fn send_every_code(app: &TestApp, (session, token): &(String, String)) {
     app.send_login_code(ERIC).await;
     app.send_register_code(ANNA).await;
     app.send_change_password_code(session).await;
     app.send_reset_code(ERIC).await;
     app.send_verification_code("mary", MARY).await;
     app.send_phone_change_code(session, "13900139002").await;
-    app.sdk_post(OTP, json!({"phone": format!("86{MARY}")}))
-        .await;
+    let mary = format!("86{MARY}");
+    app.sdk_post(OTP, json!({"phone": mary})).await;
+    app.wait(60);
+    app.resend("sms", &mary).await;
+    app.sdk(Method::GET, REAUTHENTICATE, token, "").await;
+    app.update_user(token, json!({"phone": number(8)})).await;
 }
 
 /// Calls every function so that it does all that it ever does.
@@ -203,6 +214,28 @@ async fn use_dialect_d(app: &TestApp) {
     app.sdk_post(&format!("{TOKEN}?grant_type=password"), password)
         .await;
     app.user(&text("access_token")).await;
+    let token = text("access_token");
+    // Sent; refused, as before.
+    for _ in 0..2 {
+        app.sdk(Method::GET, REAUTHENTICATE, &token, "").await;
+        app.update_user(&token, json!({"phone": number(2)})).await;
+    }
+    app.wait(60);
+    app.resend("phone_change", &phone).await;
+    app.resend("phone_change", &phone).await;
+    app.resend("sms", &phone).await;
+    app.wait(DAY);
+    let refreshed = app.refresh(&text("refresh_token")).await.body;
+    let token = refreshed["access_token"].as_str().unwrap().to_owned();
+    let nonce = app.nonce(&token, &phone).await;
+    for nonce in [wrong(&nonce, 0), nonce] {
+        let changes = json!({"password": "sixth-password", "nonce": nonce, "phone": number(2)});
+        app.update_user(&token, changes).await;
+    }
+    let code = app.last_code(&number(2)[2..]);
+    let moved = app.verify_move(&token, &number(2), &code).await;
+    assert_eq!(moved.status, 200, "{moved:?}");
+    let text = |name: &str| moved.body[name].as_str().unwrap().to_owned();
     let logout = format!("{LOGOUT}?scope=others");
     app.sdk(Method::POST, &logout, &text("access_token"), "")
         .await;

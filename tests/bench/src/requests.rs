@@ -21,15 +21,17 @@ pub fn succeeded(answer: &Value) -> bool {
                 || body["code"] == 0
                 || body["code"] == 200
                 || of_tokens(&body))
+        // What `auth-not-here` is there for.
+        || body["code"] == "anonymous_provider_disabled"
         || answer["created"] == 1
         || answer["isAuthorized"] == true
 }
 
-/// Whether this is a success of dialect D: a token, the keys, the discovery document, a message, an account.
+/// Whether this is a success of dialect D: a token, the keys, the discovery document, a message, an account,
+/// nothing.
 fn of_tokens(body: &Value) -> bool {
-    ["access_token", "keys", "issuer", "message_id", "identities"]
-        .iter()
-        .any(|field| !body[field].is_null())
+    let fields = ["access_token", "keys", "issuer", "message_id", "identities"];
+    *body == json!({}) || fields.iter().any(|field| !body[field].is_null())
 }
 
 /// Whether this function hashes a password. The hash takes longer than the rest of the request.
@@ -48,11 +50,15 @@ pub fn hashes_a_password(function: &str) -> bool {
 
 /// Whether the bare functions can do the same: they hash no password and call no KMS.
 pub fn is_compared(function: &str) -> bool {
-    const OF_TOKENS: [&str; 7] = [
+    const OF_TOKENS: [&str; 11] = [
         "auth-discovery",
         "auth-jwks",
         "auth-logout",
+        "auth-not-here",
+        "auth-reauthenticate",
+        "auth-resend",
         "auth-token",
+        "auth-update-user",
         "auth-user",
         "auth-verify",
         "authorizer",
@@ -259,14 +265,20 @@ impl<'a> Requests<'a> {
                 without_token(json!({"username": name, "Verification_char": token,
                     "new_password": "Wachtwoord42"}))
             }
-            "auth-discovery" | "auth-jwks" => without_token(json!({})),
+            "auth-discovery" | "auth-jwks" | "auth-not-here" => without_token(json!({})),
+            // No code is open: one could not be sent again so soon.
+            "auth-resend" => without_token(json!({"type": "sms", "phone": format!("86{phone}")})),
             "auth-otp" => without_token(json!({"phone": format!("86{phone}")})),
             "auth-verify" => without_token(self.verifying(&phone).await?),
-            "auth-user" | "auth-logout" => {
+            "auth-user" | "auth-update-user" | "auth-reauthenticate" | "auth-logout" => {
                 let verifying = self.verifying(&phone).await?;
                 let session = self.post("/auth/v1/verify", &verifying, None).await?;
+                let body = match function {
+                    "auth-update-user" => json!({"data": {"theme": "dark"}}),
+                    _ => json!({}),
+                };
                 Content {
-                    body: json!({}),
+                    body,
                     token: session["access_token"].as_str().map(str::to_owned),
                 }
             }

@@ -71,6 +71,8 @@ pub struct Gateway {
     pub clock: Clock,
     /// How many requests it admits; `None`: all.
     pub throttle: Option<Throttle>,
+    /// How many it admits on routes that have settings of their own.
+    pub route_throttles: HashMap<Route, Throttle>,
     /// Whether a request may name its source IP, in [`SOURCE_IP_HEADER`].
     pub trust_source_ip_header: bool,
 }
@@ -78,13 +80,15 @@ pub struct Gateway {
 struct Running {
     gateway: Gateway,
     bucket: Option<Mutex<Bucket>>,
+    route_buckets: HashMap<Route, Mutex<Bucket>>,
     requests: AtomicU64,
     domain: String,
 }
 
 impl Running {
-    fn admits(&self) -> bool {
-        self.bucket.as_ref().is_none_or(|bucket| {
+    fn admits(&self, route: &Route) -> bool {
+        let bucket = self.route_buckets.get(route).or(self.bucket.as_ref());
+        bucket.is_none_or(|bucket| {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             bucket.admits(self.gateway.clock.now())
         })
@@ -97,12 +101,16 @@ pub(crate) fn start(bound: Bound, gateway: Gateway) -> Server {
     bound.serve(|listener, stopped| async move {
         let full = |throttle| Mutex::new(Bucket::full(throttle, gateway.clock.now()));
         let bucket = gateway.throttle.map(full);
+        let route_buckets = gateway.route_throttles.iter();
+        let route_buckets = route_buckets.map(|(route, throttle)| (route.clone(), full(*throttle)));
+        let route_buckets = route_buckets.collect();
         let router = Router::new()
             .route("/_local/messages", get(messages))
             .fallback(answer)
             .with_state(Arc::new(Running {
                 gateway,
                 bucket,
+                route_buckets,
                 requests: AtomicU64::new(1),
                 domain,
             }))
@@ -186,14 +194,17 @@ async fn invoke(
     body: Option<Vec<u8>>,
 ) -> Response {
     let gateway = &running.gateway;
-    let route = Route {
+    let asked = Route {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
     };
-    let Some(function) = gateway.routes.get(&route).cloned() else {
+    let mut greedy = gateway.routes.iter();
+    let found = gateway.routes.get_key_value(&asked);
+    let found = found.or_else(|| greedy.find(|(route, _)| route.leads(&asked)));
+    let Some((route, function)) = found.map(|(route, function)| (route, function.clone())) else {
         return refusal(StatusCode::NOT_FOUND, "Not Found");
     };
-    if !running.admits() {
+    if !running.admits(route) {
         return refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
     }
     let Some(body) = body else {
@@ -208,7 +219,7 @@ async fn invoke(
     let id = format!("local-{number}");
     let now = gateway.clock.now();
     let context = Context {
-        route: &route,
+        route,
         domain: &running.domain,
         source_ip: claimed_ip.unwrap_or(peer.ip().to_canonical()),
         request_id: &id,

@@ -210,6 +210,10 @@ impl System {
             inbox: options.inbox.clone(),
             clock: options.clock.clone(),
             throttle: template.throttle.filter(|_| options.throttle),
+            route_throttles: match options.throttle {
+                true => template.route_throttles.clone(),
+                false => HashMap::new(),
+            },
             trust_source_ip_header: options.trust_source_ip_header,
         };
         let gateway = gateway::start(gateway_address, gateway);

@@ -6,7 +6,7 @@
 mod values;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     error::Error,
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -32,6 +32,8 @@ pub struct Template {
     pub cors: Cors,
     /// How many requests the API admits; `None` if the template does not say.
     pub throttle: Option<Throttle>,
+    /// How many it admits on routes that have settings of their own.
+    pub route_throttles: HashMap<Route, Throttle>,
 }
 
 /// An `AWS::Serverless::Function`.
@@ -47,13 +49,27 @@ pub struct Function {
     pub environment: BTreeMap<String, Option<String>>,
 }
 
-/// A method and a path. They match literally.
+/// A method, or `ANY`, and a path. Both match literally, but for a path that ends in `{proxy+}`: that is for all
+/// that lies below.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Route {
     /// The HTTP method, in upper case.
     pub method: String,
     /// The path, from the first `/`.
     pub path: String,
+}
+
+/// What a greedy path ends in.
+const GREEDY: &str = "{proxy+}";
+
+impl Route {
+    /// Whether it leads a request on, which no literal route does.
+    pub fn leads(&self, request: &Self) -> bool {
+        let below = self.path.strip_suffix(GREEDY);
+        let below = below.and_then(|root| request.path.strip_prefix(root));
+        below.is_some_and(|rest| !rest.is_empty())
+            && (self.method == "ANY" || self.method == request.method)
+    }
 }
 
 /// An `AWS::DynamoDB::Table`.
@@ -123,12 +139,24 @@ impl Template {
         let api = of_type(resources, "AWS::Serverless::HttpApi").next();
         let api = api.map(|(_, properties)| properties);
         let cors = api.map(|properties| cors(&properties["CorsConfiguration"]));
+        let route_throttles = api.and_then(|it| it["RouteSettings"].as_mapping());
+        let route_throttles = route_throttles.into_iter().flatten();
+        let route_throttles = route_throttles.filter_map(|(route, settings)| {
+            let (method, path) = route.as_str()?.split_once(' ')?;
+            let route = Route {
+                method: method.to_owned(),
+                path: path.to_owned(),
+            };
+            Some((route, throttle(settings, &values)?))
+        });
+        let route_throttles = route_throttles.collect();
         let throttle = api.and_then(|it| throttle(&it["DefaultRouteSettings"], &values));
         Ok(Self {
             functions,
             tables,
             cors: cors.unwrap_or_default(),
             throttle,
+            route_throttles,
         })
     }
 }
@@ -174,8 +202,8 @@ fn function(
 
 fn route(id: &str, event: &Value) -> Result<Route, Why> {
     match (event["Method"].as_str(), event["Path"].as_str()) {
-        // Path parameters and greedy routes are not supported: Latchkey has none.
-        (Some(method), Some(path)) if path.starts_with('/') && !path.contains('{') => Ok(Route {
+        // Path parameters are not supported: Latchkey has none.
+        (Some(method), Some(path)) if is_plain(path) => Ok(Route {
             method: method.to_uppercase(),
             path: path.to_owned(),
         }),
@@ -183,6 +211,11 @@ fn route(id: &str, event: &Value) -> Result<Route, Why> {
             "an HttpApi event of {id} lacks a Method or a plain Path"
         ))),
     }
+}
+
+fn is_plain(path: &str) -> bool {
+    let literal = path.strip_suffix(GREEDY).unwrap_or(path);
+    literal.starts_with('/') && !literal.contains('{')
 }
 
 fn table(id: &str, properties: &Value, prefix: &str) -> Result<Table, Why> {

@@ -34,7 +34,12 @@ pub(super) fn phone(fields: &Fields, no_email: Refusal, app: &App) -> Result<Pho
         let missing = Problem::Core(Error::PhoneInvalid);
         return Err(if is_email { no_email.into() } else { missing });
     };
-    let compact = phone.replace(' ', "");
+    phone_in(&phone, app)
+}
+
+/// The phone that a field names.
+pub(super) fn phone_in(text: &str, app: &App) -> Result<Phone, Problem> {
+    let compact = text.replace(' ', "");
     let digits = compact.strip_prefix('+').unwrap_or(&compact);
     let is_e164 = (2..=15).contains(&digits.len())
         && !digits.starts_with('0')

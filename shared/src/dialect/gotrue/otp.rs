@@ -14,15 +14,24 @@ use super::{
 use crate::{
     app::App,
     dialect::body::Fields,
-    domain::{metadata::Metadata, time::UnixMs},
+    domain::{error::Error, metadata::Metadata, time::UnixMs},
     flow::sign_in,
     random,
 };
 
 /// What is said of a message: a random id, alike for every number.
 #[derive(Serialize)]
-struct Sent {
+pub(super) struct Sent {
     message_id: Uuid,
+}
+
+impl Sent {
+    /// # Errors
+    /// [`Error::Internal`] without randomness.
+    pub(super) fn new() -> Result<Self, Error> {
+        let message_id = Builder::from_random_bytes(random::bytes()?).into_uuid();
+        Ok(Self { message_id })
+    }
 }
 
 /// Answers a request for a code.
@@ -39,8 +48,7 @@ async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Sent, Pr
     let newcomer = newcomer(&fields)?;
     let requester = requester(request, app);
     sign_in::send(app, &phone, newcomer.as_ref(), &requester, now).await?;
-    let message_id = Builder::from_random_bytes(random::bytes()?).into_uuid();
-    Ok(Sent { message_id })
+    Ok(Sent::new()?)
 }
 
 /// What a new account begins with; `None` if none may be made.

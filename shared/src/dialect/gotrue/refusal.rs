@@ -27,6 +27,14 @@ pub(super) struct Refusal {
     pub status: u16,
     pub code: &'static str,
     pub message: Cow<'static, str>,
+    /// What is wrong with a password, if it is too weak.
+    pub weak_password: Option<WeakPassword>,
+}
+
+/// What is wrong with a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct WeakPassword {
+    reasons: [&'static str; 1],
 }
 
 /// Why a request is refused.
@@ -56,6 +64,18 @@ impl Refusal {
             status,
             code,
             message: Cow::Borrowed(message),
+            weak_password: None,
+        }
+    }
+
+    /// A password that is too short.
+    pub(super) fn weak_password() -> Self {
+        let message = "Password should be at least 6 characters.";
+        Self {
+            weak_password: Some(WeakPassword {
+                reasons: ["length"],
+            }),
+            ..Self::new(422, "weak_password", message)
         }
     }
 
@@ -109,6 +129,7 @@ impl Refusal {
                     "For security purposes, you can only request this after {} seconds.",
                     retry_after_secs(*retry_after)
                 )),
+                weak_password: None,
             },
             Error::CodeWrong | Error::CodeExpired { .. } => {
                 Self::new(403, "otp_expired", "Token has expired or is invalid")
@@ -139,15 +160,27 @@ impl Refusal {
                 "sms_send_failed",
                 "Error sending confirmation OTP to provider",
             ),
+            Error::ReauthenticationNeeded => Self::new(
+                400,
+                "reauthentication_needed",
+                "Password update requires reauthentication",
+            ),
+            Error::PasswordRefused(_) => Self::new(
+                422,
+                "same_password",
+                "New password should be different from the old password.",
+            ),
+            Error::MetadataTooLarge => Self::invalid("data is too large (max 2048 bytes)"),
+            Error::NoPhone => Self::invalid(
+                "Reauthentication requires the user to have an email or a phone number",
+            ),
             // No endpoint of this dialect has these.
             Error::PhoneMismatch
-            | Error::NoPhone
             | Error::NameTaken
             | Error::NameInvalid
             | Error::PhoneInfoInvalid
             | Error::ResetTokenInvalid
             | Error::ResetTokenExpired
-            | Error::PasswordRefused(_)
             | Error::Internal(_) => Self::internal(),
         }
     }
@@ -159,7 +192,8 @@ pub(super) async fn answer<T: Serialize>(
     request: &Request,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Response<Body> {
-    match guard(work).await {
+    // Boxed: as one type with the layers around it, it is deeper than the compiler looks.
+    match guard(Box::pin(work)).await {
         Ok(done) => {
             record::answered(endpoint, "OK", None);
             respond(200, &done)
@@ -193,6 +227,8 @@ pub(super) fn refuse_for(
 struct Since2024<'a> {
     code: &'a str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weak_password: Option<&'a WeakPassword>,
 }
 
 #[derive(Serialize)]
@@ -200,6 +236,8 @@ struct Before2024<'a> {
     code: u16,
     error_code: &'a str,
     msg: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weak_password: Option<&'a WeakPassword>,
 }
 
 /// The answer to a refused request, in the form of the API's version that the client names. A version is a
@@ -209,8 +247,9 @@ fn refuse(request: &Request, refusal: &Refusal) -> Response<Body> {
         status,
         code,
         message,
+        weak_password,
     } = refusal;
-    let status = *status;
+    let (status, weak_password) = (*status, weak_password.as_ref());
     let version = request.headers().get(API_VERSION_HEADER);
     let version = version.and_then(|version| version.to_str().ok());
     if !version.is_some_and(|version| is_date(version) && version >= API_VERSION) {
@@ -218,10 +257,16 @@ fn refuse(request: &Request, refusal: &Refusal) -> Response<Body> {
             code: status,
             error_code: code,
             msg: message,
+            weak_password,
         };
         return respond(status, &body);
     }
-    let mut response = respond(status, &Since2024 { code, message });
+    let body = Since2024 {
+        code,
+        message,
+        weak_password,
+    };
+    let mut response = respond(status, &body);
     let version = HeaderValue::from_static(API_VERSION);
     response.headers_mut().insert(API_VERSION_HEADER, version);
     response

@@ -11,6 +11,7 @@ use crate::{
         access_token::{APP_METADATA, AUDIENCE, AppMetadata},
         error::Error,
         metadata::Metadata,
+        phone::Phone,
         session::Held,
         time::UnixMs,
         user::User,
@@ -58,7 +59,7 @@ impl<'a> SessionAnswer<'a> {
             expires_in: grant.access.expires_in,
             expires_at: now.as_secs() + grant.access.expires_in,
             refresh_token: grant.refresh.as_str(),
-            user: UserAnswer::new(&grant.user, &grant.held)?,
+            user: UserAnswer::new(&grant.user, &grant.held, now)?,
         })
     }
 }
@@ -82,6 +83,10 @@ pub(super) struct UserAnswer<'a> {
     created_at: String,
     updated_at: String,
     is_anonymous: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_change_sent_at: Option<String>,
 }
 
 /// A phone, as what the account is known by.
@@ -106,16 +111,23 @@ struct IdentityData {
 }
 
 impl<'a> UserAnswer<'a> {
-    /// An account, as one of its sessions sees it. It is changed by its sign-ins, as GoTrue's are.
+    /// An account, as one of its sessions sees it at `now`. It is changed by its sign-ins, as GoTrue's are.
     ///
     /// # Errors
     /// [`Error::Internal`] when a time cannot be written.
-    pub(super) fn new(user: &'a User, held: &Held) -> Result<Self, Error> {
+    pub(super) fn new(user: &'a User, held: &Held, now: UnixMs) -> Result<Self, Error> {
         let created_at = rfc_3339(user.created_at)?;
         let signed_in = user.sessions.latest().max(Some(held.began));
         let signed_in = rfc_3339(signed_in.unwrap_or(held.began))?;
-        let (id, phone) = (user.id.to_string(), phone_of(user));
-        let confirmed_at = user.phone.as_ref().map(|_| created_at.clone());
+        let phone = user.phone.as_ref().map(digits).unwrap_or_default();
+        let id = user.id.to_string();
+        let confirmed_at = match (&user.phone, user.moved_at) {
+            (None, _) => None,
+            (Some(_), None) => Some(created_at.clone()),
+            (Some(_), Some(moved_at)) => Some(rfc_3339(moved_at)?),
+        };
+        let moving = user.open_move().filter(|moving| now < moving.until);
+        let change_sent = moving.map(|moving| rfc_3339(moving.sent)).transpose()?;
         let identity = user.phone.as_ref().map(|_| Identity {
             identity_id: user.id.identity().to_string(),
             id: id.clone(),
@@ -146,16 +158,15 @@ impl<'a> UserAnswer<'a> {
             created_at,
             updated_at: signed_in,
             is_anonymous: false,
+            new_phone: moving.map(|moving| digits(&moving.to)),
+            phone_change_sent_at: change_sent,
         })
     }
 }
 
-/// The phone without `+`; empty if there is none.
-fn phone_of(user: &User) -> String {
-    let phone = user.phone.as_ref().map(|phone| phone.e164());
-    phone.map_or_else(String::new, |phone| {
-        phone.trim_start_matches('+').to_owned()
-    })
+/// A phone without `+`.
+fn digits(phone: &Phone) -> String {
+    phone.e164().trim_start_matches('+').to_owned()
 }
 
 fn rfc_3339(at: UnixMs) -> Result<String, Error> {

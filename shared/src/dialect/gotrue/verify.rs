@@ -1,10 +1,11 @@
-//! `POST /auth/v1/verify`: signs in with a code.
+//! `POST /auth/v1/verify`: signs in with a code, or moves an account to another phone.
 
 use std::sync::Arc;
 
 use lambda_http::{Body, Request, Response};
 
 use super::{
+    account::bearer_if_any,
     fields::{phone, requester, scalar},
     issuer::issuer,
     refusal::{Problem, Refusal, refuse_for},
@@ -14,7 +15,11 @@ use crate::{
     app::App,
     dialect::{body::Fields, client_ip, guard::guard},
     domain::{code::Guess, error::Error, time::UnixMs},
-    flow::{access_token::Grant, sign_in},
+    flow::{
+        access_token::Grant,
+        move_phone::{self, Redeemed},
+        sign_in,
+    },
 };
 
 const ENDPOINT: &str = "verify";
@@ -41,18 +46,29 @@ async fn sign_in(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Grant
             return Err(Refusal::invalid(one).into());
         }
     };
-    match kind.as_str() {
-        "sms" => {}
-        // No change of a phone is open, and no e-mail is sent.
-        "phone_change" | "email" | "signup" | "invite" | "recovery" | "magiclink"
-        | "email_change" => return Err(expired.into()),
+    let moves = match kind.as_str() {
+        "sms" => false,
+        "phone_change" => true,
+        // No e-mail is sent.
+        "email" | "signup" | "invite" | "recovery" | "magiclink" | "email_change" => {
+            return Err(expired.into());
+        }
         _ => return Err(Refusal::invalid("Invalid verification type").into()),
-    }
+    };
     let no_email = Refusal::of(&expired);
     let phone = phone(&fields, no_email, app)?;
     // What has no digit is no code.
     let guess = Guess::parse(&code).ok_or(expired)?;
     let (issuer, ip) = (issuer(request, app)?, client_ip(request, app));
     let requester = requester(request, app);
+    if moves {
+        let redeemed = Redeemed {
+            to: &phone,
+            guess: &guess,
+            source: &requester.source,
+            bearer: bearer_if_any(app, request, now).await?,
+        };
+        return Ok(move_phone::redeem(app, &issuer, &redeemed, now).await?);
+    }
     Ok(sign_in::redeem(app, &issuer, &phone, &guess, &ip, &requester, now).await?)
 }

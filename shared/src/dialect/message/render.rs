@@ -102,7 +102,8 @@ pub(super) fn wire(error: &Error) -> (u16, &'static str, &'static str) {
             "SEND_MESSAGE_ERROR",
             "Cannot send message, try again later.",
         ),
-        Error::Internal(_) => (
+        // No endpoint of this dialect has the first two.
+        Error::ReauthenticationNeeded | Error::MetadataTooLarge | Error::Internal(_) => (
             500,
             "INTERNAL_SERVER_ERROR",
             "Server can't handle your request now.",

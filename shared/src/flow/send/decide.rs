@@ -11,7 +11,7 @@ use crate::{
         metadata::Metadata,
         phone::Phone,
         purpose::Purpose,
-        slot::{Attribution, Challenge, ChallengeId, Fresh, Nonce, Policy},
+        slot::{Attribution, Challenge, ChallengeId, Fresh, Mover, Nonce, Policy},
         slot_key::SlotKey,
         stop::Stop,
         time::UnixMs,
@@ -37,6 +37,8 @@ pub(in crate::flow) struct Target {
     pub kept_for: Option<Uid>,
     /// What an account that the code makes begins with.
     pub newcomer: Option<Metadata>,
+    /// Who moves to the phone.
+    pub mover: Option<Mover>,
 }
 
 /// What a send asks for, and the rules it is decided by.
@@ -140,6 +142,7 @@ pub(super) fn decide<'a>(
                 client: Client::Stranger,
                 kept_for: None,
                 newcomer: None,
+                mover: None,
             };
             (decoy, true)
         }
@@ -158,6 +161,7 @@ pub(super) fn decide<'a>(
         },
         decoy: is_decoy,
         newcomer: target.newcomer.clone(),
+        mover: target.mover.clone(),
     };
     let next = match seen.slot.send(case.now, &case.policy, fresh) {
         Ok(next) => next,

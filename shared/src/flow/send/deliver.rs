@@ -51,6 +51,14 @@ pub(super) struct Sent {
     pub account: Option<User>,
 }
 
+/// A code that was sent, or looks as if.
+pub(in crate::flow) struct Delivered {
+    /// What a ticket says of it.
+    pub info: PhoneInfo,
+    /// When it expires.
+    pub valid_until: UnixMs,
+}
+
 /// What happens to a failed send's place in its source's count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SourceCount {
@@ -72,7 +80,8 @@ pub(super) enum PhoneCount {
 impl Sent {
     /// Sends the message. Where users are hidden it is sent after the answer, so that the time does not
     /// show whether there is one.
-    pub(super) async fn deliver(mut self, app: &Arc<App>) -> Result<PhoneInfo, Error> {
+    pub(super) async fn deliver(mut self, app: &Arc<App>) -> Result<Delivered, Error> {
+        let valid_until = self.challenge.valid_until;
         let info = PhoneInfo {
             purpose: self.purpose,
             phone: self.phone.clone(),
@@ -80,14 +89,15 @@ impl Sent {
             uid: self.uid.filter(|_| self.purpose != Purpose::Register),
             challenge: self.challenge.id,
         };
+        let delivered = Delivered { info, valid_until };
         if app.is_test_number(&self.phone, self.at) {
             let (purpose, phone) = (self.purpose.name(), &self.phone);
             tracing::info!(purpose, %phone, "test number, no SMS");
-            return Ok(info);
+            return Ok(delivered);
         }
         if !self.hiding.is_on() {
             self.publish(app).await?;
-            return Ok(info);
+            return Ok(delivered);
         }
         let has_message = !self.challenge.decoy && self.hiding.reaches(self.account.as_ref());
         app.defer(async move |app| {
@@ -104,7 +114,7 @@ impl Sent {
                 Err(error) => record::send_failed_after_answer(&error),
             }
         });
-        Ok(info)
+        Ok(delivered)
     }
 
     async fn publish(&mut self, app: &App) -> Result<(), Error> {

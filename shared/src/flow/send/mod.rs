@@ -31,7 +31,7 @@ use crate::{
         slot::Policy,
         slot_key::{SlotKey, Tag},
         time::UnixMs,
-        token::{self, PhoneInfo, Token},
+        token::{self, Token},
         window::Limit,
     },
     random,
@@ -44,6 +44,7 @@ use crate::{
 };
 pub(super) use decide::Target;
 use decide::{Case, Draft, Facts, FreshParts, Refusal, decide};
+pub(super) use deliver::Delivered;
 use deliver::{PhoneCount, Sent, SourceCount};
 pub(super) use reserve::Reservation;
 
@@ -110,7 +111,7 @@ pub(super) async fn to_named(
         Target::of_owner(app, requester, seen, phone, owner.as_ref(), now)
     };
     let sent = send(app, &sending, target, now).await?;
-    token::phone_info(&app.config.keys, &sent, now)
+    token::phone_info(&app.config.keys, &sent.info, now)
 }
 
 impl Target {
@@ -135,6 +136,7 @@ impl Target {
             client,
             kept_for: client::kept_for(uid, client, created_at, now),
             newcomer: None,
+            mover: None,
         })
     }
 }
@@ -148,7 +150,7 @@ pub(super) async fn send(
     sending: &Sending<'_>,
     target: impl Fn(&Seen) -> Result<Target, Error>,
     now: UnixMs,
-) -> Result<PhoneInfo, Error> {
+) -> Result<Delivered, Error> {
     let mut sender = Sender::new(app, sending, now);
     let (counted, first) = join(sender.count(), sender.read()).await;
     let (counted, mut first) = (counted?, Some(first?));

@@ -50,7 +50,7 @@ async fn a_session_is_exchanged_for_a_token_that_a_jwt_authorizer_admits_for_an_
                 "is_anonymous": false, "iat": now(app), "exp": now(app) + 3600,
                 "user_metadata": {},
                 "app_metadata": {"provider": "phone", "providers": ["phone"]},
-                "uuid": 5,
+                "uuid": 5, "exchanged": true,
             });
             assert_eq!(claims, expected);
             assert!(authorizer.admits(&token, now(app)));

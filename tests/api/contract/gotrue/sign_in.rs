@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::time::UnixMs;
 
+use super::rfc_3339;
 use crate::support::{
     Answer, DAY, ERIC, ERIC_PASSWORD, TestApp,
     gotrue::{LOGOUT, OTP, TOKEN, USER, VERIFY, number, parts},
@@ -32,12 +34,6 @@ fn is_uuid(text: &Value) -> bool {
     lengths == [8, 4, 4, 4, 12] && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }
 
-fn rfc_3339(secs: u64) -> String {
-    let at = aws_sdk_dynamodb::primitives::DateTime::from_secs(secs.try_into().unwrap());
-    let format = aws_sdk_dynamodb::primitives::DateTimeFormat::DateTime;
-    at.fmt(format).unwrap()
-}
-
 /// Asserts the whole answer of a session that began now, and returns its access token.
 fn assert_session(app: &TestApp, answer: &Answer, phone: &str, metadata: &Value) -> String {
     let now = app.clock.now();
@@ -47,7 +43,7 @@ fn assert_session(app: &TestApp, answer: &Answer, phone: &str, metadata: &Value)
     let user = &answer.body["user"];
     let (id, identity) = (&user["id"], &user["identities"][0]["identity_id"]);
     assert!(is_uuid(id) && is_uuid(identity) && id != identity);
-    let at = rfc_3339(now.as_secs());
+    let at = rfc_3339(UnixMs(now.as_secs() * 1000));
     let created = user["created_at"].clone();
     answer.assert(
         200,

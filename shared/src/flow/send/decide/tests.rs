@@ -76,6 +76,7 @@ fn slots() -> impl Strategy<Value = Slot> {
             attributions: vec![attribution()],
             decoy,
             newcomer: None,
+            mover: None,
         });
         let cooling_since = PerClient::default();
         let last_send = challenge.as_ref().map(|challenge| challenge.last_send);
@@ -121,6 +122,7 @@ fn targets() -> impl Strategy<Value = Result<Target, Error>> {
         client: Client::Stranger,
         kept_for: None,
         newcomer: None,
+        mover: None,
     };
     prop_oneof![
         4 => Just(Ok(found)),
@@ -222,6 +224,7 @@ proptest! {
                 attribution: attribution(),
                 decoy: false,
                 newcomer: None,
+                mover: None,
             };
             readable.send(NOW, &purpose.policy(), fresh)
         };
@@ -294,6 +297,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
+            mover: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
         is_used_up: false,
@@ -329,6 +333,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
+            mover: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
         is_used_up: false,
@@ -377,6 +382,7 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
+            mover: None,
         })
     };
     let china = || Stop::named(["86"]);
