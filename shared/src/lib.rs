@@ -23,10 +23,10 @@
 //! | `clock` | the system's time | `domain` |
 //! | `random` | the system's randomness | `domain` |
 //! | `telemetry` | the log and the metrics of a request | `domain` `clock` |
-//! | `aws` | the SDK's clients and their connections | `telemetry` |
+//! | `aws` | the SDK's clients, their connections and failures | `domain` `telemetry` |
 //! | `signing` | signatures of access tokens, and KMS | `domain` `aws` |
 //! | `sms` | texts, and SNS | `domain` `aws` |
-//! | `store` | DynamoDB: items, conditions, outcomes | `domain` `random` |
+//! | `store` | DynamoDB: items, conditions, outcomes | `domain` `random` `aws` |
 //! | `config` | the environment, typed | `domain` `random` `aws` `sms` |
 //! | `background` | deferred work | `clock` `telemetry` |
 //! | `app` | what a function is built from | `domain` `telemetry` `aws` `signing` `sms` `store` `config` `background` |

@@ -10,6 +10,6 @@ use crate::domain::error::Error;
 /// [`Error::Internal`] when the random number generator fails.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| Error::Internal("no randomness".to_owned()))?;
+    rand::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
     Ok(bytes)
 }

@@ -4,14 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_kms::{
     Client,
-    error::{ProvideErrorMetadata, SdkError},
     primitives::Blob,
     types::{MessageType, SigningAlgorithmSpec},
 };
 use futures_util::future::try_join_all;
 
 use crate::{
-    aws::KmsClient,
+    aws::{KmsClient, failure::failed},
     domain::{
         error::Error,
         signing_key::{PublicKey, SigningKeys},
@@ -51,7 +50,7 @@ impl Signing {
 
     fn keys(&self) -> Result<&SigningKeys, Error> {
         let keys = self.keys.as_ref();
-        keys.ok_or_else(|| Error::Internal("SIGNING_KEYS is not set".to_owned()))
+        keys.ok_or_else(|| Error::internal("SIGNING_KEYS is not set"))
     }
 
     fn client(&self) -> &Client {
@@ -72,9 +71,9 @@ impl Signing {
             .message_type(MessageType::Digest)
             .signing_algorithm(SigningAlgorithmSpec::RsassaPkcs1V15Sha256);
         let signed = Box::pin(sign.send()).await;
-        let signed = signed.map_err(|error| failed("Sign", &error))?;
+        let signed = signed.map_err(|error| failed("KMS Sign", &error))?;
         let signature = signed.signature.map(Blob::into_inner);
-        signature.ok_or_else(|| Error::Internal("KMS Sign: no signature".to_owned()))
+        signature.ok_or_else(|| Error::internal("KMS Sign: no signature"))
     }
 
     /// The public halves of all keys. They are read once a process.
@@ -93,20 +92,9 @@ impl Signing {
     async fn public_key(&self, key: &str) -> Result<PublicKey, Error> {
         let get = self.client().get_public_key().key_id(key);
         let got = Box::pin(get.send()).await;
-        let got = got.map_err(|error| failed("GetPublicKey", &error))?;
+        let got = got.map_err(|error| failed("KMS GetPublicKey", &error))?;
         let der = got.public_key.map(Blob::into_inner).unwrap_or_default();
         PublicKey::from_der(key, &der)
-            .ok_or_else(|| Error::Internal("KMS GetPublicKey: not an RSA key".to_owned()))
+            .ok_or_else(|| Error::internal("KMS GetPublicKey: not an RSA key"))
     }
-}
-
-/// The call, and the error's code or kind. Messages stay out.
-fn failed<E: ProvideErrorMetadata>(call: &str, error: &SdkError<E>) -> Error {
-    let kind = match error {
-        SdkError::ServiceError(_) => error.code().unwrap_or("error without a code"),
-        SdkError::TimeoutError(_) => "time-out",
-        SdkError::DispatchFailure(_) => "connection failure",
-        _ => "unreadable answer",
-    };
-    Error::Internal(format!("KMS {call}: {kind}"))
 }

@@ -3,6 +3,7 @@
 //! They are built by hand and not by `aws-config`: a Lambda function finds region and credentials in
 //! its environment and nowhere else, so the provider chain would add size and start time only.
 
+pub(crate) mod failure;
 mod https;
 
 use std::{fmt, time::Duration};

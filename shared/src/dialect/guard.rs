@@ -17,8 +17,8 @@ pub(super) async fn guard<T, E: From<Error>>(
     let caught = AssertUnwindSafe(work).catch_unwind();
     match tokio::time::timeout(DEADLINE, caught).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_panic)) => Err(Error::Internal("panic".into()).into()),
-        Err(_elapsed) => Err(Error::Internal("deadline passed".into()).into()),
+        Ok(Err(_panic)) => Err(Error::internal("panic").into()),
+        Err(_elapsed) => Err(Error::passing("deadline passed").into()),
     }
 }
 
@@ -29,12 +29,12 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_internal_error() {
         let answer = guard::<(), Error>(async { panic!("of the test") }).await;
-        assert_eq!(answer, Err(Error::Internal("panic".into())));
+        assert_eq!(answer, Err(Error::internal("panic")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_hangs_is_an_internal_error_after_nine_seconds() {
         let answer = guard::<(), Error>(std::future::pending()).await;
-        assert_eq!(answer, Err(Error::Internal("deadline passed".into())));
+        assert_eq!(answer, Err(Error::passing("deadline passed")));
     }
 }

@@ -153,7 +153,7 @@ pub fn unsigned(
 fn encoded(part: &impl Serialize) -> Result<String, Error> {
     let json = serde_json::to_vec(part);
     json.map(|json| BASE64_URL_SAFE_NO_PAD.encode(json))
-        .map_err(|error| Error::Internal(format!("access token: {error}")))
+        .map_err(|error| Error::internal(format!("access token: {error}")))
 }
 
 impl Unsigned {

@@ -166,11 +166,35 @@ pub enum Error {
     SendsStopped,
     /// The SMS was not sent.
     Sms(SmsFailure),
-    /// The service failed. The text is for the log and contains no personal data.
-    Internal(String),
+    /// The service failed.
+    Internal(Cause),
+}
+
+/// Why the service failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// For the log. It contains no personal data.
+    pub text: String,
+    /// Whether it passes: AWS did not answer in time, or had no capacity. The same request can succeed later.
+    pub passes: bool,
 }
 
 impl Error {
+    /// A failure that stays.
+    pub fn internal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::Internal(Cause {
+            text,
+            passes: false,
+        })
+    }
+
+    /// A failure that passes.
+    pub fn passing(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::Internal(Cause { text, passes: true })
+    }
+
     /// How long the client has to wait, for a refusal that passes with time.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

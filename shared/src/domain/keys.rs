@@ -369,4 +369,13 @@ mod tests {
             r#"KeyRing { active: k1, keys: ["k1"] }"#
         );
     }
+
+    #[test]
+    fn what_nobodys_ring_makes_is_good_nowhere_else() {
+        let [one, other] = [1, 2].map(|n| KeyRing::of_nobody(&[n; MIN_KEY_BYTES]));
+        assert_eq!(one.active(), "none");
+        for usage in [Use::Session, Use::Refresh, Use::Code] {
+            assert_ne!(one.active_subkey(usage), other.active_subkey(usage));
+        }
+    }
 }

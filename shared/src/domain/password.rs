@@ -160,7 +160,7 @@ impl Hasher {
             .argon2
             .hash_password_with_salt(password.0.as_bytes(), &salt);
         hash.map(|phc| PasswordHash(phc.to_string()))
-            .map_err(|error| Error::Internal(format!("password hash: {error}")))
+            .map_err(|error| Error::internal(format!("password hash: {error}")))
     }
 
     /// Whether this is the password of the hash. `false` without a hash.

@@ -293,6 +293,15 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_spared_does_not_end() {
+        let twenty: BTreeMap<_, _> = (0..20).map(|n| (id(n), held(1, u64::from(n)))).collect();
+        let twenty = Sessions(twenty);
+        assert_eq!(twenty.ending_for(id(99), None), Some(id(0)));
+        assert_eq!(twenty.ending_for(id(99), Some(id(0))), Some(id(1)));
+        assert_eq!(twenty.ending_for(id(99), Some(id(7))), Some(id(0)));
+    }
+
+    #[test]
     fn sessions_of_one_day_and_second_end_by_their_distance() {
         let twenty = Sessions((0..20).map(|n| (id(n), held(1, 1))).collect());
         assert_ne!(

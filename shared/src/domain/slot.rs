@@ -972,4 +972,50 @@ mod tests {
             shard: Shard { day: 0, number: 0 },
         }
     }
+
+    fn of_mover(uid: u64, source: &str) -> Fresh {
+        let mover = Mover {
+            uid: Uid(uid),
+            source: Source::from_stored(source.to_owned()),
+        };
+        Fresh {
+            id: ChallengeId(u128::from(uid).to_be_bytes()),
+            nonce: Nonce([7; 16]),
+            kid: "k1".into(),
+            phone: phone(),
+            attribution: attribution(),
+            decoy: false,
+            newcomer: None,
+            mover: Some(mover),
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_move_is_kept_from_other_accounts_until_it_expires_or_is_spent() {
+        let now = UnixMs(1_800_000_000_000);
+        let at = |secs| now.plus(Duration::from_secs(secs));
+        let slot = Slot::default().send(now, &POLICY, of_mover(5, "home"));
+        let slot = slot.unwrap();
+        let refused = slot.send(at(120), &POLICY, of_mover(6, "home"));
+        let kept = Refused {
+            retry_after: Duration::from_secs(180),
+            limit: Limited::Kept,
+        };
+        assert_eq!(refused, Err(kept));
+        // Its own account may ask again, from elsewhere: then it is taken there.
+        let again = slot.send(at(120), &POLICY, of_mover(5, "work")).unwrap();
+        let challenge = again.challenge.unwrap();
+        assert_eq!(Some(challenge.id), slot.challenge.as_ref().map(|it| it.id));
+        let source = challenge.mover.unwrap().source;
+        assert_eq!(source, Source::from_stored("work".to_owned()));
+        // Expired or spent, it is nobody's.
+        let verdict = slot.verify(at(1), &POLICY, ME, None, |_| true);
+        let Verdict::Accepted(spent) = verdict else {
+            panic!("{verdict:?}")
+        };
+        for (slot, secs) in [(&slot, 300), (&spent, 120)] {
+            let next = slot.send(at(secs), &POLICY, of_mover(6, "home")).unwrap();
+            assert_eq!(next.challenge.unwrap().mover.unwrap().uid, Uid(6));
+        }
+    }
 }

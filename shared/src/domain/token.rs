@@ -222,7 +222,7 @@ pub fn phone_info(ring: &KeyRing, info: &PhoneInfo, now: UnixMs) -> Result<Token
         info.challenge,
         info.uid.map_or(0, |uid| uid.0),
     );
-    let account = account.ok_or_else(|| Error::Internal("no active key".into()))?;
+    let account = account.ok_or_else(|| Error::internal("no active key"))?;
     let claims = PhoneInfoClaims {
         aud: PHONE_INFO_AUDIENCE.into(),
         purpose: info.purpose,
@@ -358,7 +358,7 @@ fn sign(ring: &KeyRing, usage: Use, claims: &impl Serialize) -> Result<Token, Er
     let key = EncodingKey::from_secret(&ring.active_subkey(usage));
     jsonwebtoken::encode(&header, claims, &key)
         .map(Token)
-        .map_err(|error| Error::Internal(format!("signing failed: {error}")))
+        .map_err(|error| Error::internal(format!("signing failed: {error}")))
 }
 
 /// The claims of a token, and the id of the key that signed it; `None` unless that is a key of the ring,

@@ -146,7 +146,7 @@ async fn evaluate<'a>(
         Verdict::Wrong(next) => (next, false),
         Verdict::Expired { retry_after } => return Err(Error::CodeExpired { retry_after }),
     };
-    let live = live.ok_or_else(|| Error::Internal("a verdict on no challenge".into()))?;
+    let live = live.ok_or_else(|| Error::internal("a verdict on no challenge"))?;
     let wrong = wrong_codes(&live.phone);
     let step = |next: Slot| SlotMove {
         key,

@@ -35,27 +35,27 @@ pub(super) fn count(item: &Item, name: &str) -> u64 {
 }
 
 pub(super) fn serialize(item: &impl Serialize) -> Result<Item, Error> {
-    serde_dynamo::to_item(item).map_err(|error| Error::Internal(format!("item: {error}")))
+    serde_dynamo::to_item(item).map_err(|error| Error::internal(format!("item: {error}")))
 }
 
 /// A value as an attribute.
 pub(super) fn attribute(value: &impl Serialize) -> Result<AttributeValue, Error> {
     serde_dynamo::to_attribute_value(value)
-        .map_err(|error| Error::Internal(format!("item: {error}")))
+        .map_err(|error| Error::internal(format!("item: {error}")))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
-    serde_dynamo::from_item(item).map_err(|error| Error::Internal(format!("item: {error}")))
+    serde_dynamo::from_item(item).map_err(|error| Error::internal(format!("item: {error}")))
 }
 
 /// The metadata that an item holds.
 pub(super) fn parse_metadata(json: &str) -> Result<Metadata, Error> {
     let metadata = Metadata::from_stored(json);
-    metadata.ok_or_else(|| Error::Internal("item: not metadata".into()))
+    metadata.ok_or_else(|| Error::internal("item: not metadata"))
 }
 
 /// The phone that an item holds in two attributes.
 pub(super) fn parse_phone(country: &str, national: &str) -> Result<Phone, Error> {
     let phone = Phone::from_parts(country, national);
-    phone.ok_or_else(|| Error::Internal("item: not a phone".into()))
+    phone.ok_or_else(|| Error::internal("item: not a phone"))
 }

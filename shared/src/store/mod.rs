@@ -137,7 +137,7 @@ impl Store {
             }
             wanted = batch.unprocessed_keys.unwrap_or_default();
             if !wanted.is_empty() && !pauses.before_repeat().await {
-                return Err(Error::Internal("DynamoDB BatchGetItem: no capacity".into()));
+                return Err(Error::passing("DynamoDB BatchGetItem: no capacity"));
             }
         }
         Ok(Seen { items })

@@ -302,5 +302,5 @@ impl AttributionItem {
 fn sixteen_bytes(encoded: &str) -> Result<[u8; 16], Error> {
     let bytes = BASE64_STANDARD_NO_PAD.decode(encoded).ok();
     let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| Error::Internal("item: not sixteen bytes".into()))
+    bytes.ok_or_else(|| Error::internal("item: not sixteen bytes"))
 }

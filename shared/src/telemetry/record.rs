@@ -131,6 +131,7 @@ pub(crate) fn answered(endpoint: &'static str, outcome: impl Display, error: Opt
         let (phone, phone_hash) = (phone.as_deref(), phone_hash.as_deref());
         match error {
             Some(Error::Internal(cause)) => {
+                let cause = &cause.text;
                 tracing::error!(endpoint, %outcome, phone, phone_hash, cause, "failed");
             }
             Some(Error::Sms(failure)) => {

@@ -120,6 +120,21 @@ async fn an_answer_reaches_a_client_that_still_sends_its_body() {
     .await;
 }
 
+/// A client whose refresh is throttled signs its user out.
+#[tokio::test]
+async fn refreshes_share_no_limit_with_other_requests() {
+    scenario(async |app| {
+        app.clock.stop();
+        app.redeploy_throttled().await;
+        while app.post(SEND, json!({})).await.status != 429 {}
+        for _ in 0..2 * BURST {
+            let answer = app.refresh("no-refresh-token").await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_is_throttled_is_admitted_again_as_time_passes() {
     scenario(async |app| {

@@ -421,5 +421,6 @@ pub fn is_internal_error((_, code, msg): &Said) -> bool {
     *code == "INTERNAL_SERVER_ERROR"
         || *code == 500
         || *code == "unexpected_failure"
+        || *code == "request_timeout"
         || *msg == 2003
 }

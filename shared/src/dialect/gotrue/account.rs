@@ -196,7 +196,7 @@ pub(super) async fn bearer_if_any(
 ) -> Result<Option<Bearer>, Problem> {
     match bearer_of(app, request, now).await {
         Ok(bearer) => Ok(Some(bearer)),
-        Err(Problem::Core(Error::Internal(reason))) => Err(Error::Internal(reason).into()),
+        Err(Problem::Core(error @ Error::Internal(_))) => Err(error.into()),
         Err(_) => Ok(None),
     }
 }

@@ -12,9 +12,9 @@ pub(super) fn issuer(request: &Request, app: &App) -> Result<String, Error> {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => {
             let host = context.domain_name.as_deref();
-            let host = host.ok_or_else(|| Error::Internal("no domain name".to_owned()))?;
+            let host = host.ok_or_else(|| Error::internal("no domain name"))?;
             Ok(format!("https://{host}/auth/v1"))
         }
-        _ => Err(Error::Internal("no request context".to_owned())),
+        _ => Err(Error::internal("no request context")),
     }
 }

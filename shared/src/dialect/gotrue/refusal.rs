@@ -180,8 +180,13 @@ impl Refusal {
             | Error::NameInvalid
             | Error::PhoneInfoInvalid
             | Error::ResetTokenInvalid
-            | Error::ResetTokenExpired
-            | Error::Internal(_) => Self::internal(),
+            | Error::ResetTokenExpired => Self::internal(),
+            Error::Internal(cause) if cause.passes => Self::new(
+                504,
+                "request_timeout",
+                "Processing this request timed out, please retry after a moment.",
+            ),
+            Error::Internal(_) => Self::internal(),
         }
     }
 }

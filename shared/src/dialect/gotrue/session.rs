@@ -172,5 +172,5 @@ fn digits(phone: &Phone) -> String {
 fn rfc_3339(at: UnixMs) -> Result<String, Error> {
     let at = i64::try_from(at.0).map(DateTime::from_millis);
     let text = at.ok().and_then(|at| at.fmt(Format::DateTime).ok());
-    text.ok_or_else(|| Error::Internal("a time after the year 9999".into()))
+    text.ok_or_else(|| Error::internal("a time after the year 9999"))
 }

@@ -177,7 +177,7 @@ pub(super) fn decide<'a>(
         }
     };
     let challenge = next.current(is_decoy).cloned();
-    let challenge = challenge.ok_or_else(|| Error::Internal("no challenge after a send".into()))?;
+    let challenge = challenge.ok_or_else(|| Error::internal("no challenge after a send"))?;
     Ok(Draft {
         target,
         plan,

@@ -119,7 +119,7 @@ impl Sent {
 
     async fn publish(&mut self, app: &App) -> Result<(), Error> {
         let code = Code::derive(&app.config.keys, self.key.as_str(), &self.challenge);
-        let code = code.ok_or_else(|| Error::Internal("no key for our own challenge".into()))?;
+        let code = code.ok_or_else(|| Error::internal("no key for our own challenge"))?;
         let valid_for = self.challenge.valid_until.after(self.at);
         let sent = app.sms.send_code(&self.plan, &self.phone, &code, valid_for);
         let not_sent = match sent.await {

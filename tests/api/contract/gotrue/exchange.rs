@@ -314,9 +314,9 @@ async fn a_kms_that_fails_is_a_failure_and_the_session_goes_on() {
         let session = app.session_of_eric().await;
         app.kms.break_it(Fault::Refuses);
         let answer = app.exchange(&session).await;
-        let message = "Unexpected failure, please check server logs for more information";
-        let body = json!({"code": 500, "error_code": "unexpected_failure", "msg": message});
-        answer.assert(500, body);
+        let message = "Processing this request timed out, please retry after a moment.";
+        let body = json!({"code": 504, "error_code": "request_timeout", "msg": message});
+        answer.assert(504, body);
         app.kms.mend().await;
         app.access_token(&session).await;
     })

@@ -77,9 +77,21 @@ async fn the_public_keys_are_all_those_that_sign_or_will_sign() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_read_are_a_failure_that_passes() {
+async fn keys_that_cannot_be_read_are_a_failure_that_passes_or_stays() {
     scenario(async |app| {
         app.kms.break_it(crate::support::fault::Fault::Refuses);
+        let answer = app.get(JWKS).await;
+        let message = "Processing this request timed out, please retry after a moment.";
+        let body = json!({"code": 504, "error_code": "request_timeout", "msg": message});
+        answer.assert(504, body);
+        app.kms.mend().await;
+        // One that stays is another.
+        let denied = r#"{"__type":"AccessDeniedException"}"#.to_owned();
+        let denies = crate::support::fault::Fault::Answers {
+            status: 400,
+            body: denied,
+        };
+        app.kms.break_it(denies);
         let answer = app.get(JWKS).await;
         let message = "Unexpected failure, please check server logs for more information";
         let body = json!({"code": 500, "error_code": "unexpected_failure", "msg": message});

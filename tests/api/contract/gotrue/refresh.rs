@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::{
     Answer, DAY, TestApp,
-    fault::Fault,
+    fault::{Fault, dynamodb_error},
     gotrue::{number, parts},
     scenario,
 };
@@ -156,12 +156,41 @@ async fn nothing_is_lost_while_kms_does_not_sign() {
         let code = app.otp_code(&phone).await;
         app.kms.break_it(Fault::Refuses);
         let failed = app.refresh(&first).await;
-        assert_eq!(failed.status, 500, "{failed:?}");
+        assert_eq!(failed.status, 504, "{failed:?}");
         let failed = app.verify(&phone, &code).await;
         assert_eq!(failed.status, 500, "{failed:?}");
         app.kms.mend().await;
         refresh_token(&app.refresh(&first).await);
         refresh_token(&app.verify(&phone, &code).await);
+    })
+    .await;
+}
+
+/// SDKs repeat what was answered with 504, and sign out on what was answered with 500.
+#[tokio::test]
+async fn what_passes_is_said_to_pass() {
+    scenario(async |app| {
+        let session = app.signed_in(&number(20)).await;
+        let token = session["refresh_token"].as_str().unwrap();
+        let message = "Processing this request timed out, please retry after a moment.";
+        for fault in [
+            Fault::Refuses,
+            dynamodb_error(400, "ThrottlingException"),
+            dynamodb_error(400, "ProvisionedThroughputExceededException"),
+            dynamodb_error(500, "InternalServerError"),
+        ] {
+            app.dynamodb.break_it(fault);
+            let refused = app.refresh(token).await;
+            refused.assert_d(504, "request_timeout", message);
+            app.dynamodb.mend().await;
+        }
+        let message = "Unexpected failure, please check server logs for more information";
+        app.dynamodb
+            .break_it(dynamodb_error(400, "AccessDeniedException"));
+        let refused = app.refresh(token).await;
+        refused.assert_d(500, "unexpected_failure", message);
+        app.dynamodb.mend().await;
+        assert_eq!(app.refresh(token).await.status, 200);
     })
     .await;
 }

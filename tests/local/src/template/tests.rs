@@ -128,3 +128,41 @@ fn the_error_of_a_broken_template_is_one_line() {
     let no_key = TEMPLATE.replace("KeySchema", "Keys");
     assert!(broken(&no_key).contains("CodesTable lacks KeySchema"));
 }
+
+#[test]
+fn a_greedy_path_leads_all_that_lies_below() {
+    let route = |method: &str, path: &str| Route {
+        method: method.to_owned(),
+        path: path.to_owned(),
+    };
+    let any = route("ANY", "/auth/v1/{proxy+}");
+    assert!(any.leads(&route("GET", "/auth/v1/a")));
+    assert!(any.leads(&route("DELETE", "/auth/v1/a/b")));
+    for other in ["/auth/v1/", "/auth/v1", "/auth/v2/a", "/x/auth/v1/a"] {
+        assert!(!any.leads(&route("GET", other)), "{other}");
+    }
+    assert!(!route("POST", "/auth/v1/{proxy+}").leads(&route("GET", "/auth/v1/a")));
+    assert!(!route("GET", "/v1/send").leads(&route("GET", "/v1/send")));
+}
+
+#[test]
+fn a_route_can_have_a_throttle_of_its_own() {
+    let text = TEMPLATE.to_owned()
+        + r#"
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      DefaultRouteSettings: {ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100}
+      RouteSettings:
+        POST /v1/send: {ThrottlingRateLimit: !Ref Sends, ThrottlingBurstLimit: 7}
+"#;
+    let template = Template::parse(&text, TABLE_PREFIX).expect("it is understood");
+    let route = &template.functions[0].routes[0];
+    let of_route = Throttle { rate: 5, burst: 7 };
+    assert_eq!(template.route_throttles.get(route), Some(&of_route));
+    let others = Throttle {
+        rate: 50,
+        burst: 100,
+    };
+    assert_eq!(template.throttle, Some(others));
+}

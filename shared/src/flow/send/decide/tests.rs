@@ -133,7 +133,7 @@ fn targets() -> impl Strategy<Value = Result<Target, Error>> {
         1 => Just(Err(Error::NoPhone)),
         1 => Just(Err(Error::PhoneTaken)),
         1 => Just(Err(Error::TokenInvalid)),
-        1 => Just(Err(Error::Internal("of the test".into()))),
+        1 => Just(Err(Error::internal("of the test"))),
     ]
 }
 
