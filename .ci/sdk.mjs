@@ -1,9 +1,11 @@
 // The life of an account by @supabase/auth-js, unchanged, against a running local system.
 //
-//   node sdk.mjs ISSUER INBOX
+//   node sdk.mjs ISSUER LOCAL
+//
+// LOCAL is where the local system has its inbox and its clock: http://127.0.0.1:9000/_local
 import { GoTrueClient } from "@supabase/auth-js";
 
-const [issuer, inbox] = process.argv.slice(2);
+const [issuer, local] = process.argv.slice(2);
 const headers = { apikey: "anon", Authorization: "Bearer anon" };
 
 /** A storage as a page has it, which its windows share. */
@@ -44,8 +46,16 @@ function refused({ error }, what, status, code) {
 }
 
 async function code(phone) {
-  const messages = (await (await fetch(inbox)).json()).filter((sms) => sms.phone === `+${phone}`);
+  const messages = (await (await fetch(`${local}/messages`)).json()).filter((sms) => sms.phone === `+${phone}`);
   return messages.at(-1).message.match(/(?<!\d)\d{6}(?!\d)/)[0];
+}
+
+/** Lets time pass, here and there. */
+async function wait(seconds) {
+  const passed = await fetch(`${local}/wait/${seconds}`, { method: "POST" });
+  if (!passed.ok) throw new Error(`FAILED: the clock answered ${passed.status}`);
+  const now = Date.now;
+  Date.now = () => now() + seconds * 1000;
 }
 
 const phone = "8613900139777";
@@ -134,3 +144,68 @@ for (const [scope, ends] of [
     check(Boolean(error) === ended, `a logout of scope ${scope} ${ended ? "ends" : "leaves"} ${which}`);
   }
 }
+
+// What the account keeps.
+const own = client();
+good(await own.signInWithPassword(known));
+const changed = good(await own.updateUser({ data: { theme: "dark", old: 1 } })).user;
+check(changed.user_metadata.theme === "dark", "data is kept");
+const merged = good(await own.updateUser({ data: { old: null } })).user.user_metadata;
+check(merged.theme === "dark" && !("old" in merged), "data is merged, and null drops a key");
+refused(await own.updateUser({ data: { k: "x".repeat(2048) } }), "too much data", 400, "validation_failed");
+refused(await own.updateUser({ email: "eric@example.com" }), "an e-mail address", 422, "email_provider_disabled");
+
+// Another phone.
+refused(await own.updateUser({ phone: "+8613627140483" }), "a phone that is taken", 422, "phone_exists");
+const moved = "8613900139779";
+check(good(await own.updateUser({ phone: `+${moved}` })).user.new_phone === moved, "a change of the phone is open");
+refused(await own.resend({ type: "phone_change", phone: moved }), "its code at once", 429, "over_sms_send_rate_limit");
+await wait(61);
+good(await own.resend({ type: "phone_change", phone: moved }));
+const there = good(await own.verifyOtp({ phone: moved, token: await code(moved), type: "phone_change" }));
+check(there.user.phone === moved && !there.user.new_phone, "the phone is changed");
+
+// A password: in a fresh session, and with a nonce in an old one.
+refused(await own.updateUser({ password: "short" }), "a short password", 422, "weak_password");
+refused(await own.updateUser({ password: known.password }), "the same password", 422, "same_password");
+good(await own.updateUser({ password: "second-password" }));
+good(await client().signInWithPassword({ phone: moved, password: "second-password" }));
+await wait(25 * 3600);
+check((await own.getSession()).data.session.expires_at > Date.now() / 1000, "a day later it is refreshed by itself");
+refused(await own.updateUser({ password: "third-password" }), "no nonce", 400, "reauthentication_needed");
+good(await own.reauthenticate());
+const third = { password: "third-password" };
+refused(await own.updateUser({ ...third, nonce: "abc" }), "a wrong nonce", 422, "reauthentication_not_valid");
+good(await own.updateUser({ ...third, nonce: await code(moved) }));
+good(await client().signInWithPassword({ phone: moved, password: "third-password" }));
+check(good(await own.getUser()).user.phone === moved, "the session goes on");
+
+// What is not here.
+const nobody = client();
+const email = { email: "eric@example.com", password: "eric-password" };
+refused(await nobody.signUp({ phone: "+8613900139780", password: "secret" }), "a sign-up", 422, "signup_disabled");
+refused(await nobody.signInAnonymously(), "nobody", 422, "anonymous_provider_disabled");
+refused(await nobody.signInWithOtp({ email: email.email }), "a link", 422, "email_provider_disabled");
+refused(await nobody.signInWithPassword(email), "an e-mail address", 422, "email_provider_disabled");
+refused(await nobody.resetPasswordForEmail(email.email), "a recovery", 400, "email_provider_disabled");
+refused(await nobody.resend({ type: "signup", email: email.email }), "a resend", 400, "email_provider_disabled");
+refused(
+  await nobody.verifyOtp({ email: email.email, token: "123456", type: "email" }),
+  "a code by e-mail",
+  403,
+  "otp_expired",
+);
+refused(await nobody.signInWithIdToken({ provider: "google", token: "x" }), "an id token", 400, "provider_disabled");
+refused(await nobody.signInWithSSO({ domain: "example.com" }), "SAML", 404, "saml_provider_disabled");
+refused(await own.mfa.enroll({ factorType: "totp" }), "a factor", 422, "mfa_totp_enroll_not_enabled");
+refused(await own.mfa.unenroll({ factorId: "1" }), "no factor", 404, "mfa_factor_not_found");
+refused(await own.linkIdentity({ provider: "github" }), "an identity", 404, "manual_linking_disabled");
+refused(await nobody.admin.listUsers(), "administration", 403, "not_admin");
+refused(await nobody.getUser("a.b.c"), "no token", 403, "bad_jwt");
+
+// A session that is over.
+const gone = client();
+good(await gone.setSession((await own.getSession()).data.session));
+good({ data: {}, ...(await own.signOut({ scope: "local" })) });
+const ended = await gone.updateUser({ data: {} });
+check(ended.error && !ended.data.user, `the session is over: ${ended.error?.name} ${ended.error?.code ?? ""}`);

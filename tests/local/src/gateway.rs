@@ -14,10 +14,10 @@ use std::{
 use axum::{
     Json, Router,
     body::Body,
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Path, Request, State},
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -106,6 +106,7 @@ pub(crate) fn start(bound: Bound, gateway: Gateway) -> Server {
         let route_buckets = route_buckets.collect();
         let router = Router::new()
             .route("/_local/messages", get(messages))
+            .route("/_local/wait/{seconds}", post(wait))
             .fallback(answer)
             .with_state(Arc::new(Running {
                 gateway,
@@ -128,6 +129,13 @@ async fn messages(State(running): State<Arc<Running>>) -> Json<Vec<Value>> {
     let shown =
         messages.map(|sms| json!({"phone": sms.phone, "message": sms.message, "at": sms.at}));
     Json(shown.collect())
+}
+
+/// Lets time pass: for the functions it is so many seconds later.
+async fn wait(State(running): State<Arc<Running>>, Path(seconds): Path<u32>) -> StatusCode {
+    let clock = &running.gateway.clock;
+    clock.advance(Duration::from_secs(seconds.into()));
+    StatusCode::NO_CONTENT
 }
 
 /// Answers a request, and adds the CORS headers for an allowed origin. As in AWS, a preflight request
