@@ -1,6 +1,9 @@
 //! Guessing codes.
 
+use std::sync::Mutex;
+
 use futures_util::future::{join, join_all};
+use reqwest::Method;
 use serde_json::json;
 use shared::{
     domain::{
@@ -84,6 +87,8 @@ enum Way {
     SignIn,
     /// Moving the account of this attacker to the phone.
     Claim(usize),
+    /// The same by dialect D.
+    Move,
 }
 
 /// Into an account: its phone and its name lead there.
@@ -94,7 +99,7 @@ const TO_A_NUMBER: [Way; 5] = [
     Way::SignIn,
     Way::Claim(0),
     Way::Claim(1),
-    Way::Claim(2),
+    Way::Move,
 ];
 
 struct Guesser<'a> {
@@ -102,6 +107,8 @@ struct Guesser<'a> {
     phone: &'static str,
     /// Of the attackers' own accounts.
     sessions: Vec<String>,
+    /// The refresh token of another one.
+    refresh_token: Mutex<String>,
     /// When a guess was evaluated.
     evaluated: Vec<u64>,
     /// How often the right code, presented after the guesses, was accepted.
@@ -136,6 +143,15 @@ impl Guesser<'_> {
                 json!({"phone": format!("86{}", self.phone)}),
                 "",
             ),
+            Way::Move => {
+                let token = self.access_token(from).await;
+                let body = json!({"phone": format!("86{}", self.phone)});
+                let path = "/auth/v1/user";
+                return self
+                    .world
+                    .request(Method::PUT, from, &token, path, body)
+                    .await;
+            }
             Way::Claim(n) => (
                 "/v1/user/verify_code",
                 json!({"mcode": "+86", "mobile": self.phone}),
@@ -172,6 +188,11 @@ impl Guesser<'_> {
                 json!({"type": "sms", "phone": format!("86{}", self.phone), "token": code}),
                 "",
             ),
+            Way::Move => (
+                "/auth/v1/verify",
+                json!({"type": "phone_change", "phone": format!("86{}", self.phone), "token": code}),
+                "",
+            ),
             Way::Claim(n) => (
                 "/v1/user/mobile",
                 json!({"mcode": "+86", "mobile": self.phone, "verify_code": code}),
@@ -179,6 +200,17 @@ impl Guesser<'_> {
             ),
         };
         self.world.post_in_session(from, session, path, body).await
+    }
+
+    /// A fresh access token of the attackers' account in dialect D.
+    async fn access_token(&self, from: &str) -> String {
+        let token = self.refresh_token.lock().unwrap().clone();
+        let path = "/auth/v1/token?grant_type=refresh_token";
+        let body = json!({"refresh_token": token});
+        let refreshed = self.world.post(from, path, body).await.body;
+        let text = |name: &str| refreshed[name].as_str().unwrap().to_owned();
+        *self.refresh_token.lock().unwrap() = text("refresh_token");
+        text("access_token")
     }
 
     /// When the latest guess by this way was evaluated.
@@ -190,6 +222,7 @@ impl Guesser<'_> {
             Way::Recover => SlotKey::recover(&Name::parse("user-5").unwrap()),
             Way::Register => SlotKey::register(&phone),
             Way::SignIn => SlotKey::sign_in(&phone),
+            Way::Move => SlotKey::move_to(&phone),
             Way::Claim(n) => SlotKey::change_phone(Uid(100 + n as u64), &phone),
         };
         let keys = [Key::slot(&key)];
@@ -241,10 +274,24 @@ async fn guess_for_a_month(attack: &'static str, phone: &'static str, ways: &[Wa
         world: &world,
         phone,
         sessions: Vec::new(),
+        refresh_token: Mutex::default(),
         evaluated: Vec::new(),
         hits: 0,
     };
-    for n in 0..3 {
+    let own = "13900139109";
+    world
+        .post(
+            &address(9),
+            "/auth/v1/otp",
+            json!({"phone": format!("86{own}")}),
+        )
+        .await;
+    let code = world.code(&format!("+86{own}"));
+    let body = json!({"type": "sms", "phone": format!("86{own}"), "token": code});
+    let signed_in = world.post(&address(9), "/auth/v1/verify", body).await.body;
+    let token = signed_in["refresh_token"].as_str().unwrap();
+    guesser.refresh_token = Mutex::new(token.to_owned());
+    for n in 0..2 {
         let phone = format!("1390013910{n}");
         world.user(100 + n, &phone).await;
         let from = address(n as usize);

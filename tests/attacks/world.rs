@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use local::{gateway::SOURCE_IP_HEADER, system::Options, system::System};
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{
     domain::{
@@ -97,8 +98,23 @@ impl World {
         path: &str,
         body: Value,
     ) -> Answer {
+        self.request(Method::POST, from, session, path, body).await
+    }
+
+    /// A request with a token, unless it is empty.
+    pub async fn request(
+        &self,
+        method: Method,
+        from: &str,
+        session: &str,
+        path: &str,
+        body: Value,
+    ) -> Answer {
         let url = format!("{}{path}", self.system.gateway_url);
-        let request = self.http.post(url).header(SOURCE_IP_HEADER, from);
+        let request = self
+            .http
+            .request(method, url)
+            .header(SOURCE_IP_HEADER, from);
         let request = if session.is_empty() {
             request
         } else {
