@@ -18,6 +18,11 @@ impl SessionId {
         Self(Builder::from_random_bytes(bytes).into_uuid())
     }
 
+    /// An id from the store. `None` unless it is a UUID.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+
     fn distance(self, to: Self) -> u128 {
         self.0.as_u128() ^ to.0.as_u128()
     }

@@ -135,7 +135,7 @@ pub async fn resend(
         until,
         ..moving.clone()
     };
-    app.store.note_resent(uid, &resent).await
+    app.store.note_resent(uid, moving, &resent).await
 }
 
 /// Who moves to a phone, while the code for it is open.

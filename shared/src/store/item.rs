@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::domain::{error::Error, metadata::Metadata, phone::Phone};
 
@@ -46,6 +47,11 @@ pub(super) fn attribute(value: &impl Serialize) -> Result<AttributeValue, Error>
 
 pub(super) fn parse<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     serde_dynamo::from_item(item).map_err(|error| Error::internal(format!("item: {error}")))
+}
+
+/// The JSON that an item holds.
+pub(super) fn parse_json(json: &str) -> Result<Value, Error> {
+    serde_json::from_str(json).map_err(|_| Error::internal("item: not JSON"))
 }
 
 /// The metadata that an item holds.

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     Key, Seen, Store, TTL_MARGIN,
     failure::{failed, is_condition},
-    item::{Item, number, parse, parse_metadata, parse_phone, serialize},
+    item::{Item, number, parse, parse_json, parse_metadata, parse_phone, serialize},
     op::Op,
     repeat,
     transaction::{Outcome, put_part},
@@ -86,14 +87,9 @@ struct ChallengeItem {
     /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newcomer: Option<String>,
+    /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    mover: Option<MoverItem>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct MoverItem {
-    uid: Uid,
-    source: String,
+    mover: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -234,7 +230,7 @@ impl ChallengeItem {
             attributions: attributions.map(AttributionItem::new).collect(),
             decoy: challenge.decoy,
             newcomer: challenge.newcomer.as_ref().map(Metadata::to_json),
-            mover: challenge.mover.as_ref().map(MoverItem::new),
+            mover: challenge.mover.as_ref().map(mover_json),
         }
     }
 
@@ -256,25 +252,22 @@ impl ChallengeItem {
                 .collect(),
             decoy: self.decoy,
             newcomer: self.newcomer.as_deref().map(parse_metadata).transpose()?,
-            mover: self.mover.map(MoverItem::into_mover),
+            mover: self.mover.as_deref().map(parse_mover).transpose()?,
         })
     }
 }
 
-impl MoverItem {
-    fn new(mover: &Mover) -> Self {
-        Self {
-            uid: mover.uid,
-            source: mover.source.as_str().to_owned(),
-        }
-    }
+fn mover_json(mover: &Mover) -> String {
+    json!({"uid": mover.uid.0, "source": mover.source.as_str()}).to_string()
+}
 
-    fn into_mover(self) -> Mover {
-        Mover {
-            uid: self.uid,
-            source: Source::from_stored(self.source),
-        }
-    }
+fn parse_mover(json: &str) -> Result<Mover, Error> {
+    let fields = parse_json(json)?;
+    let uid = fields["uid"].as_u64().map(Uid);
+    let source = fields["source"].as_str().map(str::to_owned);
+    let mover = uid.zip(source.map(Source::from_stored));
+    let mover = mover.map(|(uid, source)| Mover { uid, source });
+    mover.ok_or_else(|| Error::internal("item: not a mover"))
 }
 
 impl AttributionItem {

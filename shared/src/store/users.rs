@@ -7,11 +7,14 @@ use aws_sdk_dynamodb::types::{
     builders::UpdateBuilder,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     Key, Seen, Store,
     failure::unbuildable,
-    item::{Item, attribute, number, parse, parse_metadata, parse_phone, primary_key, text},
+    item::{
+        Item, attribute, number, parse, parse_json, parse_metadata, parse_phone, primary_key, text,
+    },
     repeat,
     start::Start,
     transaction::{Outcome, Transaction, WriteResult, update_part},
@@ -98,8 +101,8 @@ impl Change<'_> {
         match self.moving {
             Some(moving) => {
                 parts.set.push("moving = :moving");
-                let moving = attribute(&MovingItem::new(moving))?;
-                parts.values.insert(":moving".to_owned(), moving);
+                let json = text(moving_json(moving));
+                parts.values.insert(":moving".to_owned(), json);
             }
             None if self.password.is_some() => parts.remove.push("moving"),
             None => {}
@@ -202,38 +205,33 @@ struct UserItem {
     metadata: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     moved_ms: Option<UnixMs>,
+    /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    moving: Option<MovingItem>,
+    moving: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct MovingItem {
-    country: String,
-    phone: String,
-    session: SessionId,
-    sent_ms: UnixMs,
-    until_ms: UnixMs,
+fn moving_json(moving: &Moving) -> String {
+    let fields = json!({
+        "country": moving.to.country().to_string(),
+        "phone": moving.to.national(),
+        "session": moving.session.to_string(),
+        "sent_ms": moving.sent.0,
+        "until_ms": moving.until.0,
+    });
+    fields.to_string()
 }
 
-impl MovingItem {
-    fn new(moving: &Moving) -> Self {
-        Self {
-            country: moving.to.country().to_string(),
-            phone: moving.to.national().to_owned(),
-            session: moving.session,
-            sent_ms: moving.sent,
-            until_ms: moving.until,
-        }
-    }
-
-    fn into_moving(self) -> Result<Moving, Error> {
-        Ok(Moving {
-            to: parse_phone(&self.country, &self.phone)?,
-            session: self.session,
-            sent: self.sent_ms,
-            until: self.until_ms,
-        })
-    }
+fn parse_moving(json: &str) -> Result<Moving, Error> {
+    let fields = parse_json(json)?;
+    let text = |name: &str| fields[name].as_str().unwrap_or_default();
+    let moment = |name: &str| UnixMs(fields[name].as_u64().unwrap_or_default());
+    let session = SessionId::from_stored(text("session"));
+    Ok(Moving {
+        to: parse_phone(text("country"), text("phone"))?,
+        session: session.ok_or_else(|| Error::internal("item: not a session"))?,
+        sent: moment("sent_ms"),
+        until: moment("until_ms"),
+    })
 }
 
 impl UserItem {
@@ -259,7 +257,7 @@ impl UserItem {
             sessions: user.sessions.clone(),
             metadata: (!user.metadata.is_empty()).then(|| user.metadata.to_json()),
             moved_ms: user.moved_at,
-            moving: user.moving.as_ref().map(MovingItem::new),
+            moving: user.moving.as_ref().map(moving_json),
         }
     }
 
@@ -289,7 +287,7 @@ impl UserItem {
                 .as_deref()
                 .map_or_else(|| Ok(Metadata::default()), parse_metadata)?,
             moved_at: self.moved_ms,
-            moving: self.moving.map(MovingItem::into_moving).transpose()?,
+            moving: self.moving.as_deref().map(parse_moving).transpose()?,
         })
     }
 }
@@ -420,28 +418,20 @@ impl Store {
         })
     }
 
-    /// Notes that the code of an account's open change of its phone was sent again.
+    /// Notes that the code of a change of an account's phone, as it was read, was sent again.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
-    pub async fn note_resent(&self, uid: Uid, moving: &Moving) -> Result<(), Error> {
+    pub async fn note_resent(&self, uid: Uid, read: &Moving, resent: &Moving) -> Result<(), Error> {
         let update = self
             .client
             .update_item()
             .table_name(&self.users)
             .set_key(Some(primary_key(user_pk(uid))))
-            .update_expression("SET moving.sent_ms = :sent, moving.until_ms = :until")
-            .condition_expression(
-                "moving.country = :country AND moving.phone = :phone AND moving.#session = :session",
-            )
-            .expression_attribute_names("#session", "session")
-            .expression_attribute_values(":sent", number(moving.sent.0))
-            .expression_attribute_values(":until", number(moving.until.0))
-            .expression_attribute_values(":session", text(moving.session.to_string()));
-        let phone = phone_values(&moving.to).into_iter();
-        let update = phone.fold(update, |update, (name, value)| {
-            update.expression_attribute_values(name, value)
-        });
+            .update_expression("SET moving = :resent")
+            .condition_expression("moving = :read")
+            .expression_attribute_values(":resent", text(moving_json(resent)))
+            .expression_attribute_values(":read", text(moving_json(read)));
         repeat::update(update).await.map(drop)
     }
 
