@@ -57,9 +57,11 @@ impl Purpose {
             Self::Login | Self::Register | Self::ChangePassword | Self::ResetPassword => {
                 Policy::with_cool_down(Duration::from_secs(120))
             }
-            Self::Recover | Self::ChangePhone | Self::SignIn => {
-                Policy::with_cool_down(Duration::from_secs(60))
-            }
+            Self::Recover | Self::ChangePhone => Policy::with_cool_down(Duration::from_secs(60)),
+            Self::SignIn => Policy {
+                success_ends_cool_down: true,
+                ..Policy::with_cool_down(Duration::from_secs(60))
+            },
         }
     }
 }
@@ -84,7 +86,10 @@ mod tests {
                 Purpose::Recover | Purpose::ChangePhone | Purpose::SignIn
             );
             let seconds = if in_dialect_a { 120 } else { 60 };
-            let policy = Policy::with_cool_down(Duration::from_secs(seconds));
+            let policy = Policy {
+                success_ends_cool_down: *purpose == Purpose::SignIn,
+                ..Policy::with_cool_down(Duration::from_secs(seconds))
+            };
             assert_eq!(purpose.policy(), policy, "{purpose:?}");
         }
     }

@@ -50,6 +50,9 @@ pub struct Policy {
     pub least_validity: Duration,
     /// How long the next send is refused after a send.
     pub cool_down: Duration,
+    /// Whether a right code ends the cool-down of who presents it: where the answer may be lost, only a new code
+    /// repairs it.
+    pub success_ends_cool_down: bool,
     /// How many wrong tries a challenge admits of one client.
     pub tries: u32,
     /// How many wrong tries the slot admits of one client, across challenges.
@@ -65,6 +68,7 @@ impl Policy {
             lifetime: Duration::from_secs(10 * 60),
             least_validity: Duration::from_secs(60),
             cool_down,
+            success_ends_cool_down: false,
             tries: 5,
             failures: Limit {
                 events: 10,
@@ -353,10 +357,14 @@ impl Slot {
             return Verdict::Expired { retry_after: None };
         };
         if is_right(challenge) && !challenge.decoy {
-            return Verdict::Accepted(self.with_current(Challenge {
+            let mut next = self.with_current(Challenge {
                 spent: true,
                 ..challenge.clone()
-            }));
+            });
+            if policy.success_ends_cool_down {
+                next.cooling_since = self.cooling_since.without(client);
+            }
+            return Verdict::Accepted(next);
         }
         Verdict::Wrong(self.with_wrong_try(now, policy, client, challenge))
     }
@@ -934,6 +942,7 @@ mod tests {
             lifetime: minutes(10),
             least_validity: minutes(1),
             cool_down: minutes(2),
+            success_ends_cool_down: false,
             tries: 5,
             failures: Limit {
                 events: 10,
@@ -1016,6 +1025,28 @@ mod tests {
         for (slot, secs) in [(&slot, 300), (&spent, 120)] {
             let next = slot.send(at(secs), &POLICY, of_mover(6, "home")).unwrap();
             assert_eq!(next.challenge.unwrap().mover.unwrap().uid, Uid(6));
+        }
+    }
+
+    #[test]
+    fn a_right_code_ends_the_cool_down_of_who_presents_it_where_its_purpose_says_so() {
+        for success_ends_cool_down in [false, true] {
+            let policy = Policy {
+                success_ends_cool_down,
+                ..POLICY
+            };
+            let sent = Slot::default().send(UnixMs(0), &policy, fresh(1)).unwrap();
+            let wrong = sent.verify(UnixMs(1), &policy, ME, None, |_| false);
+            let Verdict::Wrong(wrong) = wrong else {
+                panic!("{wrong:?}")
+            };
+            assert!(wrong.send(UnixMs(2), &policy, fresh(2)).is_err());
+            let right = wrong.verify(UnixMs(3), &policy, ME, None, |_| true);
+            let Verdict::Accepted(right) = right else {
+                panic!("{right:?}")
+            };
+            let again = right.send(UnixMs(4), &policy, fresh(2));
+            assert_eq!(again.is_ok(), success_ends_cool_down);
         }
     }
 }

@@ -420,6 +420,7 @@ pub fn is_success((status, code, _): &Said) -> bool {
 pub fn is_internal_error((_, code, msg): &Said) -> bool {
     *code == "INTERNAL_SERVER_ERROR"
         || *code == 500
+        || *code == 504
         || *code == "unexpected_failure"
         || *code == "request_timeout"
         || *msg == 2003

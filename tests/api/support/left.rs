@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde_json::Value;
 
 use super::{
     app::TestApp,
@@ -97,6 +98,17 @@ fn shape(value: &AttributeValue) -> String {
         // A moment is in milliseconds since 1970, or in parts of them.
         AttributeValue::N(n) if n.len() > 9 => "moment".to_owned(),
         AttributeValue::S(text) if is_id(text) => "id".to_owned(),
+        AttributeValue::S(text) if text.starts_with('{') => {
+            let fields: serde_json::Map<String, Value> = serde_json::from_str(text).unwrap();
+            let fields = fields.into_iter().map(|(name, value)| {
+                let attribute = match value {
+                    Value::String(text) => AttributeValue::S(text),
+                    other => AttributeValue::N(other.to_string()),
+                };
+                (name, attribute)
+            });
+            shape(&AttributeValue::M(fields.collect()))
+        }
         AttributeValue::N(n) | AttributeValue::S(n) => n.clone(),
         AttributeValue::L(list) => format!("{:?}", list.iter().map(shape).collect::<Vec<_>>()),
         AttributeValue::M(map) if map.keys().all(|key| is_id(key)) => {

@@ -203,6 +203,24 @@ async fn a_code_is_sent_once_a_minute() {
     .await;
 }
 
+/// Where the answer to the right code is lost, a new one repairs it, wherever the client is by now.
+#[tokio::test]
+async fn a_success_ends_the_cool_down() {
+    scenario(async |app| {
+        app.clock.stop();
+        let phone = number(20);
+        for address in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {
+            app.stays_at(address);
+            let code = app.otp_code(&phone).await;
+            assert_eq!(app.verify(&phone, &code).await.status, 200);
+        }
+        app.otp_code(&phone).await;
+        let again = app.sdk_post(OTP, json!({"phone": phone})).await;
+        assert_eq!(again.status, 429, "{again:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_sdk_without_the_version_gets_the_old_form() {
     scenario(async |app| {
