@@ -344,6 +344,16 @@ async fn elsewhere_the_code_is_taken_with_the_accounts_token_alone() {
         ] {
             assert_refused(&app.verify_move(other, &new, &code).await, EXPIRED);
         }
+        // A session of his that is over is none.
+        let over = text(&app.signed_in(&format!("86{ERIC}")).await, "access_token");
+        let local = format!("{LOGOUT}?scope=local");
+        app.sdk(Method::POST, &local, &over, "").await;
+        assert_refused(&app.verify_move(&over, &new, &code).await, EXPIRED);
+        // Whoever may not present it uses up none of its tries.
+        for n in 0..5 {
+            let guess = wrong(&code, n);
+            assert_refused(&app.verify_move("anon", &new, &guess).await, EXPIRED);
+        }
         let moved = app.verify_move(&token, &new, &code).await;
         assert_eq!(moved.body["user"]["phone"], new, "{moved:?}");
     })
