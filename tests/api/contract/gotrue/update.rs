@@ -547,3 +547,51 @@ async fn an_account_without_a_phone_has_nowhere_to_send_a_nonce() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_refresh_beside_a_new_password_is_not_lost() {
+    scenario(async |app| {
+        app.stays_at(HOME);
+        let mut session = app.signed_in(&format!("86{ERIC}")).await;
+        for n in 0..20 {
+            let token = text(&session, "access_token");
+            let refresh_token = text(&session, "refresh_token");
+            let changes = json!({"password": format!("password-{n}")});
+            let changed = app.update_user(&token, changes);
+            let refreshed = app.refresh(&refresh_token);
+            let (changed, refreshed) = futures_util::future::join(changed, refreshed).await;
+            user(changed);
+            session = user(refreshed);
+        }
+        let last = app.refresh(&text(&session, "refresh_token")).await;
+        assert_eq!(last.status, 200, "{last:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_session_that_asks_goes_on_although_there_are_twenty() {
+    scenario(async |app| {
+        app.stays_at(HOME);
+        let body = json!({"phone": format!("86{ERIC}"), "password": ERIC_PASSWORD});
+        let path = format!("{TOKEN}?grant_type=password");
+        let mut tokens = Vec::new();
+        for _ in 0..20 {
+            let session = user(app.sdk_post(&path, body.clone()).await);
+            tokens.push(text(&session, "access_token"));
+            app.wait(1);
+        }
+        // The oldest is the first to end for another.
+        let new = number(1);
+        user(app.update_user(&tokens[0], json!({"phone": new})).await);
+        let code = app.last_code(&new[2..]);
+        user(app.verify_move("anon", &new, &code).await);
+        let mut alive = Vec::new();
+        for token in &tokens {
+            alive.push(app.user(token).await.status == 200);
+        }
+        assert_eq!(alive[..3], [true, false, true]);
+        assert_eq!(alive.iter().filter(|alive| **alive).count(), 19);
+    })
+    .await;
+}
