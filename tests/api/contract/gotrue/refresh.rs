@@ -166,7 +166,7 @@ async fn nothing_is_lost_while_kms_does_not_sign() {
     .await;
 }
 
-/// SDKs repeat what was answered with 504, and sign out on what was answered with 500.
+/// Swift repeats a `POST` that was answered with 504; what stays is 500, and no 4xx: SDKs sign out on those.
 #[tokio::test]
 async fn what_passes_is_said_to_pass() {
     scenario(async |app| {
