@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     error::Error,
     metadata::Metadata,
+    phone::Phone,
     session::{Held, Method, SessionId},
     signing_key::{self, PublicKey},
     time::UnixMs,
@@ -115,16 +116,14 @@ pub fn unsigned(
     now: UnixMs,
 ) -> Result<Unsigned, Error> {
     let expires = now.plus(LIFE).min(session_expires);
-    let phone = user.phone.as_ref().map(|phone| phone.e164());
+    let phone = user.phone.as_ref().map(Phone::digits);
     let claims = Claims {
         iss: issuer,
         sub: user.id,
         aud: AUDIENCE,
         role: AUDIENCE,
         email: "",
-        phone: phone.map_or_else(String::new, |phone| {
-            phone.trim_start_matches('+').to_owned()
-        }),
+        phone: phone.unwrap_or_default(),
         session_id: id,
         aal: "aal1",
         amr: [Amr {
@@ -234,7 +233,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{name::Name, phone::Phone};
+    use crate::domain::name::Name;
 
     const NOW: UnixMs = UnixMs(1_800_000_000_000);
     const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/k1";

@@ -145,6 +145,11 @@ impl Phone {
         format!("+{}{}", self.country, self.national)
     }
 
+    /// The same without `+`, as dialect D shows it.
+    pub fn digits(&self) -> String {
+        format!("{}{}", self.country, self.national)
+    }
+
     /// Country code and the last two digits, the others as `*`: `+86 *********01`. A user recognises
     /// the own number, and no one else learns it.
     pub fn masked(&self) -> String {

@@ -135,7 +135,13 @@ pub async fn resend(
         until,
         ..moving.clone()
     };
-    app.store.note_resent(uid, moving, &resent).await
+    let read = moving.clone();
+    app.defer(async move |app| {
+        if let Err(failure) = app.store.note_resent(uid, &read, &resent).await {
+            tracing::warn!(?failure, "an account shows an older send of its open move");
+        }
+    });
+    Ok(())
 }
 
 /// Who moves to a phone, while the code for it is open.

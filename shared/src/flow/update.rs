@@ -46,8 +46,8 @@ pub struct Update<'a> {
     pub phone: Option<&'a Phone>,
     /// Its password.
     pub password: Option<&'a Password>,
-    /// The code that permits the password, where the session is old. `None` inside is no code.
-    pub nonce: Option<Option<&'a Guess>>,
+    /// The code that permits the password, where the session is old.
+    pub nonce: Option<&'a Guess>,
     /// What changes of the things that apps keep with it.
     pub data: Option<&'a Map<String, Value>>,
 }
@@ -95,20 +95,15 @@ pub async fn update(
         hash: HashOnce::default(),
         sent: OnceLock::new(),
     };
-    let mut keys = vec![Key::user(bearer.uid)];
-    keys.extend(update.phone.map(Key::phone_owner));
+    let keys = [Key::user(bearer.uid)];
     let needs_code = update.password.is_some() && bearer.session_began().plus(FRESH) <= now;
     if !needs_code {
         let decide = |seen: Seen| async move { work.change(&seen, None).await };
         return until_won(&app.store, &keys, decide).await;
     }
-    let Some(Some(guess)) = update.nonce else {
+    let Some(guess) = update.nonce else {
         access_token::account(bearer, &app.store.read(&keys).await?)?;
-        return Err(match update.nonce {
-            None => Error::ReauthenticationNeeded,
-            // What has no digit is no code.
-            Some(_) => Error::CodeExpired { retry_after: None },
-        });
+        return Err(Error::ReauthenticationNeeded);
     };
     let redemption = &Redemption {
         purpose: Purpose::ChangePassword,
@@ -168,13 +163,6 @@ impl Work<'_> {
             None => None,
         };
         let to = update.phone.filter(|to| user.phone.as_ref() != Some(*to));
-        if let Some(to) = to
-            && self.sent.get().is_none()
-            && !app.config.hide_unknown_users
-            && seen.owner_by_phone(to)?.is_some()
-        {
-            return Err(Error::PhoneTaken);
-        }
         let hash = match update.password {
             Some(new) => {
                 if !self.hash.is_done() {
@@ -209,7 +197,9 @@ impl Work<'_> {
         }
         if hash.is_some() {
             new_password::was_set(app, user.uid);
-            self.forget_check();
+            if user.password.is_some() {
+                self.forget_check();
+            }
         }
         Ok(Round::Won(self.changed(user, &change)))
     }

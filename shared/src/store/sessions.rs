@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use super::{
     Store,
     failure::unbuildable,
-    item::{Item, attribute, number, primary_key},
+    item::{Item, attribute, number},
     repeat::{self, Updated},
     start::Start,
     transaction::{Outcome, Transaction, update_part},
-    users::{AccountCondition, user_pk},
+    users::AccountCondition,
     wrong_codes::Spend,
 };
 use crate::domain::{
@@ -85,10 +85,7 @@ impl Store {
     pub async fn end_all_sessions(&self, uid: Uid) -> Result<(), Error> {
         let values = HashMap::from([(":none".to_owned(), attribute(&Sessions::default())?)]);
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(uid))))
+            .update_of(uid)
             .update_expression("SET sessions = :none")
             .condition_expression("attribute_exists(sessions)")
             .set_expression_attribute_values(Some(values));
@@ -110,10 +107,7 @@ impl Store {
             (":only".to_owned(), attribute(&Sessions::only(id, held))?),
         ]);
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(uid))))
+            .update_of(uid)
             .update_expression("SET sessions = :only")
             .condition_expression("sessions.#id = :held")
             .expression_attribute_names("#id", id.to_string())
@@ -161,10 +155,7 @@ impl Store {
             }
         };
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(uid))))
+            .update_of(uid)
             .update_expression("SET sessions.#id.renewal = :renewal, sessions.#id.used_day = :day")
             .condition_expression(is_unchanged)
             .expression_attribute_names("#id", id.to_string())
@@ -183,10 +174,7 @@ impl Store {
         values: Option<Item>,
     ) -> Result<(), Error> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(uid))))
+            .update_of(uid)
             .update_expression(change)
             .condition_expression("attribute_exists(sessions.#id)")
             .expression_attribute_names("#id", id.to_string())

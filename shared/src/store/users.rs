@@ -2,9 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-    builders::UpdateBuilder,
+use aws_sdk_dynamodb::{
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{
+        AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        Update, builders::UpdateBuilder,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -424,10 +427,7 @@ impl Store {
     /// [`Error::Internal`] when DynamoDB fails.
     pub async fn note_resent(&self, uid: Uid, read: &Moving, resent: &Moving) -> Result<(), Error> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(uid))))
+            .update_of(uid)
             .update_expression("SET moving = :resent")
             .condition_expression("moving = :read")
             .expression_attribute_values(":resent", text(moving_json(resent)))
@@ -568,15 +568,18 @@ impl Store {
         to: &PasswordHash,
     ) -> Result<(), Error> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.users)
-            .set_key(Some(primary_key(user_pk(uid))))
+            .update_of(uid)
             .update_expression("SET password = :to")
             .condition_expression("password = :from")
             .expression_attribute_values(":to", text(to.as_str()))
             .expression_attribute_values(":from", text(from.as_str()));
         repeat::update(update).await.map(drop)
+    }
+
+    /// An update of an account, by itself.
+    pub(super) fn update_of(&self, uid: Uid) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.users);
+        update.set_key(Some(primary_key(user_pk(uid))))
     }
 
     /// Checks an account, as a part of a transaction.
@@ -694,6 +697,6 @@ fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
     ]
 }
 
-pub(super) fn user_pk(uid: Uid) -> String {
+fn user_pk(uid: Uid) -> String {
     format!("user#{}", uid.0)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    fields::{NO_EMAIL, phone_in, scalar},
+    fields::{no_email, phone_in, scalar},
     refusal::{Problem, Refusal, answer, refuse_for},
     session::UserAnswer,
 };
@@ -38,10 +38,7 @@ use crate::{
 
 /// Answers with the account.
 pub async fn user(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<Body> {
-    let read = async {
-        let (bearer, user) = access_token::check(app, shown_token(request)?, now).await?;
-        Ok((bearer, user))
-    };
+    let read = async { Ok(access_token::check(app, shown_token(request)?, now).await?) };
     respond_with_user("user", request, guard(read).await, now)
 }
 
@@ -75,7 +72,7 @@ async fn update(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(Beare
     let bearer = bearer_of(app, request, now).await?;
     let fields = Fields::of(request)?;
     if scalar(&fields, "email").is_some() {
-        return Err(NO_EMAIL.into());
+        return Err(no_email(422).into());
     }
     if fields.value("app_metadata").is_some() {
         let message = "Updating app_metadata requires admin privileges";
@@ -91,25 +88,29 @@ async fn update(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(Beare
         Some(Value::Object(data)) => Some(data),
         Some(_) => return Err(Refusal::invalid("data must be an object").into()),
     };
-    let nonce = scalar(&fields, "nonce").map(|nonce| Guess::parse(&nonce));
+    let nonce = scalar(&fields, "nonce");
+    let guess = nonce.as_deref().and_then(Guess::parse);
     let changes = Update {
         phone: phone.as_ref(),
         password: password.as_ref(),
-        nonce: nonce.as_ref().map(Option::as_ref),
+        nonce: guess.as_ref(),
         data,
     };
     let source = source(request, app);
     let updated = update::update(app, &bearer, changes, &source, now).await;
-    let user = updated.map_err(|error| match error {
+    let invalid = Refusal::new(
+        422,
+        "reauthentication_not_valid",
+        "Nonce has expired or is invalid",
+    );
+    match updated {
+        Ok(user) => Ok((bearer, user)),
         // The only code here is the nonce.
-        Error::CodeWrong | Error::CodeExpired { .. } => Problem::Here(Refusal::new(
-            422,
-            "reauthentication_not_valid",
-            "Nonce has expired or is invalid",
-        )),
-        error => error.into(),
-    })?;
-    Ok((bearer, user))
+        Err(Error::CodeWrong | Error::CodeExpired { .. }) => Err(invalid.into()),
+        // What has no digit is no code.
+        Err(Error::ReauthenticationNeeded) if nonce.is_some() => Err(invalid.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn new_password(fields: &Fields) -> Result<Option<Password>, Problem> {

@@ -23,9 +23,14 @@ pub(super) fn scalar(fields: &Fields, name: &str) -> Option<String> {
     fields.text(name, Error::PhoneInvalid).ok().flatten()
 }
 
-/// The refusal of a request that names an e-mail address in place of a phone.
-pub(super) const NO_EMAIL: Refusal =
-    Refusal::new(422, "email_provider_disabled", "Email logins are disabled");
+/// The refusal of an e-mail address. Its status depends on the endpoint, as GoTrue's does.
+pub(super) const fn no_email(status: u16) -> Refusal {
+    Refusal::new(
+        status,
+        "email_provider_disabled",
+        "Email logins are disabled",
+    )
+}
 
 /// The phone that a request names. Instead of it there may be an e-mail address, which is refused as `no_email`.
 pub(super) fn phone(fields: &Fields, no_email: Refusal, app: &App) -> Result<Phone, Problem> {

@@ -4,7 +4,7 @@
 use lambda_http::{Body, Request, Response, http::Method};
 
 use super::{
-    fields::scalar,
+    fields::{no_email, scalar},
     refusal::{Refusal, refuse_for},
 };
 use crate::dialect::body::Fields;
@@ -56,14 +56,6 @@ fn refusal(method: &Method, path: &str, fields: &Fields) -> Refusal {
 /// Whether a path is this one or below it.
 fn is_at(path: &str, root: &str) -> bool {
     path.split('/').next() == Some(root)
-}
-
-fn no_email(status: u16) -> Refusal {
-    Refusal::new(
-        status,
-        "email_provider_disabled",
-        "Email logins are disabled",
-    )
 }
 
 fn no_factor(kind: Option<&str>) -> Refusal {

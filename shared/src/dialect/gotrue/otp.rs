@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::{Builder, Uuid};
 
 use super::{
-    fields::{NO_EMAIL, phone, requester, scalar},
+    fields::{no_email, phone, requester, scalar},
     refusal::{Problem, Refusal, answer},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub async fn otp(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<Bod
 
 async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Sent, Problem> {
     let fields = Fields::of(request)?;
-    let phone = phone(&fields, NO_EMAIL, app)?;
+    let phone = phone(&fields, no_email(422), app)?;
     if scalar(&fields, "channel").is_some_and(|channel| channel != "sms") {
         return Err(Refusal::invalid("Invalid channel, the supported value is 'sms'").into());
     }

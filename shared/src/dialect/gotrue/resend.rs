@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lambda_http::{Body, Request, Response};
 
 use super::{
-    fields::{phone, requester, scalar},
+    fields::{no_email, phone, requester, scalar},
     otp::Sent,
     refusal::{Problem, Refusal, answer},
 };
@@ -25,11 +25,10 @@ async fn send_again(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Se
     let fields = Fields::of(request)?;
     let kind = scalar(&fields, "type");
     let kind = kind.ok_or(Refusal::invalid("Type is required"))?;
-    let no_email = Refusal::new(400, "email_provider_disabled", "Email logins are disabled");
     if ["signup", "email_change"].contains(&kind.as_str()) {
-        return Err(no_email.into());
+        return Err(no_email(400).into());
     }
-    let phone = phone(&fields, no_email, app)?;
+    let phone = phone(&fields, no_email(400), app)?;
     let requester = requester(request, app);
     let sent = match kind.as_str() {
         "sms" => sign_in::resend(app, &phone, &requester, now).await,

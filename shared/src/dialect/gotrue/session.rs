@@ -119,7 +119,7 @@ impl<'a> UserAnswer<'a> {
         let created_at = rfc_3339(user.created_at)?;
         let signed_in = user.sessions.latest().max(Some(held.began));
         let signed_in = rfc_3339(signed_in.unwrap_or(held.began))?;
-        let phone = user.phone.as_ref().map(digits).unwrap_or_default();
+        let phone = user.phone.as_ref().map(Phone::digits).unwrap_or_default();
         let id = user.id.to_string();
         let confirmed_at = match (&user.phone, user.moved_at) {
             (None, _) => None,
@@ -158,15 +158,10 @@ impl<'a> UserAnswer<'a> {
             created_at,
             updated_at: signed_in,
             is_anonymous: false,
-            new_phone: moving.map(|moving| digits(&moving.to)),
+            new_phone: moving.map(|moving| moving.to.digits()),
             phone_change_sent_at: change_sent,
         })
     }
-}
-
-/// A phone without `+`.
-fn digits(phone: &Phone) -> String {
-    phone.e164().trim_start_matches('+').to_owned()
 }
 
 fn rfc_3339(at: UnixMs) -> Result<String, Error> {

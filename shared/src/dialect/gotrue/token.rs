@@ -6,7 +6,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 
 use super::{
     exchange::{self, ENDPOINT, EXCHANGE},
-    fields::{NO_EMAIL, phone, requester, scalar},
+    fields::{no_email, phone, requester, scalar},
     issuer::issuer,
     refusal::{Problem, Refusal, refuse_for},
     session::respond_with,
@@ -85,7 +85,7 @@ async fn by_password(
     now: UnixMs,
 ) -> Result<Grant, Problem> {
     let refused = || Problem::Core(Error::LoginRefused { retry_after: None });
-    let phone = phone(fields, NO_EMAIL, app).map_err(|problem| match problem {
+    let phone = phone(fields, no_email(422), app).map_err(|problem| match problem {
         Problem::Core(_) => refused(),
         here => here,
     })?;
