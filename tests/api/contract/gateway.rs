@@ -127,10 +127,12 @@ async fn refreshes_share_no_limit_with_other_requests() {
         app.clock.stop();
         app.redeploy_throttled().await;
         while app.post(SEND, json!({})).await.status != 429 {}
-        for _ in 0..2 * BURST {
-            let answer = app.refresh("no-refresh-token").await;
-            assert_eq!(answer.status, 400, "{answer:?}");
+        let mut admitted = 0;
+        while app.refresh("no-refresh-token").await.status == 400 {
+            admitted += 1;
         }
+        // As functions/README.md says.
+        assert_eq!(admitted, 1_000);
     })
     .await;
 }
