@@ -127,6 +127,8 @@ pub struct User {
     pub sessions: Sessions,
     /// What apps keep with it.
     pub metadata: Metadata,
+    /// When its password was set last; `None` if it has the one it was made with, or none.
+    pub password_set_at: Option<UnixMs>,
     /// When it moved to its phone; `None` if it was made with it.
     pub moved_at: Option<UnixMs>,
     /// The last change of its phone that was asked for, until it is made or a new password ends it.
@@ -159,6 +161,7 @@ impl User {
             epoch: 0,
             sessions: Sessions::default(),
             metadata: Metadata::default(),
+            password_set_at: None,
             moved_at: None,
             moving: None,
         }

@@ -211,6 +211,14 @@ impl<'a> Right<'a> {
         &self.spend.wrong.phone
     }
 
+    /// Whether the code was sent before the account's password was set. In dialect D a new password ends the
+    /// account's open codes.
+    pub(super) fn is_ended_by_password_of(&self, user: &User) -> bool {
+        let challenge = &self.spend.step.next.challenge;
+        let sent = challenge.as_ref().map(|challenge| challenge.last_send);
+        user.password_set_at.is_some() && sent <= user.password_set_at
+    }
+
     /// What counts that the code asks for a taken name, instead of spending it.
     pub(super) fn asks_for_taken_name(&self) -> Spend<'a> {
         let step = self.spend.step.clone();

@@ -187,6 +187,9 @@ async fn log_in(
     if !user.is_active() {
         return Err(Error::UserDisabled);
     }
+    if right.is_ended_by_password_of(&user) {
+        return Err(Error::CodeExpired { retry_after: None });
+    }
     let start = session::beginning(&user, Method::Otp, now)?;
     let granted = access_token::grant(app, issuer, user, (start.id, &start.held), now).await?;
     let logged_in = app.store.log_in(&start, &right.spend).await?;

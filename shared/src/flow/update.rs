@@ -122,8 +122,8 @@ pub async fn update(
         now,
         allow,
         |right, user| async move {
-            // It has moved since the code was sent.
-            if user.phone.as_ref() != Some(right.phone()) {
+            let has_moved = user.phone.as_ref() != Some(right.phone());
+            if has_moved || right.is_ended_by_password_of(&user) {
                 return Err(Error::CodeExpired { retry_after: None });
             }
             work.change(&right.seen, Some(&right)).await

@@ -207,6 +207,8 @@ struct UserItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_ms: Option<UnixMs>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     moved_ms: Option<UnixMs>,
     /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -259,6 +261,7 @@ impl UserItem {
             epoch: user.epoch,
             sessions: user.sessions.clone(),
             metadata: (!user.metadata.is_empty()).then(|| user.metadata.to_json()),
+            password_ms: user.password_set_at,
             moved_ms: user.moved_at,
             moving: user.moving.as_ref().map(moving_json),
         }
@@ -289,6 +292,7 @@ impl UserItem {
                 .metadata
                 .as_deref()
                 .map_or_else(|| Ok(Metadata::default()), parse_metadata)?,
+            password_set_at: self.password_ms,
             moved_at: self.moved_ms,
             moving: self.moving.as_deref().map(parse_moving).transpose()?,
         })

@@ -595,3 +595,36 @@ async fn the_session_that_asks_goes_on_although_there_are_twenty() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_new_password_ends_the_open_codes_of_the_account() {
+    scenario(async |app| {
+        app.stays_at(HOME);
+        let phone = format!("86{ERIC}");
+        let session = app.signed_in(&phone).await;
+        app.wait(DAY - 60);
+        let refreshed = app.refresh(&text(&session, "refresh_token")).await.body;
+        let token = text(&refreshed, "access_token");
+        let nonce = app.nonce(&token, &phone).await;
+        let code = app.otp_code(&phone).await;
+        // The session is still young: it needs no nonce.
+        app.wait(1);
+        user(
+            app.update_user(&token, json!({"password": NEW_PASSWORD}))
+                .await,
+        );
+        assert_refused(&app.verify(&phone, &code).await, EXPIRED);
+        app.wait(60);
+        let changes = json!({"password": "third-password", "nonce": nonce});
+        assert_refused(&app.update_user(&token, changes).await, BAD_NONCE);
+        // What is sent from now on is good.
+        app.wait(60);
+        let nonce = app.nonce(&token, &phone).await;
+        let changes = json!({"password": "third-password", "nonce": nonce});
+        user(app.update_user(&token, changes).await);
+        app.wait(1);
+        let code = app.otp_code(&phone).await;
+        assert_eq!(app.verify(&phone, &code).await.status, 200);
+    })
+    .await;
+}
