@@ -26,14 +26,28 @@ pub(super) fn phone(country: &str, national: &str, served: &ServedRegions) -> Re
     }
 }
 
-/// A number without spaces and dashes, and with ASCII digits for full-width ones. All else stays.
+/// A number without spaces, dashes and marks of direction, and with ASCII for full-width digits and a
+/// full-width plus. All else stays.
 pub(super) fn compact(number: &str) -> String {
-    let kept = number.chars().filter(|c| !is_separator(*c));
-    kept.map(|c| digit(c).unwrap_or(c)).collect()
+    let kept = number.chars().filter(|c| !is_between(*c));
+    let ascii = |c| if c == FULL_WIDTH_PLUS { '+' } else { c };
+    kept.map(|c| digit(c).unwrap_or(ascii(c))).collect()
 }
 
 /// Whether a text is nothing but digits and what people write between them.
 pub(super) fn is_number(text: &str) -> bool {
+    let is_sign = |c| c == FULL_WIDTH_PLUS || "+()".contains(c);
     text.chars()
-        .all(|c| digit(c).is_some() || is_separator(c) || "+()".contains(c))
+        .all(|c| digit(c).is_some() || is_between(c) || is_sign(c))
+}
+
+/// Chinese input methods type it beside full-width digits.
+const FULL_WIDTH_PLUS: char = '\u{FF0B}';
+
+/// Whether a character may stand between the digits of a number: a separator, or a mark of direction, which
+/// telephones put around a number that is copied from their contacts.
+fn is_between(c: char) -> bool {
+    let is_mark =
+        matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    is_separator(c) || is_mark
 }

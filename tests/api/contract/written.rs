@@ -211,6 +211,9 @@ fn numbers(phone: &str, format: Format) -> Vec<Value> {
         json!(full_width(phone)),
         json!(format!("８６{}", full_width(phone))),
         json!(format!("\t{phone}\n")),
+        json!(format!("＋８６{}", full_width(phone))),
+        // As a telephone copies it from its contacts.
+        json!(format!("\u{202d}+86 {}\u{202c}", joined(" "))),
     ];
     if format == Format::Json {
         let digits: u64 = phone.parse().unwrap();
