@@ -200,8 +200,9 @@ fn password(app: &App, entry: &Entry) -> Result<Option<PasswordHash>, String> {
             Password::parse(plain).ok_or("password: 6 to 64 characters")?
         }
         (None, Some(md5), None) => {
-            let is_md5 = md5.len() == 32;
-            let password = Password::parse(md5).filter(|_| is_md5);
+            let digits = md5.trim();
+            let is_md5 = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            let password = Password::parse(digits).filter(|_| is_md5);
             password.ok_or("passwordMd5: 32 hex digits")?
         }
         (None, None, Some(hash)) => {
