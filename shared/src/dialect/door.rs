@@ -7,7 +7,10 @@
 
 use std::sync::Arc;
 
-use lambda_http::{Body, Request, Response};
+use lambda_http::{
+    Body, Request, Response,
+    http::{HeaderValue, header},
+};
 use serde_json::json;
 
 use super::respond;
@@ -31,13 +34,20 @@ pub async fn through<Answer>(
 where
     Answer: Future<Output = Response<Body>>,
 {
-    match refusal(&app, &request) {
+    let depends_on_origin = !app.config.web_origins.is_none();
+    let mut answer = match refusal(&app, &request) {
         Some(refusal) => {
             record::forbidden(refusal);
             respond(403, &json!({"message": "Forbidden"}))
         }
         None => handle(app, request, now).await,
+    };
+    if depends_on_origin {
+        // What one origin gets, a cache must not give to another.
+        let origin = HeaderValue::from_static("Origin");
+        answer.headers_mut().insert(header::VARY, origin);
     }
+    answer
 }
 
 fn refusal(app: &App, request: &Request) -> Option<Forbidden> {

@@ -30,6 +30,11 @@ impl WebOrigins {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a request with these headers `Origin` and `Sec-Fetch-Site` comes from no foreign page. A
     /// header that is no text is foreign. `null` is the origin of a page that hides its own.
     pub fn admits(&self, origin: Option<&[u8]>, fetch_site: Option<&[u8]>) -> bool {

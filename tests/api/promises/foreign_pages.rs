@@ -1,10 +1,11 @@
 //! Web pages of foreign origins: a browser says where a request comes from, and a page that may not read the
 //! answer may not make its visitors send, try or count either.
 
+use reqwest::Method;
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
 
-use crate::support::{Answer, ERIC, TestApp, metrics::counted, paths, scenario, scenario_with};
+use crate::support::{Answer, ERIC, TestApp, metrics::counted, routes, scenario, scenario_with};
 
 const OURS: &str = "https://app.example.com";
 const CONFIGURED: &[(&str, &str)] = &[(
@@ -14,14 +15,18 @@ const CONFIGURED: &[(&str, &str)] = &[(
 
 /// A login code requested by a form of a web page, which needs no preflight, with these headers of a browser.
 async fn ask(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
+    ask_by(app, Method::POST, path, headers).await
+}
+
+async fn ask_by(app: &TestApp, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     let form = ("content-type", "text/plain");
     let headers = [&[form], headers].concat();
     let body = json!({"phone": ERIC, "username": "eric", "mobile_phone": ERIC});
-    app.post_raw(path, &headers, body.to_string()).await
+    app.request(method, path, &headers, body.to_string()).await
 }
 
 #[tokio::test]
-async fn a_foreign_page_gets_403_from_every_path_and_nothing_is_read() {
+async fn a_foreign_page_gets_403_from_every_route_and_nothing_is_read() {
     scenario_with(CONFIGURED, async |app| {
         let calls = app.calls().0.len();
         let foreign: [&[(&str, &str)]; 6] = [
@@ -36,15 +41,17 @@ async fn a_foreign_page_gets_403_from_every_path_and_nothing_is_read() {
             &[("origin", "null"), ("sec-fetch-site", "cross-site")],
             &[("origin", "https://app.example.com.evil.example")],
         ];
-        let paths = paths();
-        for path in &paths {
+        let routes = routes();
+        for (method, path) in &routes {
             for headers in foreign {
-                ask(app, path, headers).await.assert_forbidden();
+                let answer = ask_by(app, method.clone(), path, headers).await;
+                answer.assert_forbidden();
+                assert_eq!(answer.headers["vary"], "Origin");
             }
         }
         assert_eq!(app.calls().0.len(), calls, "nothing is read");
         let refusals = counted(app, Metric::Refusals, Some(("Reason", "ForeignOrigin")));
-        assert_eq!(refusals, (paths.len() * foreign.len()) as f64);
+        assert_eq!(refusals, (routes.len() * foreign.len()) as f64);
     })
     .await;
 }
@@ -91,6 +98,7 @@ async fn apps_the_own_site_and_configured_origins_pass() {
         for headers in own {
             let answer = ask(app, "/v1/user/info", headers).await;
             answer.assert_invalid_token();
+            assert_eq!(answer.headers["vary"], "Origin");
         }
         let sent = ask(app, "/v1/user/sendLoginMessage", &[("origin", OURS)]).await;
         sent.assert_ok(&json!(sent.result()));

@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use local::template::Template;
+use reqwest::Method;
 use serde_yaml_ng::Value;
 
 /// Its root.
@@ -15,18 +16,24 @@ pub fn template() -> Template {
     Template::read(&root().join("template.yaml"), "").unwrap()
 }
 
-/// Every path that a function has.
-pub fn paths() -> Vec<String> {
-    let mut paths = all_paths();
-    paths.retain(|path| !path.starts_with("/auth/"));
-    paths
-}
-
-/// The paths of all routes, dialect D's among them.
-pub fn all_paths() -> Vec<String> {
+/// A request to every route. Where any method is taken it is a `POST`, and where any path below is, one of them.
+pub fn routes() -> Vec<(Method, String)> {
     let functions = template().functions.into_iter();
     let routes = functions.flat_map(|function| function.routes);
-    routes.map(|route| route.path).collect()
+    let routes = routes.map(|route| {
+        let method = match route.method.as_str() {
+            "ANY" => Method::POST,
+            method => method.parse().unwrap(),
+        };
+        (method, route.path.replace("{proxy+}", "signup"))
+    });
+    routes.collect()
+}
+
+/// The paths of dialects A, B and C. All take `POST` alone.
+pub fn paths() -> Vec<String> {
+    let paths = routes().into_iter().map(|(_, path)| path);
+    paths.filter(|path| !path.starts_with("/auth/")).collect()
 }
 
 /// template.yaml as it stands, before SAM makes anything of it.

@@ -30,7 +30,7 @@ mod tokens;
 
 pub use answer::Answer;
 pub use app::{DAY, FORM, HOUR, PATIENT, TestApp};
-pub use checkout::{paths, root, template, template_yaml};
+pub use checkout::{paths, root, routes, template, template_yaml};
 pub use codes::{digits_of, wrong};
 pub use people::{
     ANNA, ERIC, ERIC_PASSWORD, HOME, MARY, ZOE, account, eric, eric_named, mary, md5,
