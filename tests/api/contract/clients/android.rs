@@ -105,3 +105,19 @@ async fn changes_a_password_with_a_session_and_without() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn logs_out() {
+    scenario(async |app| {
+        let before = Client::new(app, BEFORE_LOGIN, TOKEN);
+        let body = json!({"value": ERIC, "password": md5(ERIC_PASSWORD)});
+        let answer = before.post("/v1/user/login", &body).await;
+        let mut android = Client::new(app, HEADERS, TOKEN);
+        android.token = answer.assert_ok_with_token(&eric());
+        let answer = android.post("/v1/user/logout", &json!({})).await;
+        answer.assert_ok(&json!(true));
+        let answer = android.post("/v1/user/info", &json!({})).await;
+        answer.assert_invalid_token();
+    })
+    .await;
+}

@@ -95,3 +95,20 @@ async fn logs_in_by_message() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn logs_out_without_its_token() {
+    scenario(async |app| {
+        let mut cpp = Client::new(app, HEADERS, TOKEN);
+        let body = json!({"countryCode": "86", "value": "eric", "password": md5(ERIC_PASSWORD)});
+        let answer = cpp.post("/v1/user/login", &body).await;
+        // It forgets its token first, so the session goes on.
+        let answered = cpp.post("/v1/user/logout", &json!({})).await;
+        answered.assert_invalid_token();
+        cpp.token = answer.assert_ok_with_token(&eric());
+        let time = json!({"time": 1_540_450_000});
+        let answer = cpp.post("/v1/user/info", &time).await;
+        answer.assert_ok_with_token(&eric());
+    })
+    .await;
+}

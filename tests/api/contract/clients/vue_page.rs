@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Client;
 use crate::support::{
-    ERIC, ERIC_PASSWORD, FORM, scenario,
+    ERIC, ERIC_PASSWORD, FORM, scenario, scenario_with,
     systems::{
         CHANGE_PASSWD, DEAD_TOKEN, MAKE_SURE, NEW, NOT_THE_PHONE, SEND_EMPTY,
         SEND_VERIFICATION_CODE, TOO_OFTEN, WRONG_CODE,
@@ -49,6 +49,30 @@ async fn replaces_a_forgotten_password() {
         let refused = page.post(CHANGE_PASSWD, &change).await;
         refused.assert_b(DEAD_TOKEN.0, DEAD_TOKEN.1);
         app.assert_password_of_eric(NEW, ERIC_PASSWORD).await;
+    })
+    .await;
+}
+
+const ELSEWHERE: &[(&str, &str)] = &[
+    FORM,
+    ("origin", "https://www.example.com"),
+    ("sec-fetch-site", "cross-site"),
+];
+
+#[tokio::test]
+async fn needs_its_origin_among_the_configured_ones_where_the_api_has_another_host() {
+    let asked = &json!({"username": "eric", "mobile_phone": ERIC});
+    scenario(async |app| {
+        let page = Client::new(app, ELSEWHERE, &[]);
+        let refused = page.post(SEND_VERIFICATION_CODE, asked).await;
+        refused.assert_forbidden();
+    })
+    .await;
+    let configured = [("CORS_ORIGINS", "https://www.example.com")];
+    scenario_with(&configured, async |app| {
+        let page = Client::new(app, ELSEWHERE, &[]);
+        let sent = page.post(SEND_VERIFICATION_CODE, asked).await;
+        sent.assert_b_ok("已发送短信");
     })
     .await;
 }

@@ -7,7 +7,7 @@ use super::Client;
 use crate::support::{
     ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, TestApp, claims, eric, md5,
     message::{CODE_NOT_VALID, LOGIN_FAILED, OLD_PASSWORD_NOT_VALID, PHONE_EXISTS},
-    scenario,
+    scenario, scenario_with,
 };
 
 /// axios' own.
@@ -192,6 +192,49 @@ async fn changes_a_password_with_a_session_and_without() {
         answer.assert_invalid_token();
         let body = json!({"value": "eric", "password": md5("third-password")});
         let answer = web.post("/v1/user/login", &body).await;
+        answer.assert_ok_with_token(&eric());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn logs_out() {
+    scenario(async |app| {
+        let mut web = client(app);
+        let body = json!({"value": "eric", "password": md5(ERIC_PASSWORD)});
+        let answer = web.post("/v1/user/login", &body).await;
+        take_over(&mut web, &answer);
+        let answer = web.post("/v1/user/logout", &json!({"time": NOW})).await;
+        answer.assert_ok(&json!(true));
+        let answer = web.post("/v1/user/info", &json!({"time": NOW})).await;
+        answer.assert_invalid_token();
+    })
+    .await;
+}
+
+/// Its pages on a host of their own.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("accept", "application/json, text/plain, */*"),
+    ("content-type", "application/json;charset=utf-8"),
+    ("origin", "https://app.example.com"),
+    ("sec-fetch-site", "cross-site"),
+];
+
+#[tokio::test]
+async fn needs_its_origin_among_the_configured_ones_where_the_api_has_another_host() {
+    let body = &json!({"value": "eric", "password": md5(ERIC_PASSWORD)});
+    scenario(async |app| {
+        let web = Client::new(app, ELSEWHERE, TOKEN);
+        web.post("/v1/user/login", body).await.assert_forbidden();
+    })
+    .await;
+    let configured = [("CORS_ORIGINS", "https://app.example.com")];
+    scenario_with(&configured, async |app| {
+        let mut web = Client::new(app, ELSEWHERE, TOKEN);
+        let answer = web.post("/v1/user/login", body).await;
+        answer.assert_ok_with_token(&eric());
+        take_over(&mut web, &answer);
+        let answer = web.post("/v1/user/info", &json!({"time": NOW})).await;
         answer.assert_ok_with_token(&eric());
     })
     .await;
