@@ -97,7 +97,7 @@ impl<'a> Stage<'a> {
         (outcome, calls.split_off(acted))
     }
 
-    /// Performs an act without a fault, and then with the faults at each of its writes.
+    /// Performs an act without a fault, and then with one conflict, and with all faults, at each of its writes.
     async fn compare(&mut self, act: Act) {
         let (expected, calls) = self.act(act, None).await;
         let due = writes(&calls);
@@ -107,15 +107,16 @@ impl<'a> Stage<'a> {
             "{act:?}: {expected:?}"
         );
         let each = due.iter();
-        for (write, passes) in each.flat_map(|(write, times)| (0..*times).map(move |n| (write, n)))
-        {
+        let each = each.flat_map(|(write, times)| (0..*times).map(move |n| (write, n)));
+        let each = each.flat_map(|of| [&FAULTS[..1], &FAULTS].map(|faults| (of, faults)));
+        for ((write, passes), faults) in each {
             let fault = Fault::OfWrite {
                 write: write.clone(),
                 passes,
-                faults: FAULTS.to_vec(),
+                faults: faults.to_vec(),
             };
             let (outcome, calls) = self.act(act, Some(fault)).await;
-            let has_met_all = writes(&calls)[write] >= due[write] + FAULTS.len();
+            let has_met_all = writes(&calls)[write] >= due[write] + faults.len();
             if !has_met_all || !is_same(act, write, &outcome, &expected) {
                 let told = format!("{act:?}, {write}, number {passes}: {outcome:?}");
                 self.different.push(told);
@@ -172,10 +173,19 @@ const FAULTS: [WriteFault; 8] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_write_of_each_endpoint_counts_once_whatever_transactions_and_lost_answers_it_meets() {
-    let acts = acts::all();
-    let stages = (0..STAGES).map(|stage| {
-        let acts = acts.iter().skip(stage).step_by(STAGES).copied();
-        scenario_with(&ENVIRONMENT, async move |app: &TestApp| {
+    compare(acts::all(), &ENVIRONMENT, STAGES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_write_counts_once_where_users_are_hidden() {
+    let environment = [&ENVIRONMENT[..], &[("HIDE_UNKNOWN_USERS", "true")]].concat();
+    compare(acts::hidden(), &environment, STAGES / 4).await;
+}
+
+async fn compare(acts: Vec<Act>, environment: &[(&str, &str)], stages: usize) {
+    let stages = (0..stages).map(|stage| {
+        let acts = acts.iter().skip(stage).step_by(stages).copied();
+        scenario_with(environment, async move |app: &TestApp| {
             let mut stage = Stage::new(app);
             for act in acts.clone() {
                 stage.compare(act).await;
@@ -186,10 +196,10 @@ async fn each_write_of_each_endpoint_counts_once_whatever_transactions_and_lost_
     join_all(stages).await;
 }
 
-/// The acts in which all is right.
+/// The acts that succeed.
 fn right() -> impl Iterator<Item = Act> {
     let acts = acts::all().into_iter();
-    acts.filter(|act| act.manner == Manner::Right)
+    acts.filter(|act| act.succeeds())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,12 +13,14 @@ use serde_json::{Value, json};
 
 use crate::support::{
     ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp, eric,
-    gotrue::{LOGOUT, number},
+    gotrue::{LOGOUT, TOKEN, number},
     keys::{K1, K1_AND_K2, K1_BESIDE_K2, K2, K2_BESIDE_K1},
     message::CODE_NOT_VALID,
     mobile::MOBILE,
     permissions::has_tables,
-    scenario_with, wrong,
+    scenario_with,
+    systems::WRONG_CODE,
+    wrong,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -228,15 +230,35 @@ async fn live_in_dialect_d(fleet: MixedFleet<'_>) {
     let fourth = fleet.next().refresh(&text(&second, "refresh_token")).await;
     assert_eq!(fourth.status, 200, "{fourth:?}");
     assert_eq!(fleet.next().user(&access).await.status, 200);
+    fleet.app.wait(DAY);
+    let fifth = fleet
+        .next()
+        .refresh(&text(&fourth.body, "refresh_token"))
+        .await;
+    let access = text(&fifth.body, "access_token");
+    let nonce = fleet.next().nonce(&access, &phone).await;
+    let new = json!({"password": "password-1", "nonce": nonce});
+    let changed = fleet.next().update_user(&access, new).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let by_password = json!({"phone": phone, "password": "password-1"});
+    let path = format!("{TOKEN}?grant_type=password");
+    let by_password = fleet.next().sdk_post(&path, by_password).await;
+    assert_eq!(by_password.status, 200, "{by_password:?}");
+    fleet.next().otp_code(&phone).await;
+    fleet.app.wait(60);
+    let again = fleet.next().resend("sms", &phone).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    let code = fleet.app.last_code(&phone[2..]);
+    let known = fleet.next().verify(&phone, &code).await;
+    assert_eq!(known.status, 200, "{known:?}");
     let new = number(700 + fleet.run);
     let asked = fleet.next().update_user(&access, json!({"phone": new}));
     let asked = asked.await;
     assert_eq!(asked.status, 200, "{asked:?}");
-    fleet.next().wait(60);
+    fleet.app.wait(60);
     let again = fleet.next().resend("phone_change", &new).await;
     assert_eq!(again.status, 200, "{again:?}");
-    fleet.next().nonce(&access, &phone).await;
-    let code = fleet.next().last_code(&new[2..]);
+    let code = fleet.app.last_code(&new[2..]);
     let moved = fleet.next().verify_move(&access, &new, &code).await;
     assert_eq!(moved.status, 200, "{moved:?}");
     let out = fleet.next().sdk(Method::POST, LOGOUT, &access, "").await;
@@ -288,6 +310,17 @@ async fn in_a_mixed_fleet_nobody_stays_nobody() {
                 app.answers_by_rollout(redeems);
                 let refused = app.log_in(sent.result(), "123456").await;
                 refused.assert_refused(CODE_NOT_VALID);
+                app.answers_by_rollout(sends);
+                let sent = app.send_reset_code(ANNA).await;
+                app.answers_by_rollout(redeems);
+                let refused = app.reset_password(sent.result(), "123456", "password-1");
+                refused.await.assert_refused(CODE_NOT_VALID);
+                app.answers_by_rollout(sends);
+                let sent = app.send_verification_code("nobody", ANNA).await;
+                sent.assert_b_ok("已发送短信");
+                app.answers_by_rollout(redeems);
+                let refused = app.make_sure("nobody", "123456").await;
+                refused.assert_b(WRONG_CODE.0, WRONG_CODE.1);
                 app.wait(121);
             }
             // The pseudonyms' key is the last to go, and then nobody's counts begin anew.

@@ -1,11 +1,16 @@
 //! The operator's switch: one item in the codes table stops sends at once, and until it is deleted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use reqwest::Method;
 use serde_json::json;
 use shared::telemetry::metrics::Metric;
 
 use crate::support::{
-    ANNA, ERIC, MARY, TestApp, message::NOT_SENT, metrics::counted, scenario, scenario_with,
+    ANNA, ERIC, MARY, TestApp,
+    gotrue::{OTP, REAUTHENTICATE, number},
+    message::NOT_SENT,
+    metrics::counted,
+    scenario, scenario_with,
 };
 
 async fn stop(app: &TestApp, countries: Option<AttributeValue>) {
@@ -37,6 +42,13 @@ fn stopped(app: &TestApp) -> f64 {
 async fn every_send_stops_at_once_outlives_a_deployment_and_goes_on_when_the_item_is_deleted() {
     scenario(async |app| {
         let session = app.session_of_eric().await;
+        let other = &number(1);
+        let signed_in = app.signed_in(other).await;
+        let access = signed_in["access_token"].as_str().unwrap();
+        app.wait(60);
+        app.otp_code(other).await;
+        app.wait(60);
+        let messages = app.inbox().messages().len();
         stop(app, None).await;
         for round in 0..2 {
             app.send_login_code(ERIC).await.assert_refused(NOT_SENT);
@@ -48,10 +60,19 @@ async fn every_send_stops_at_once_outlives_a_deployment_and_goes_on_when_the_ite
             systems.assert_b(8010, "短信未开通");
             let mobile = app.send_phone_change_code(&session, ANNA).await;
             mobile.assert_c(json!(400_198), "login interface config not found");
-            assert_eq!(stopped(app), 6.0 * f64::from(round + 1));
+            let phone = json!({ "phone": number(2) });
+            for sent in [
+                app.sdk_post(OTP, phone.clone()).await,
+                app.resend("sms", other).await,
+                app.sdk(Method::GET, REAUTHENTICATE, access, "").await,
+                app.update_user(access, phone).await,
+            ] {
+                sent.assert_d(400, "phone_provider_disabled", "Unsupported phone provider");
+            }
+            assert_eq!(stopped(app), 10.0 * f64::from(round + 1));
             app.redeploy(&[]).await;
         }
-        assert!(app.inbox().messages().is_empty());
+        assert_eq!(app.inbox().messages().len(), messages);
         for slot in ["login#+8613800138001", "sends#+8613800138001"] {
             assert!(app.code_item(slot).await.is_empty(), "{slot}");
         }

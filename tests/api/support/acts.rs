@@ -41,6 +41,12 @@ pub enum Manner {
     WithNonce,
     WrongCode,
     WrongPassword,
+    /// The session has not been used for a day.
+    NextDay,
+    /// It is about all sessions.
+    Everywhere,
+    /// Users are hidden, and no message may be sent: the account is missing, or it is there already.
+    Decoy,
     /// SNS refuses the message.
     SmsRefused,
     /// Whether SNS has taken the message is unknown.
@@ -88,7 +94,21 @@ const OTHERS: [&str; 13] = [
     "import-users",
 ];
 
-/// All acts. Together they make every write that an endpoint makes.
+/// Acts where users are hidden.
+pub fn hidden() -> Vec<Act> {
+    let of = |manner| move |function| Act { function, manner };
+    let decoys = ["send-login-message", "send-register-message"];
+    let decoys = decoys.into_iter();
+    let decoys = decoys.chain(["send-change-password-message2", "send-verification-code"]);
+    let mut acts: Vec<Act> = SENDERS.map(of(Manner::Right)).into();
+    acts.extend(decoys.map(of(Manner::Decoy)));
+    acts.extend(["login", "login-by-message"].map(of(Manner::Right)));
+    acts.push(of(Manner::WrongPassword)("login"));
+    acts
+}
+
+/// All acts where users are not hidden. Together they make every write that an endpoint makes, but for those
+/// of kept money.
 pub fn all() -> Vec<Act> {
     let of = |manner| move |function| Act { function, manner };
     let functions = SENDERS.into_iter().chain(REDEEMERS).chain(OTHERS);
@@ -110,6 +130,8 @@ pub fn all() -> Vec<Act> {
         function: "auth-update-user",
         manner,
     }));
+    acts.push(of(Manner::NextDay)("info"));
+    acts.push(of(Manner::Everywhere)("auth-logout"));
     acts.push(of(Manner::SmsRefused)("mobile"));
     acts.extend(
         [Manner::WithOldPassword, Manner::WrongPassword].map(|manner| Act {
@@ -144,7 +166,10 @@ impl Act {
             | Manner::ByRefreshToken
             | Manner::Moving
             | Manner::WithPassword
-            | Manner::WithNonce => true,
+            | Manner::WithNonce
+            | Manner::NextDay
+            | Manner::Everywhere
+            | Manner::Decoy => true,
             // The account has moved; the notice is sent after the answer.
             Manner::SmsRefused => self.function == "mobile",
             Manner::WrongCode | Manner::WrongPassword | Manner::SmsUnsure => false,
@@ -185,6 +210,9 @@ impl Act {
         let has_grant = [Manner::ByPassword, Manner::ByRefreshToken].contains(&self.manner);
         if in_session.contains(&self.function) && !has_grant {
             prepared.session = app.session_of(name, &prepared.person.password).await;
+        }
+        if self.manner == Manner::NextDay {
+            app.wait(DAY);
         }
         let mut pairs = SENDERS.iter().zip(REDEEMERS);
         let pair = pairs.find(|(_, redeemer)| *redeemer == self.function);
@@ -296,6 +324,14 @@ impl Prepared<'_> {
             Manner::NewNumber | Manner::Moving => format!("86{free}"),
             _ => format!("86{phone}"),
         };
+        if self.act.manner == Manner::Decoy {
+            return match function {
+                "send-login-message" => app.send_login_code(free).await,
+                "send-register-message" => app.send_register_code(phone).await,
+                "send-change-password-message2" => app.send_reset_code(free).await,
+                _ => app.send_verification_code(name, free).await,
+            };
+        }
         match function {
             "send-login-message" => app.send_login_code(phone).await,
             "send-register-message" => app.send_register_code(free).await,
@@ -355,7 +391,11 @@ impl Prepared<'_> {
             }
             "auth-user" => app.user(ticket).await,
             "auth-logout" => {
-                let path = format!("{LOGOUT}?scope=others");
+                let scope = match self.act.manner {
+                    Manner::Everywhere => "global",
+                    _ => "others",
+                };
+                let path = format!("{LOGOUT}?scope={scope}");
                 app.sdk(Method::POST, &path, ticket, "").await
             }
             "auth-token" if self.act.manner == Manner::ByRefreshToken => app.refresh(ticket).await,
