@@ -32,6 +32,7 @@ async fn change(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Succ
         guess: &code,
         new: &new,
         old: old.as_ref(),
+        source: &request.source,
     };
     change_password::redeem(app, &request.session, &change, now).await?;
     Ok(Success::done())

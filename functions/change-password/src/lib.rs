@@ -25,6 +25,7 @@ async fn change(app: &Arc<App>, request: &InSession, now: UnixMs) -> Result<Succ
     let fields = request.fields()?;
     let old = message::old_password(fields)?;
     let new = message::password(fields, "newPassword", Field::NewPassword)?;
-    change_password::by_old(app, &request.session, &old, &new, now).await?;
+    let (session, source) = (&request.session, &request.source);
+    change_password::by_old(app, session, &old, &new, source, now).await?;
     Ok(Success::done())
 }

@@ -8,6 +8,7 @@ use shared::{
     App,
     dialect::{
         body::Fields,
+        source,
         systems::{self, Info, Step},
     },
     domain::{error::Error, time::UnixMs},
@@ -22,6 +23,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn change(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let change = systems::password_change(&fields)?;
-    recover::change(app, &change.name, &change.token, &change.new, now).await?;
+    let (name, source) = (&change.name, source(request, app));
+    recover::change(app, name, &change.token, &change.new, &source, now).await?;
     Ok(Info::changed())
 }

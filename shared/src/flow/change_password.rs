@@ -97,6 +97,8 @@ pub struct Change<'a> {
     pub new: &'a Password,
     /// The old password. It is checked if it is there.
     pub old: Option<&'a Password>,
+    /// Where the request comes from.
+    pub source: &'a Source,
 }
 
 /// Redeems a code and changes the password of the account that is logged in. Every other session
@@ -145,11 +147,12 @@ pub async fn redeem(
             }
             let (id, hash) = (session.id()?, redemption.hash.of(app, change.new)?);
             let spend = Some(&right.spend);
-            let change = with_password(hash);
-            let changed = app.store.change_user(&user, id, &change, spend, now);
+            let password = with_password(hash);
+            let changed = app.store.change_user(&user, id, &password, spend, now);
             Ok(changed.await?.round(|| {
                 session.renew(now);
-                new_password::was_set(app, uid);
+                let account = (uid, user.phone.as_ref(), &user.name);
+                new_password::was_set(app, account, change.source);
             }))
         },
     )
@@ -167,6 +170,7 @@ pub async fn by_old(
     session: &Presented,
     old: &Password,
     new: &Password,
+    source: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
     let uid = session.uid()?;
@@ -181,7 +185,8 @@ pub async fn by_old(
         let changed = app.store.change_user(&user, id, &change, None, now);
         Ok(changed.await?.round(|| {
             session.renew(now);
-            new_password::was_set(app, uid);
+            let account = (uid, user.phone.as_ref(), &user.name);
+            new_password::was_set(app, account, source);
         }))
     })
     .await

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     app::App,
     domain::{
+        client_address::Source,
         code::Guess,
         error::Error,
         password::Password,
@@ -163,6 +164,7 @@ pub async fn change(
     name: &Name,
     token: &str,
     new: &Password,
+    source: &Source,
     now: UnixMs,
 ) -> Result<(), Error> {
     let token = &ResetHash::of(token);
@@ -179,7 +181,8 @@ pub async fn change(
         let hash = hash.of(app, new)?;
         match app.store.redeem_reset(token, &reset, hash, now).await? {
             ResetOutcome::Done => {
-                new_password::was_set(app, reset.uid);
+                let account = (reset.uid, Some(&reset.phone), name);
+                new_password::was_set(app, account, source);
                 Ok(Round::Won(()))
             }
             ResetOutcome::Raced => Ok(Round::Lost),

@@ -85,8 +85,8 @@ pub async fn redeem(
             let (phone, hash) = (&info.phone, redemption.hash.of(app, new)?);
             let reset = app.store.reset_password(uid, phone, hash, &right.spend);
             Ok(reset.await?.round(|| {
-                new_password::was_set(app, uid);
                 let account = (uid, Some(&info.phone), &user.name);
+                new_password::was_set(app, account, &requester.source);
                 client::was_right(app, requester, account, &known, now);
             }))
         },

@@ -196,7 +196,8 @@ impl Work<'_> {
             _ => return Ok(Round::Lost),
         }
         if hash.is_some() {
-            new_password::was_set(app, user.uid);
+            let account = (user.uid, user.phone.as_ref(), &user.name);
+            new_password::was_set(app, account, self.source);
             if user.password.is_some() {
                 self.forget_check();
             }

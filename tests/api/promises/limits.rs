@@ -38,6 +38,46 @@ async fn a_password_set_by_sms_opens_at_once_however_many_were_wrong_before() {
 }
 
 #[tokio::test]
+async fn a_password_set_by_sms_opens_at_once_for_a_client_that_the_account_knows() {
+    for hidden in ["false", "true"] {
+        scenario_with(&[("HIDE_UNKNOWN_USERS", hidden)], async |app| {
+            app.stays_at("203.0.113.7");
+            app.session_of_eric().await;
+            let guess = async || {
+                for _ in 0..11 {
+                    app.log_in_with_password("eric", "wrong-password").await;
+                    app.log_in_with_password(ERIC, "wrong-password").await;
+                }
+            };
+            guess().await;
+            let refused = app.log_in_with_password("eric", ERIC_PASSWORD).await;
+            assert_eq!(refused.body["code"], "USER_LOGIN_FAILED");
+            let (ticket, code) = app.reset_code(ERIC).await;
+            app.reset_password(&ticket, &code, "password-1").await;
+            let session = app.session_of("eric", "password-1").await;
+            app.session_of(ERIC, "password-1").await;
+            guess().await;
+            let (ticket, code) = app.change_password_code(&session).await;
+            app.change_password(&session, &ticket, &code, "password-2")
+                .await;
+            let session = app.session_of("eric", "password-2").await;
+            // By wrong old ones a session is locked out, too.
+            for _ in 0..11 {
+                app.change_known_password(&session, "wrong-password", "password-3")
+                    .await;
+            }
+            app.wait(3600);
+            let token = app.reset_token("eric", ERIC).await;
+            app.change_passwd("eric", &token, "Wachtwoord3").await;
+            let session = app.session_of("eric", "Wachtwoord3").await;
+            let changed = app.change_known_password(&session, "Wachtwoord3", "password-4");
+            assert_eq!(changed.await.status, 200, "hidden: {hidden}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_reset_token_ends_with_the_password_that_it_was_to_replace() {
     scenario(async |app| {
         let token = app.reset_token("eric", ERIC).await;
