@@ -131,4 +131,4 @@ impl Env<'_> {
 }
 
 const REGIONS: &str =
-    "calling codes without + (86), ISO codes (JM) or calling codes with an area code (1876)";
+    "calling codes (86), ISO codes (JM), or calling codes with an area code (1876)";

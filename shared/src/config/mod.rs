@@ -185,7 +185,7 @@ fn session_life(env: &Env<'_>) -> Result<SessionLife, ConfigError> {
 }
 
 fn password_hasher(env: &Env<'_>) -> Result<Hasher, ConfigError> {
-    let form = "a whole number that Argon2 accepts, and no more than 64 MiB (65536) and 10 passes";
+    let form = "a whole number for Argon2, 65536 (64 MiB) and 10 passes at most";
     let cost = Cost {
         memory_kib: env.parsed(PASSWORD_MEMORY_KIB, form)?,
         passes: env.parsed(PASSWORD_PASSES, form)?,

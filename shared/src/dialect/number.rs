@@ -30,8 +30,11 @@ pub(super) fn phone(country: &str, national: &str, served: &ServedRegions) -> Re
 /// full-width plus. All else stays.
 pub(super) fn compact(number: &str) -> String {
     let kept = number.chars().filter(|c| !is_between(*c));
-    let ascii = |c| if c == FULL_WIDTH_PLUS { '+' } else { c };
-    kept.map(|c| digit(c).unwrap_or(ascii(c))).collect()
+    let ascii = kept.map(|c| match c {
+        FULL_WIDTH_PLUS => '+',
+        c => digit(c).unwrap_or(c),
+    });
+    ascii.collect()
 }
 
 /// Whether a text is nothing but digits and what people write between them.

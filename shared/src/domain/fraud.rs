@@ -83,10 +83,8 @@ impl Suspicion {
     /// The text for the log.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Unusual => "unverified codes beyond the usual, from a source that answers few",
-            Self::FarBeyond => {
-                "unverified codes far beyond the usual, from a source that answers none"
-            }
+            Self::Unusual => "many unverified codes; the source answers few",
+            Self::FarBeyond => "far more unverified codes; the source answers none",
         }
     }
 }

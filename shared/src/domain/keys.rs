@@ -195,7 +195,7 @@ impl Root {
             let output = self.key.expand(&info, hkdf::HKDF_SHA256);
             output
                 .and_then(|output| output.fill(&mut subkey))
-                .expect("HKDF-SHA256 gives up to 255 blocks of 32 bytes, and this is one");
+                .expect("HKDF-SHA256 gives 32 bytes");
             subkey
         })
     }
