@@ -228,3 +228,21 @@ fn every_main_is_the_same_but_for_its_name() {
         assert_eq!(text, expected, "{name}");
     }
 }
+
+#[test]
+fn every_function_with_a_route_stands_in_the_tables_of_lambdas_processor_share() {
+    let page = fs::read_to_string(root().join("tests/bench/README.md")).unwrap();
+    let measured = |head: &str| -> BTreeSet<String> {
+        let table = page.split(head).nth(1).unwrap().split("\n\n").next();
+        let rows = table
+            .unwrap()
+            .lines()
+            .filter_map(|row| row.split('`').nth(1));
+        rows.map(str::to_owned).collect()
+    };
+    let routed = functions().into_iter().filter(|it| !it.routes.is_empty());
+    let routed: BTreeSet<String> = routed.map(|function| function.name).collect();
+    for head in ["| p50 / p90 in ms (", "| dollars for 1,000 "] {
+        assert_eq!(measured(head), routed, "{head}");
+    }
+}
