@@ -83,8 +83,8 @@ impl Suspicion {
     /// The text for the log.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Unusual => "many unverified codes; the source answers few",
-            Self::FarBeyond => "far more unverified codes; the source answers none",
+            Self::Unusual => "unverified codes beyond the usual; the source answers few",
+            Self::FarBeyond => "unverified codes far beyond the usual; the source answers none",
         }
     }
 }
