@@ -67,6 +67,7 @@ pub(super) async fn send_to(
         source,
         clients: vec![Client::KnownSession],
         named: None,
+        mover: None,
         plan: None,
     };
     let target = |seen: &_| {
@@ -78,7 +79,6 @@ pub(super) async fn send_to(
             client,
             kept_for: client::kept_for(Some(uid), client, Some(user.created_at), now),
             newcomer: None,
-            mover: None,
         })
     };
     // Boxed: with the layers around it, it is deeper than the compiler looks.

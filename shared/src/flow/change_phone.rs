@@ -47,6 +47,7 @@ pub async fn send(
         source,
         clients: vec![Client::Stranger],
         named: Some(to),
+        mover: None,
         plan: None,
     };
     let target = |seen: &Seen| {
@@ -60,7 +61,6 @@ pub async fn send(
                 client: Client::Stranger,
                 kept_for: None,
                 newcomer: None,
-                mover: None,
             }),
         }
     };

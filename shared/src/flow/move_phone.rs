@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{
     access_token::{self, Grant},
+    hiding::stand_in,
     notice,
     race::Round,
     redeem::{self, HashOnce, Redemption, Right},
@@ -51,15 +52,9 @@ pub(super) async fn send(
         uid: bearer.uid,
         source: source.clone(),
     };
-    let allowed = |seen: &Seen| {
-        access_token::account(bearer, seen)?;
-        match seen.owner_by_phone(to)? {
-            Some(_) => Err(Error::PhoneTaken),
-            None => Ok(mover.clone()),
-        }
-    };
+    let allowed = |seen: &Seen| access_token::account(bearer, seen).map(drop);
     let keys = [Key::user(bearer.uid), Key::phone_owner(to)];
-    let until = send_to(app, to, &keys, source, allowed, now).await?;
+    let until = send_to(app, (&mover, to), &keys, source, allowed, now).await?;
     Ok(Moving {
         to: to.clone(),
         session: bearer.session_id,
@@ -68,13 +63,13 @@ pub(super) async fn send(
     })
 }
 
-/// Sends a code to `to`. `allowed` says who moves there. Returns when the code expires.
+/// Sends a code to `to`, which must be free, if this is `allowed`. Returns when the code expires.
 async fn send_to(
     app: &Arc<App>,
-    to: &Phone,
+    (mover, to): (&Mover, &Phone),
     keys: &[Key],
     source: &Source,
-    allowed: impl Fn(&Seen) -> Result<Mover, Error>,
+    allowed: impl Fn(&Seen) -> Result<(), Error>,
     now: UnixMs,
 ) -> Result<UnixMs, Error> {
     let sending = Sending {
@@ -84,10 +79,14 @@ async fn send_to(
         source,
         clients: vec![Client::Stranger],
         named: Some(to),
+        mover: Some(mover),
         plan: None,
     };
     let target = |seen: &Seen| {
-        let mover = allowed(seen)?;
+        allowed(seen)?;
+        if seen.owner_by_phone(to)?.is_some() {
+            return Err(Error::PhoneTaken);
+        }
         Ok(Target {
             phone: to.clone(),
             uid: Some(mover.uid),
@@ -95,7 +94,6 @@ async fn send_to(
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
-            mover: Some(mover),
         })
     };
     let sent = send::send(app, &sending, target, now).await?;
@@ -105,8 +103,8 @@ async fn send_to(
 /// Sends the code of an open change again. `phone` is the new phone, or the account's present one.
 ///
 /// # Errors
-/// [`Error::CodeExpired`] if no change is open; [`Error::CountryNotServed`], [`Error::LoginOff`],
-/// [`Error::Sms`], [`Error::TooFrequent`], [`Error::Internal`].
+/// [`Error::CodeExpired`] if no change is open; [`Error::PhoneTaken`], [`Error::CountryNotServed`],
+/// [`Error::LoginOff`], [`Error::Sms`], [`Error::TooFrequent`], [`Error::Internal`].
 pub async fn resend(
     app: &Arc<App>,
     phone: &Phone,
@@ -117,19 +115,30 @@ pub async fn resend(
     let key = SlotKey::move_to(phone);
     let keys = [Key::slot(&key), Key::phone_owner(phone)];
     let seen = app.store.read(&keys).await?;
-    let uid = match open_mover(&seen, &key, now)? {
-        Some(mover) => mover.uid,
-        None => seen.owner_by_phone(phone)?.ok_or_else(expired)?.uid,
+    let owner = seen.owner_by_phone(phone)?;
+    let uid = match (open_mover(&seen, &key, now)?, owner) {
+        (Some(mover), _) => mover.uid,
+        (None, Some(owner)) => owner.uid,
+        // An account is read for every number.
+        (None, None) if app.config.hide_unknown_users => stand_in(phone, &app.config.keys),
+        (None, None) => return Err(expired()),
     };
     let user = app.store.user(uid).await?;
     let moving = user.as_ref().and_then(User::open_move);
     let moving = moving.ok_or_else(expired)?;
     let (to, key) = (&moving.to, SlotKey::move_to(&moving.to));
-    let allowed = |seen: &Seen| {
+    let keys = [Key::slot(&key), Key::phone_owner(to)];
+    let its = |seen: &Seen| {
         let mover = open_mover(seen, &key, now)?;
         mover.filter(|mover| mover.uid == uid).ok_or_else(expired)
     };
-    let until = send_to(app, to, &[], source, allowed, now).await?;
+    let seen = match to == phone {
+        true => seen,
+        false => app.store.read(&keys).await?,
+    };
+    let mover = its(&seen)?;
+    let allowed = |seen: &Seen| its(seen).map(drop);
+    let until = send_to(app, (&mover, to), &keys[1..], source, allowed, now).await?;
     let resent = Moving {
         sent: now,
         until,
@@ -144,10 +153,11 @@ pub async fn resend(
     Ok(())
 }
 
-/// Who moves to a phone, while the code for it is open.
+/// Who moves to a phone, while the code for it, or a decoy's, is open.
 fn open_mover(seen: &Seen, key: &SlotKey, now: UnixMs) -> Result<Option<Mover>, Error> {
-    let challenge = seen.slot(key)?.slot.challenge;
-    let open = challenge.filter(|challenge| challenge.is_open(now));
+    let slot = seen.slot(key)?.slot;
+    let mut current = slot.challenge.into_iter().chain(slot.decoy);
+    let open = current.find(|challenge| challenge.is_open(now));
     Ok(open.and_then(|challenge| challenge.mover))
 }
 
@@ -187,8 +197,7 @@ pub async fn redeem(
     };
     let keys = [Key::phone_owner(to), Key::stop()];
     let allow = |seen: &Seen| {
-        let challenge = seen.slot(redemption.key)?.slot.challenge;
-        let mover = challenge.and_then(|challenge| challenge.mover);
+        let mover = open_mover(seen, redemption.key, now)?;
         let mover = mover.filter(|mover| redeemed.may_be_of(mover));
         let mover = mover.ok_or(Error::CodeExpired { retry_after: None })?;
         Ok((Client::Stranger, mover))

@@ -58,6 +58,7 @@ pub async fn send(
         source: &requester.source,
         clients: client::candidates(app, requester),
         named: Some(phone),
+        mover: None,
         plan: Some(send::plan(app, Purpose::Recover, phone)?),
     };
     let target = |seen: &Seen| {

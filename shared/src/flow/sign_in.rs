@@ -82,6 +82,7 @@ async fn send_with(
         source: &requester.source,
         clients: client::candidates(app, requester),
         named: Some(phone),
+        mover: None,
         plan: Some(send::plan(app, Purpose::SignIn, phone)?),
     };
     let target = |seen: &Seen| {

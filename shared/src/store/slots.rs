@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
     Key, Seen, Store, TTL_MARGIN,
     failure::{failed, is_condition},
-    item::{Item, number, parse, parse_json, parse_metadata, parse_phone, serialize},
+    item::{Item, number, parse, parse_metadata, parse_phone, serialize},
     op::Op,
     repeat,
     transaction::{Outcome, put_part},
@@ -87,7 +86,7 @@ struct ChallengeItem {
     /// JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newcomer: Option<String>,
-    /// JSON.
+    /// The account's number, `@`, and the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mover: Option<String>,
 }
@@ -230,7 +229,7 @@ impl ChallengeItem {
             attributions: attributions.map(AttributionItem::new).collect(),
             decoy: challenge.decoy,
             newcomer: challenge.newcomer.as_ref().map(Metadata::to_json),
-            mover: challenge.mover.as_ref().map(mover_json),
+            mover: challenge.mover.as_ref().map(mover_text),
         }
     }
 
@@ -257,16 +256,17 @@ impl ChallengeItem {
     }
 }
 
-fn mover_json(mover: &Mover) -> String {
-    json!({"uid": mover.uid.0, "source": mover.source.as_str()}).to_string()
+fn mover_text(mover: &Mover) -> String {
+    format!("{}@{}", mover.uid.0, mover.source.as_str())
 }
 
-fn parse_mover(json: &str) -> Result<Mover, Error> {
-    let fields = parse_json(json)?;
-    let uid = fields["uid"].as_u64().map(Uid);
-    let source = fields["source"].as_str().map(str::to_owned);
-    let mover = uid.zip(source.map(Source::from_stored));
-    let mover = mover.map(|(uid, source)| Mover { uid, source });
+fn parse_mover(text: &str) -> Result<Mover, Error> {
+    let mover = text.split_once('@').and_then(|(uid, source)| {
+        Some(Mover {
+            uid: Uid(uid.parse().ok()?),
+            source: Source::from_stored(source.to_owned()),
+        })
+    });
     mover.ok_or_else(|| Error::internal("item: not a mover"))
 }
 

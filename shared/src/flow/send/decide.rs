@@ -37,8 +37,6 @@ pub(in crate::flow) struct Target {
     pub kept_for: Option<Uid>,
     /// What an account that the code makes begins with.
     pub newcomer: Option<Metadata>,
-    /// Who moves to the phone.
-    pub mover: Option<Mover>,
 }
 
 /// What a send asks for, and the rules it is decided by.
@@ -47,6 +45,8 @@ pub(super) struct Case<'a> {
     pub key: &'a SlotKey,
     /// The phone that the request names, if it names one.
     pub named: Option<&'a Phone>,
+    /// Who moves to the phone.
+    pub mover: Option<&'a Mover>,
     pub policy: Policy,
     pub hiding: Hiding,
     pub keys: &'a KeyRing,
@@ -142,7 +142,6 @@ pub(super) fn decide<'a>(
                 client: Client::Stranger,
                 kept_for: None,
                 newcomer: None,
-                mover: None,
             };
             (decoy, true)
         }
@@ -161,7 +160,7 @@ pub(super) fn decide<'a>(
         },
         decoy: is_decoy,
         newcomer: target.newcomer.clone(),
-        mover: target.mover.clone(),
+        mover: case.mover.cloned(),
     };
     let next = match seen.slot.send(case.now, &case.policy, fresh) {
         Ok(next) => next,

@@ -28,7 +28,7 @@ use crate::{
         phone::Phone,
         purpose::Purpose,
         requester::Requester,
-        slot::Policy,
+        slot::{Mover, Policy},
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::{self, Token},
@@ -61,6 +61,8 @@ pub(super) struct Sending<'a> {
     pub clients: Vec<Client>,
     /// The phone that the request names, if it names one. The code is sent there or nowhere.
     pub named: Option<&'a Phone>,
+    /// Who moves to the phone, where its code is presented without saying it.
+    pub mover: Option<&'a Mover>,
     /// The message, where it is planned before anything is read. Where a session comes first, it is
     /// planned by the decision.
     pub plan: Option<Plan>,
@@ -104,6 +106,7 @@ pub(super) async fn to_named(
         source: &requester.source,
         clients: client::candidates(app, requester),
         named: Some(phone),
+        mover: None,
         plan: Some(plan(app, purpose, phone)?),
     };
     let target = |seen: &Seen| {
@@ -136,7 +139,6 @@ impl Target {
             client,
             kept_for: client::kept_for(uid, client, created_at, now),
             newcomer: None,
-            mover: None,
         })
     }
 }
@@ -259,6 +261,7 @@ impl<'a> Sender<'a> {
             purpose: sending.purpose,
             key: sending.key,
             named: sending.named,
+            mover: sending.mover,
             policy: self.policy,
             hiding: self.hiding,
             keys: &app.config.keys,

@@ -478,6 +478,105 @@ async fn hidden_users_are_not_found_by_a_change() {
     .await;
 }
 
+/// What a number tells two accounts that would move to it: the answers, and the calls that they took.
+struct History<'a> {
+    app: &'a TestApp,
+    calls: usize,
+    told: Vec<(u16, Value, Vec<String>)>,
+}
+
+impl History<'_> {
+    fn note(&mut self, answer: &Answer) {
+        let calls = self.app.calls().0;
+        let new = calls[self.calls..].iter();
+        let mut operations: Vec<String> = new.map(|call| call.operation.clone()).collect();
+        // Those at the same time arrive in any order.
+        operations.sort();
+        self.calls = calls.len();
+        let code = answer.body["error_code"].clone();
+        self.told.push((answer.status, code, operations));
+    }
+}
+
+/// The history of a number where users are hidden.
+async fn history_of(phone: &str) -> Vec<(u16, Value, Vec<String>)> {
+    let mut told = Vec::new();
+    scenario_with(&[("HIDE_UNKNOWN_USERS", "true")], async |app| {
+        let mut tokens = Vec::new();
+        for n in [8, 9] {
+            tokens.push(text(&app.signed_in(&number(n)).await, "access_token"));
+        }
+        let asked = json!({ "phone": phone });
+        let calls = app.calls().0.len();
+        let mut history = History {
+            app,
+            calls,
+            told: Vec::new(),
+        };
+        for _ in 0..2 {
+            history.note(&app.update_user(&tokens[0], asked.clone()).await);
+            app.wait(61);
+            history.note(&app.update_user(&tokens[1], asked.clone()).await);
+            history.note(&app.resend("phone_change", phone).await);
+            for _ in 0..6 {
+                history.note(&app.verify_move(&tokens[0], phone, "123456").await);
+                history.note(&app.verify_move(&tokens[1], phone, "123456").await);
+            }
+            app.wait(600);
+        }
+        // Ten wrong codes refuse the next one.
+        history.note(&app.update_user(&tokens[0], asked.clone()).await);
+        told = history.told;
+    })
+    .await;
+    told
+}
+
+#[tokio::test]
+async fn where_users_are_hidden_a_taken_number_has_the_history_of_a_free_one() {
+    let (taken, free) = (
+        history_of(&format!("86{MARY}")).await,
+        history_of(&number(7)).await,
+    );
+    assert_eq!(taken, free);
+    let statuses: Vec<u16> = free.iter().map(|(status, ..)| *status).collect();
+    assert_eq!((statuses[0], statuses[1], statuses[2]), (200, 429, 200));
+    assert_eq!(statuses.last(), Some(&429));
+}
+
+#[tokio::test]
+async fn where_users_are_hidden_a_resend_reads_as_much_for_every_number() {
+    scenario_with(&[("HIDE_UNKNOWN_USERS", "true")], async |app| {
+        let calls = app.calls().0.len();
+        let mut history = History {
+            app,
+            calls,
+            told: Vec::new(),
+        };
+        for phone in [format!("86{ERIC}"), number(7)] {
+            history.note(&app.resend("phone_change", &phone).await);
+        }
+        assert_eq!(history.told[0], history.told[1]);
+        assert_eq!(history.told[0].2.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_move_to_a_number_that_is_taken_by_now_is_not_sent_again() {
+    scenario(async |app| {
+        let (_, token) = eric(app).await;
+        let phone = number(7);
+        user(app.update_user(&token, json!({ "phone": phone })).await);
+        app.wait(61);
+        app.signed_in(&phone).await;
+        let texts = app.texts(&phone[2..]).len();
+        assert_refused(&app.resend("phone_change", &phone).await, PHONE_EXISTS);
+        assert_eq!(app.texts(&phone[2..]).len(), texts);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_only_an_accounts_own_token_may_do_is_refused_to_others() {
     scenario(async |app| {

@@ -122,7 +122,6 @@ fn targets() -> impl Strategy<Value = Result<Target, Error>> {
         client: Client::Stranger,
         kept_for: None,
         newcomer: None,
-        mover: None,
     };
     prop_oneof![
         4 => Just(Ok(found)),
@@ -156,6 +155,7 @@ fn decided(
         purpose,
         key: &key,
         named: Some(&named),
+        mover: None,
         policy: purpose.policy(),
         hiding: Hiding::new(hides, purpose),
         keys: &keys,
@@ -283,6 +283,7 @@ fn a_draft_can_be_attributed_to_another_shard() {
         purpose: Purpose::Login,
         key: &key,
         named: Some(&named),
+        mover: None,
         policy: Purpose::Login.policy(),
         hiding: Hiding::off(Purpose::Login),
         keys: &keys,
@@ -297,7 +298,6 @@ fn a_draft_can_be_attributed_to_another_shard() {
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
-            mover: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
         is_used_up: false,
@@ -319,6 +319,7 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
         purpose: Purpose::ChangePassword,
         key: &key,
         named: None,
+        mover: None,
         policy: Purpose::ChangePassword.policy(),
         hiding: Hiding::off(Purpose::ChangePassword),
         keys: &keys,
@@ -333,7 +334,6 @@ fn a_send_without_a_named_phone_is_planned_for_the_accounts_phone() {
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
-            mover: None,
         }),
         counted: SourceOutcome::Done(SourceHistory::default()),
         is_used_up: false,
@@ -357,6 +357,7 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
             purpose: Purpose::Login,
             key: &key,
             named: Some(&named),
+            mover: None,
             policy: Purpose::Login.policy(),
             hiding: Hiding::new(hides, Purpose::Login),
             keys: &keys,
@@ -382,7 +383,6 @@ fn a_stopped_send_is_refused_as_soon_as_its_phone_is_known() {
             client: Client::Stranger,
             kept_for: None,
             newcomer: None,
-            mover: None,
         })
     };
     let china = || Stop::named(["86"]);
