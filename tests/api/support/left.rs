@@ -20,7 +20,7 @@ pub struct Left {
 }
 
 /// The attributes that tell people, moments and writes apart.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "pk",
     "uid",
     "name",
@@ -33,6 +33,7 @@ const OWN: [&str; 15] = [
     "id",
     "nonce",
     "source",
+    "mover",
     "shard",
     "day",
     "used_day",
