@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Client;
 use crate::support::{
-    ANNA, ERIC, ERIC_PASSWORD, eric, eric_named, md5,
+    ANNA, ERIC, ERIC_PASSWORD, TestApp, eric, eric_named, md5,
     message::{CODE_NOT_VALID, LOGIN_FAILED, NAME_EXISTS},
     scenario,
 };
@@ -20,6 +20,16 @@ const BEFORE_LOGIN: &[(&str, &str)] = &[
     ("token", ""),
 ];
 const TOKEN: &[(&str, &str)] = &[("token", "")];
+
+/// Eric's, after his login.
+async fn logged_in(app: &TestApp) -> Client<'_> {
+    let before = Client::new(app, BEFORE_LOGIN, TOKEN);
+    let body = json!({"value": ERIC, "password": md5(ERIC_PASSWORD)});
+    let answer = before.post("/v1/user/login", &body).await;
+    let mut android = Client::new(app, HEADERS, TOKEN);
+    android.token = answer.assert_ok_with_token(&eric());
+    android
+}
 
 #[tokio::test]
 async fn registers_and_logs_in() {
@@ -49,11 +59,7 @@ async fn registers_and_logs_in() {
 #[tokio::test]
 async fn changes_its_name() {
     scenario(async |app| {
-        let before = Client::new(app, BEFORE_LOGIN, TOKEN);
-        let body = json!({"value": ERIC, "password": md5(ERIC_PASSWORD)});
-        let answer = before.post("/v1/user/login", &body).await;
-        let mut android = Client::new(app, HEADERS, TOKEN);
-        android.token = answer.assert_ok_with_token(&eric());
+        let android = logged_in(app).await;
         let path = "/v1/user/changeName";
         let answer = android.post(path, &json!({"name": "mary"})).await;
         answer.assert_refused_in_session(NAME_EXISTS);
@@ -72,11 +78,7 @@ async fn changes_a_password_with_a_session_and_without() {
     scenario(async |app| {
         app.learn_password("second-password");
         app.learn_password("third-password");
-        let before = Client::new(app, BEFORE_LOGIN, TOKEN);
-        let body = json!({"value": ERIC, "password": md5(ERIC_PASSWORD)});
-        let answer = before.post("/v1/user/login", &body).await;
-        let mut android = Client::new(app, HEADERS, TOKEN);
-        android.token = answer.assert_ok_with_token(&eric());
+        let android = logged_in(app).await;
         let path = "/v1/user/sendChangePasswordMessage";
         let sent = android.post(path, &json!({"time": 1_535_160_000_000_u64})).await;
         sent.assert_ok_with_token(&json!(sent.result()));
@@ -91,6 +93,7 @@ async fn changes_a_password_with_a_session_and_without() {
         answer.assert_ok_with_token(&json!(true));
 
         app.wait(120);
+        let before = Client::new(app, BEFORE_LOGIN, TOKEN);
         let path = "/v1/user/sendChangePasswordMessage2";
         let sent = before.post(path, &json!({"phone": ERIC})).await;
         sent.assert_ok(&json!(sent.result()));
@@ -109,11 +112,7 @@ async fn changes_a_password_with_a_session_and_without() {
 #[tokio::test]
 async fn logs_out() {
     scenario(async |app| {
-        let before = Client::new(app, BEFORE_LOGIN, TOKEN);
-        let body = json!({"value": ERIC, "password": md5(ERIC_PASSWORD)});
-        let answer = before.post("/v1/user/login", &body).await;
-        let mut android = Client::new(app, HEADERS, TOKEN);
-        android.token = answer.assert_ok_with_token(&eric());
+        let android = logged_in(app).await;
         let answer = android.post("/v1/user/logout", &json!({})).await;
         answer.assert_ok(&json!(true));
         let answer = android.post("/v1/user/info", &json!({})).await;
