@@ -34,7 +34,7 @@ pub async fn through<Answer>(
 where
     Answer: Future<Output = Response<Body>>,
 {
-    let depends_on_origin = !app.config.web_origins.is_none();
+    let depends_on_origin = !app.config.web_origins.is_empty();
     let mut answer = match refusal(&app, &request) {
         Some(refusal) => {
             record::forbidden(refusal);

@@ -31,7 +31,7 @@ impl WebOrigins {
     }
 
     /// Whether there are none.
-    pub fn is_none(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

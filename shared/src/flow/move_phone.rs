@@ -53,7 +53,7 @@ pub(super) async fn send(
         source: source.clone(),
     };
     let allowed = |seen: &Seen| access_token::account(bearer, seen).map(drop);
-    let keys = [Key::user(bearer.uid), Key::phone_owner(to)];
+    let keys = [Key::user(bearer.uid)];
     let until = send_to(app, (&mover, to), &keys, source, allowed, now).await?;
     Ok(Moving {
         to: to.clone(),
@@ -72,10 +72,11 @@ async fn send_to(
     allowed: impl Fn(&Seen) -> Result<(), Error>,
     now: UnixMs,
 ) -> Result<UnixMs, Error> {
+    let keys = [keys, &[Key::phone_owner(to)]].concat();
     let sending = Sending {
         purpose: Purpose::ChangePhone,
         key: &SlotKey::move_to(to),
-        keys,
+        keys: &keys,
         source,
         clients: vec![Client::Stranger],
         named: Some(to),
@@ -127,18 +128,18 @@ pub async fn resend(
     let moving = user.as_ref().and_then(User::open_move);
     let moving = moving.ok_or_else(expired)?;
     let (to, key) = (&moving.to, SlotKey::move_to(&moving.to));
-    let keys = [Key::slot(&key), Key::phone_owner(to)];
-    let its = |seen: &Seen| {
+    let mover_of = |seen: &Seen| {
         let mover = open_mover(seen, &key, now)?;
         mover.filter(|mover| mover.uid == uid).ok_or_else(expired)
     };
-    let seen = match to == phone {
-        true => seen,
-        false => app.store.read(&keys).await?,
+    let seen = if to == phone {
+        seen
+    } else {
+        app.store.read(&[Key::slot(&key)]).await?
     };
-    let mover = its(&seen)?;
-    let allowed = |seen: &Seen| its(seen).map(drop);
-    let until = send_to(app, (&mover, to), &keys[1..], source, allowed, now).await?;
+    let mover = mover_of(&seen)?;
+    let allowed = |seen: &Seen| mover_of(seen).map(drop);
+    let until = send_to(app, (&mover, to), &[], source, allowed, now).await?;
     let resent = Moving {
         sent: now,
         until,

@@ -198,9 +198,6 @@ impl Work<'_> {
         if hash.is_some() {
             let account = (user.uid, user.phone.as_ref(), &user.name);
             new_password::was_set(app, account, self.source);
-            if user.password.is_some() {
-                self.forget_check();
-            }
         }
         Ok(Round::Won(self.changed(user, &change)))
     }
@@ -231,10 +228,6 @@ impl Work<'_> {
         Ok(self.sent.get_or_init(|| sent))
     }
 
-    fn attempts(&self) -> Attempts {
-        Attempts::at(self.bearer.uid, Client::KnownSession)
-    }
-
     /// Checks that a new password is not the present one. The answer tells whoever has the session what the
     /// password is, so it counts like a wrong one, until the new one is set; beyond the limit nothing is said.
     async fn check_differs(&self, user: &User, new: &Password) -> Result<(), Error> {
@@ -242,7 +235,7 @@ impl Work<'_> {
         if user.password.is_none() {
             return Ok(());
         }
-        let attempts = self.attempts();
+        let attempts = Attempts::at(self.bearer.uid, Client::KnownSession);
         let counted = app.store.count_attempt(&attempts, self.now, limits);
         if let AttemptOutcome::TooMany { .. } = counted.await? {
             return Ok(());
@@ -252,19 +245,5 @@ impl Work<'_> {
             return Err(Error::PasswordRefused(Field::NewPassword));
         }
         Ok(())
-    }
-
-    /// Defers taking the check off the count.
-    fn forget_check(&self) {
-        let (attempts, now) = (self.attempts(), self.now);
-        self.app.defer(async move |app| {
-            let limits = &[WRONG_PASSWORDS];
-            if let Err(failure) = app.store.release_attempt(&attempts, now, limits).await {
-                tracing::warn!(
-                    ?failure,
-                    "a password that was set still counts as a wrong one"
-                );
-            }
-        });
     }
 }

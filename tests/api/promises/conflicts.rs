@@ -173,16 +173,16 @@ const FAULTS: [WriteFault; 8] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_write_of_each_endpoint_counts_once_whatever_transactions_and_lost_answers_it_meets() {
-    compare(acts::all(), &ENVIRONMENT, STAGES).await;
+    compare_all(acts::all(), &ENVIRONMENT, STAGES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_write_counts_once_where_users_are_hidden() {
     let environment = [&ENVIRONMENT[..], &[("HIDE_UNKNOWN_USERS", "true")]].concat();
-    compare(acts::hidden(), &environment, STAGES / 4).await;
+    compare_all(acts::hidden(), &environment, STAGES / 4).await;
 }
 
-async fn compare(acts: Vec<Act>, environment: &[(&str, &str)], stages: usize) {
+async fn compare_all(acts: Vec<Act>, environment: &[(&str, &str)], stages: usize) {
     let stages = (0..stages).map(|stage| {
         let acts = acts.iter().skip(stage).step_by(stages).copied();
         scenario_with(environment, async move |app: &TestApp| {
@@ -197,7 +197,7 @@ async fn compare(acts: Vec<Act>, environment: &[(&str, &str)], stages: usize) {
 }
 
 /// The acts that succeed.
-fn right() -> impl Iterator<Item = Act> {
+fn successful() -> impl Iterator<Item = Act> {
     let acts = acts::all().into_iter();
     acts.filter(|act| act.succeeds())
 }
@@ -206,7 +206,7 @@ fn right() -> impl Iterator<Item = Act> {
 async fn keys_that_a_batch_leaves_unread_are_asked_for_again() {
     scenario_with(&ENVIRONMENT, async |app: &TestApp| {
         let mut stage = Stage::new(app);
-        for act in right() {
+        for act in successful() {
             let (expected, _) = stage.act(act, None).await;
             for (answered, times) in [(0, 1), (1, 2)] {
                 let fault = Fault::LeavesKeys { answered, times };
@@ -264,7 +264,7 @@ async fn a_request_that_dynamodb_refuses_for_ever_makes_as_many_calls_as_documen
         let mut most = 0;
         scenario_with(&ENVIRONMENT, async |app: &TestApp| {
             let mut stage = Stage::new(app);
-            let acts = right();
+            let acts = successful();
             let is_meant = |act: &Act| functions.is_empty() || functions.contains(&act.function);
             for act in acts.filter(is_meant) {
                 let (outcome, calls) = stage.act(act, Some(fault.clone())).await;
