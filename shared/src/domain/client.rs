@@ -107,6 +107,17 @@ impl<T: Clone + Default> PerClient<T> {
         Self(of_use.cloned().collect())
     }
 
+    /// The greater of this and the other value, for each client.
+    pub fn most(&self, other: &Self) -> Self
+    where
+        T: Ord,
+    {
+        other.0.iter().fold(self.clone(), |most, (client, value)| {
+            let value = most.of(*client).max(value.clone());
+            most.with(*client, value)
+        })
+    }
+
     /// All values.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
@@ -277,6 +288,9 @@ mod tests {
         let values = values.with(stranger, 3);
         assert_eq!((values.of(stranger), values.get(session)), (3, Some(&2)));
         assert_eq!(values.without(session).of(session), 0);
+        let other = PerClient::default().with(stranger, 1).with(session, 4);
+        let most = values.most(&other);
+        assert_eq!((most.of(stranger), most.of(session)), (3, 4));
         let kept = values.keeping(|n| *n > 2);
         assert_eq!(kept.values().collect::<Vec<_>>(), [&3]);
     }

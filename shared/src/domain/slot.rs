@@ -91,12 +91,23 @@ pub struct Fresh {
     pub phone: Phone,
     /// The source and the ledger shard of this send.
     pub attribution: Attribution,
-    /// Whether the challenge is a decoy: see [`Challenge::decoy`].
-    pub decoy: bool,
+    /// What it is made into.
+    pub making: Making,
     /// What an account that the code makes begins with: see [`Challenge::newcomer`].
     pub newcomer: Option<Metadata>,
     /// Who moves to the phone: see [`Challenge::mover`].
     pub mover: Option<Mover>,
+}
+
+/// What a send makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Making {
+    /// A challenge.
+    Challenge,
+    /// A challenge, and a decoy that hides it: see [`Slot::decoy`].
+    Hidden,
+    /// A decoy alone.
+    Decoy,
 }
 
 /// The account that a code moves to the phone it was sent to, and where it was asked for.
@@ -144,8 +155,7 @@ pub struct Challenge {
     pub spent: bool,
     /// Source and ledger shard of each message with the code, oldest first.
     pub attributions: Vec<Attribution>,
-    /// Whether the challenge stands for an account that does not exist, to hide that it does not. No
-    /// message is sent for a decoy and no code is right; all else is equal.
+    /// Whether it is a decoy: no message is sent for it, and no code is right.
     pub decoy: bool,
     /// What an account begins with that the code makes, where the code makes one if its phone has none (dialect
     /// D). The last send says it.
@@ -163,6 +173,27 @@ impl Challenge {
     fn is_of(&self, mover: Option<&Mover>) -> bool {
         self.mover.as_ref().map(|it| it.uid) == mover.map(|it| it.uid)
     }
+
+    /// Whether a client's code for it is compared. `id` is what the client's ticket names.
+    fn is_live(
+        &self,
+        now: UnixMs,
+        policy: &Policy,
+        client: Client,
+        id: Option<ChallengeId>,
+    ) -> bool {
+        id.is_none_or(|id| id == self.id)
+            && self.is_open(now)
+            && self.wrong_tries.of(client) < policy.tries
+    }
+
+    /// Has it answer as the decoy does: to the same ticket, after no more tries, and not for longer.
+    fn follow(&mut self, decoy: &Self) {
+        self.id = decoy.id;
+        self.first_send = self.first_send.min(decoy.first_send);
+        self.wrong_tries = self.wrong_tries.most(&decoy.wrong_tries);
+        self.valid_until = self.valid_until.min(decoy.valid_until);
+    }
 }
 
 /// The state of one purpose and one phone.
@@ -170,7 +201,9 @@ impl Challenge {
 pub struct Slot {
     /// The current challenge. There is at most one, so a user never has two valid codes.
     pub challenge: Option<Challenge>,
-    /// The current decoy. It lives beside the challenge: who asks for one does not touch the other.
+    /// The current decoy. Where users are hidden, every send makes one or prolongs it, whether its message goes
+    /// out or not. What a wrong code, a ticket and the next send come to is the decoy's matter alone, so it shows
+    /// nothing. The challenge lives beside it with the right code.
     pub decoy: Option<Challenge>,
     /// When each client's cool-down began; nothing before its first send, and after a failed send
     /// released the cool-down.
@@ -209,18 +242,6 @@ impl Slot {
         current.as_ref()
     }
 
-    /// This with another challenge, or another decoy.
-    fn with_current(&self, challenge: Challenge) -> Self {
-        let mut next = self.clone();
-        let current = if challenge.decoy {
-            &mut next.decoy
-        } else {
-            &mut next.challenge
-        };
-        *current = Some(challenge);
-        next
-    }
-
     /// The slot after a send at `now`. It always has a challenge, whose code is to be sent, or a decoy.
     ///
     /// A resend within the life of a challenge sends the same code, and the wrong tries stay counted.
@@ -236,7 +257,34 @@ impl Slot {
         if let Some(refused) = self.refuses(now, policy, client) {
             return Err(refused);
         }
-        let current = self.current(fresh.decoy);
+        let mut next = self.clone();
+        next.decoy = match fresh.making {
+            Making::Challenge => None,
+            Making::Hidden | Making::Decoy => Some(Challenge {
+                decoy: true,
+                ..Self::asked_for(self.decoy.as_ref(), now, policy, &fresh)?
+            }),
+        };
+        if fresh.making != Making::Decoy {
+            let mut challenge = Self::asked_for(self.challenge.as_ref(), now, policy, &fresh)?;
+            if let (Making::Hidden, Some(decoy)) = (fresh.making, &next.decoy) {
+                challenge.follow(decoy);
+            }
+            challenge.attributions.push(fresh.attribution);
+            next.challenge = Some(challenge);
+        }
+        next.cooling_since = self.cooling(now, policy).with(client, now);
+        Ok(next)
+    }
+
+    /// `current`, prolonged, or a new challenge in its place.
+    fn asked_for(
+        current: Option<&Challenge>,
+        now: UnixMs,
+        policy: &Policy,
+        fresh: &Fresh,
+    ) -> Result<Challenge, Refused> {
+        let client = fresh.attribution.client;
         let reusable = current.cloned().filter(|challenge| {
             !challenge.spent
                 && challenge.phone == fresh.phone
@@ -256,11 +304,11 @@ impl Slot {
                 limit: Limited::Kept,
             });
         }
-        let mut challenge = reusable.unwrap_or(Challenge {
+        let challenge = reusable.unwrap_or(Challenge {
             id: fresh.id,
             nonce: fresh.nonce,
-            kid: fresh.kid,
-            phone: fresh.phone,
+            kid: fresh.kid.clone(),
+            phone: fresh.phone.clone(),
             first_send: now,
             last_send: now,
             valid_until: now,
@@ -268,19 +316,18 @@ impl Slot {
             taken_names: 0,
             spent: false,
             attributions: Vec::new(),
-            decoy: fresh.decoy,
+            decoy: false,
             newcomer: None,
             mover: None,
         });
-        challenge.newcomer = fresh.newcomer;
-        challenge.mover = fresh.mover;
-        challenge.attributions.push(fresh.attribution);
         let end_of_life = challenge.first_send.plus(policy.lifetime);
-        challenge.last_send = now;
-        challenge.valid_until = now.plus(policy.validity).min(end_of_life);
-        let mut next = self.with_current(challenge);
-        next.cooling_since = self.cooling(now, policy).with(client, now);
-        Ok(next)
+        Ok(Challenge {
+            last_send: now,
+            valid_until: now.plus(policy.validity).min(end_of_life),
+            newcomer: fresh.newcomer.clone(),
+            mover: fresh.mover.clone(),
+            ..challenge
+        })
     }
 
     /// The cool-downs that are not over.
@@ -346,42 +393,61 @@ impl Slot {
                 retry_after: Some(wait),
             };
         }
-        let is_live = |challenge: &&Challenge| {
-            id.is_none_or(|id| id == challenge.id)
-                && !challenge.spent
-                && challenge.wrong_tries.of(client) < policy.tries
-                && now < challenge.valid_until
-        };
-        let mut current = self.challenge.iter().chain(&self.decoy);
-        let Some(challenge) = current.find(is_live) else {
+        let live = self.live(now, policy, client, id);
+        let Some(challenge) = live.into_iter().flatten().next() else {
             return Verdict::Expired { retry_after: None };
         };
         if is_right(challenge) && !challenge.decoy {
-            let mut next = self.with_current(Challenge {
-                spent: true,
-                ..challenge.clone()
-            });
+            let mut next = self.clone();
+            for current in next.challenge.iter_mut().chain(&mut next.decoy) {
+                current.spent = true;
+            }
             if policy.success_ends_cool_down {
                 next.cooling_since = self.cooling_since.without(client);
             }
             return Verdict::Accepted(next);
         }
-        Verdict::Wrong(self.with_wrong_try(now, policy, client, challenge))
+        Verdict::Wrong(self.with_wrong_try(now, policy, client, id))
     }
 
-    /// The slot after a wrong try of a client at this challenge.
+    /// The challenge and the decoy, if a client's code is compared with them. A stranger has no try at a challenge
+    /// that its decoy has been replaced beside: a wrong one would show the challenge.
+    fn live(
+        &self,
+        now: UnixMs,
+        policy: &Policy,
+        client: Client,
+        id: Option<ChallengeId>,
+    ) -> [Option<&Challenge>; 2] {
+        let is_live = |it: &&Challenge| it.is_live(now, policy, client, id);
+        let decoy = self.decoy.as_ref().filter(is_live);
+        let is_shown = client.is_known() || self.decoy.is_none() || decoy.is_some();
+        let challenge = self.challenge.as_ref().filter(is_live);
+        [challenge.filter(|_| is_shown), decoy]
+    }
+
+    /// The slot after a wrong try of a client. `id` is what the client's ticket names. The try counts at the
+    /// challenge and at the decoy, so that the decoy shows no more of them than five.
     pub fn with_wrong_try(
         &self,
         now: UnixMs,
         policy: &Policy,
         client: Client,
-        challenge: &Challenge,
+        id: Option<ChallengeId>,
     ) -> Self {
-        let tries = challenge.wrong_tries.of(client) + 1;
-        let mut next = self.with_current(Challenge {
-            wrong_tries: challenge.wrong_tries.with(client, tries),
-            ..challenge.clone()
-        });
+        let mut next = self.clone();
+        for tried in self.live(now, policy, client, id).into_iter().flatten() {
+            let tries = tried.wrong_tries.of(client) + 1;
+            let tried = Challenge {
+                wrong_tries: tried.wrong_tries.with(client, tries),
+                ..tried.clone()
+            };
+            let current = match tried.decoy {
+                true => &mut next.decoy,
+                false => &mut next.challenge,
+            };
+            *current = Some(tried);
+        }
         let horizon = policy.failures.horizon(now);
         let others = self
             .failures
@@ -503,7 +569,7 @@ mod tests {
                 kid: "k1".into(),
                 phone: phone(),
                 attribution: attribution(),
-                decoy: false,
+                making: Making::Challenge,
                 newcomer: None,
                 mover: None,
             };
@@ -750,7 +816,7 @@ mod tests {
     #[test]
     fn a_decoy_has_no_right_code_and_lives_beside_the_challenge() {
         let decoy = |n| Fresh {
-            decoy: true,
+            making: Making::Decoy,
             ..fresh(n)
         };
         let first = Slot::default().send(UnixMs(0), &POLICY, decoy(1)).unwrap();
@@ -758,19 +824,119 @@ mod tests {
             panic!("a decoy's code was right");
         };
         assert!(slot.challenge.is_none());
-        let real = slot.send(UnixMs(120_000), &POLICY, fresh(2)).unwrap();
-        assert_eq!(real.challenge.as_ref().unwrap().id, fresh(2).id);
-        assert_eq!(real.decoy.as_ref().unwrap().id, decoy(1).id);
+        let hidden = Fresh {
+            making: Making::Hidden,
+            ..fresh(2)
+        };
+        let real = slot.send(UnixMs(120_000), &POLICY, hidden).unwrap();
+        let (challenge, shown) = (
+            real.challenge.as_ref().unwrap(),
+            real.decoy.as_ref().unwrap(),
+        );
+        assert_eq!(
+            (challenge.nonce, shown.nonce),
+            (fresh(2).nonce, fresh(1).nonce)
+        );
+        assert_eq!((challenge.id, shown.id), (fresh(1).id, fresh(1).id));
+        assert_eq!(
+            (challenge.wrong_tries.of(ME), shown.wrong_tries.of(ME)),
+            (1, 1)
+        );
         let both = real.send(UnixMs(240_000), &POLICY, decoy(3)).unwrap();
         assert_eq!(both.challenge, real.challenge);
-        // Without a ticket the challenge is meant; with one, what it names.
         for (id, accepted) in [
             (None, true),
-            (Some(fresh(2).id), true),
-            (Some(fresh(1).id), false),
+            (Some(fresh(1).id), true),
+            (Some(fresh(2).id), false),
         ] {
             let verdict = both.verify(UnixMs(250_000), &POLICY, ME, id, |_| true);
             assert_eq!(matches!(verdict, Verdict::Accepted(_)), accepted, "{id:?}");
+        }
+    }
+
+    /// What somebody without the code sees of a history of sends and guesses, where users are hidden. `has_account`
+    /// says whether there is one, with this phone: to it messages go out while its phone may have some.
+    fn shown(
+        steps: &[(Step, bool, bool)],
+        has_account: bool,
+    ) -> Vec<(Option<ChallengeId>, Option<Refused>, bool)> {
+        let (mut slot, mut now) = (Slot::default(), UnixMs(1_800_000_000_000));
+        let (mut tickets, mut seen) = (Vec::new(), Vec::new());
+        for (n, (step, has_messages_left, is_its_phone)) in steps.iter().enumerate() {
+            now = now.plus(Duration::from_millis(step.wait_ms));
+            match step.action {
+                Action::Send | Action::FailedSend => {
+                    let goes_out = has_account && *has_messages_left && *is_its_phone;
+                    let other = Phone::from_parts("86", "13900139000").unwrap();
+                    let fresh = Fresh {
+                        making: if goes_out {
+                            Making::Hidden
+                        } else {
+                            Making::Decoy
+                        },
+                        phone: if *is_its_phone { phone() } else { other },
+                        ..fresh(n as u8)
+                    };
+                    match slot.send(now, &POLICY, fresh) {
+                        Ok(next) => {
+                            let id = next.current(!goes_out).unwrap().id;
+                            tickets.push(id);
+                            seen.push((Some(id), None, false));
+                            slot = next;
+                        }
+                        Err(refused) => seen.push((None, Some(refused), false)),
+                    }
+                }
+                Action::Verify { .. } | Action::VerifyCurrent { .. } => {
+                    let id = match step.action {
+                        Action::Verify { back, .. } => tickets.iter().rev().nth(back).copied(),
+                        _ => None,
+                    };
+                    match slot.verify(now, &POLICY, ME, id, |_| false) {
+                        Verdict::Wrong(next) => {
+                            slot = next;
+                            seen.push((None, None, true));
+                        }
+                        Verdict::Accepted(_) => panic!("a wrong code was right"),
+                        Verdict::Expired { retry_after } => {
+                            let limit = Limited::Failures;
+                            let refused =
+                                retry_after.map(|retry_after| Refused { retry_after, limit });
+                            seen.push((None, refused, false));
+                        }
+                    }
+                }
+            }
+        }
+        seen
+    }
+
+    fn hidden_steps() -> impl Strategy<Value = Vec<(Step, bool, bool)>> {
+        let step = (
+            steps(),
+            prop::collection::vec((prop::bool::weighted(0.6), prop::bool::weighted(0.8)), 250),
+        );
+        step.prop_map(|(steps, chances)| {
+            let steps = steps.into_iter().zip(chances);
+            steps.map(|(step, (left, its))| (step, left, its)).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn hidden_a_slot_shows_the_same_with_an_account_and_without(
+            mut steps in hidden_steps(), has_tickets in any::<bool>(),
+        ) {
+            // Where there are tickets, the slot has one phone; elsewhere it may be asked for others, too.
+            for (step, _, is_its_phone) in &mut steps {
+                *is_its_phone |= has_tickets;
+                if let (Action::Verify { right, .. }, false) = (&step.action, has_tickets) {
+                    step.action = Action::VerifyCurrent { right: *right };
+                }
+            }
+            prop_assert_eq!(shown(&steps, true), shown(&steps, false));
         }
     }
 
@@ -842,7 +1008,7 @@ mod tests {
     #[test]
     fn a_decoy_stays_the_same_challenge_when_it_is_sent_again() {
         let decoy = |n| Fresh {
-            decoy: true,
+            making: Making::Decoy,
             ..fresh(n)
         };
         let first = Slot::default().send(UnixMs(0), &POLICY, decoy(1)).unwrap();
@@ -968,7 +1134,7 @@ mod tests {
             kid: "k1".into(),
             phone: phone(),
             attribution: attribution(),
-            decoy: false,
+            making: Making::Challenge,
             newcomer: None,
             mover: None,
         }
@@ -993,7 +1159,7 @@ mod tests {
             kid: "k1".into(),
             phone: phone(),
             attribution: attribution(),
-            decoy: false,
+            making: Making::Challenge,
             newcomer: None,
             mover: Some(mover),
         }

@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{join, join_all};
-
 use super::race::{Round, until_won};
 use crate::{
     app::App,
@@ -164,7 +162,7 @@ async fn evaluate<'a>(
     }
     context::right_code(live.phone.region());
     let right = Right {
-        as_wrong: step(slot.with_wrong_try(now, &policy, client, &live)),
+        as_wrong: step(slot.with_wrong_try(now, &policy, client, redemption.challenge)),
         spend: Spend {
             step: step(next),
             wrong,
@@ -268,20 +266,24 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
     if app.is_test_number(&phone, now) {
         return;
     }
-    let tag = Tag::of(key, &app.config.keys);
-    app.defer(async move |app| {
-        let limits = &app.config.limits.sends_per_source;
-        let mut sources: Vec<_> = sends.iter().map(|send| &send.source).collect();
-        sources.dedup();
-        let forgotten = sources.into_iter();
-        let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
-        let (region, counted) = (phone.region(), sends.iter());
-        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region));
-        let (forgotten, counted) = join(join_all(forgotten), join_all(counted)).await;
-        for failure in forgotten.into_iter().chain(counted).filter_map(Result::err) {
+    let (tag, region) = (Tag::of(key, &app.config.keys), phone.region());
+    let mut sources: Vec<_> = sends.iter().map(|send| send.source.clone()).collect();
+    sources.dedup();
+    let counted = |counted: Result<(), Error>| {
+        if let Err(failure) = counted {
             tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");
         }
-    });
+    };
+    for source in sources {
+        app.defer(async move |app| {
+            let limits = &app.config.limits.sends_per_source;
+            let forgotten = app.store.forget_redeemed(&source, tag, now, limits);
+            counted(forgotten.await);
+        });
+    }
+    for send in sends {
+        app.defer(async move |app| counted(app.store.count_redeemed(send.shard, region).await));
+    }
 }
 
 /// The hash of a request's new password. A request hashes once, however many rounds it takes.

@@ -11,7 +11,7 @@ use crate::{
         metadata::Metadata,
         phone::Phone,
         purpose::Purpose,
-        slot::{Attribution, Challenge, ChallengeId, Fresh, Mover, Nonce, Policy},
+        slot::{Attribution, Challenge, ChallengeId, Fresh, Making, Mover, Nonce, Policy},
         slot_key::SlotKey,
         stop::Stop,
         time::UnixMs,
@@ -158,7 +158,11 @@ pub(super) fn decide<'a>(
             source: parts.source,
             shard: parts.shard,
         },
-        decoy: is_decoy,
+        making: match (case.hiding.is_on(), is_decoy) {
+            (_, true) => Making::Decoy,
+            (true, false) => Making::Hidden,
+            (false, false) => Making::Challenge,
+        },
         newcomer: target.newcomer.clone(),
         mover: case.mover.cloned(),
     };
@@ -208,14 +212,9 @@ fn readable(mut stored: StoredSlot, keys: &KeyRing) -> StoredSlot {
 impl Draft<'_> {
     /// Attributes the send to another shard than the one it was drawn with.
     pub(super) fn attribute_to(&mut self, shard: Shard) {
-        let next = &mut self.step.next;
-        let challenge = if self.is_decoy {
-            next.decoy.as_mut()
-        } else {
-            next.challenge.as_mut()
-        };
+        let challenge = self.step.next.challenge.as_mut();
         let attribution = challenge.and_then(|challenge| challenge.attributions.last_mut());
-        if let Some(attribution) = attribution {
+        if let Some(attribution) = attribution.filter(|_| !self.is_decoy) {
             attribution.shard = shard;
         }
     }

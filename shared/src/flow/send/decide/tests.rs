@@ -222,7 +222,7 @@ proptest! {
                 kid: "k1".to_owned(),
                 phone: phone("13800138001"),
                 attribution: attribution(),
-                decoy: false,
+                making: Making::Challenge,
                 newcomer: None,
                 mover: None,
             };
