@@ -23,9 +23,12 @@ use crate::{
 #[derive(Default)]
 pub struct Background(Mutex<Queue>);
 
+/// Boxed, so that all of it is polled by the same code: the binaries stay small.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    waiting: Vec<Work>,
     started: JoinSet<()>,
 }
 
@@ -37,9 +40,10 @@ impl Background {
     /// Defers work until [`Self::start`]. It belongs to the request it was deferred by: its log lines
     /// and its metrics carry that request's id.
     pub(crate) fn defer(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let work: Pin<Box<dyn Future<Output = ()> + Send>> = match context::current() {
+        let work: Work = Box::pin(work);
+        let work = match context::current() {
             Some(request) => Box::pin(in_context(request, work)),
-            None => Box::pin(work),
+            None => work,
         };
         self.queue().waiting.push(work);
     }
@@ -71,7 +75,7 @@ impl Background {
     }
 }
 
-async fn in_context(request: Arc<RequestInfo>, work: impl Future<Output = ()>) {
+async fn in_context(request: Arc<RequestInfo>, work: Work) {
     context::scope(request, clock::now(), work).await;
 }
 

@@ -33,6 +33,10 @@ impl Variable {
             complaint: complaint.into(),
         }
     }
+
+    fn must_be(self, form: &str) -> ConfigError {
+        self.error(format!("must be {form}"))
+    }
 }
 
 /// An environment: from a name to a value.
@@ -69,7 +73,7 @@ impl Env<'_> {
         form: &str,
     ) -> Result<T, ConfigError> {
         let parsed = self.required(variable)?.trim().parse();
-        parsed.map_err(|_| variable.error(format!("must be {form}")))
+        parsed.map_err(|_| variable.must_be(form))
     }
 
     /// A value that `parse` reads; its complaint becomes the error. `None` without a text.
@@ -93,7 +97,7 @@ impl Env<'_> {
         if range.contains(&number) {
             Ok(number)
         } else {
-            Err(variable.error(format!("must be {form}")))
+            Err(variable.must_be(form))
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-
 use crate::{
     app::App,
     config::limits::WRONG_PASSWORDS,
@@ -36,14 +34,12 @@ pub(super) fn was_set(
             ended.extend(known.map(|client| Attempts::by_handle(handle, *client)));
         }
     }
-    app.defer(async move |app| {
-        let forgotten = ended
-            .iter()
-            .map(|attempts| app.store.forget_attempts(attempts, WRONG_PASSWORDS));
-        for forgotten in join_all(forgotten).await {
-            if let Err(failure) = forgotten {
+    for attempts in ended {
+        app.defer(async move |app| {
+            let forgotten = app.store.forget_attempts(&attempts, WRONG_PASSWORDS);
+            if let Err(failure) = forgotten.await {
                 tracing::warn!(?failure, "wrong passwords of an old password still count");
             }
-        }
-    });
+        });
+    }
 }
