@@ -27,7 +27,7 @@ async fn change(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succes
     let code = message::code(&fields)?;
     let new = message::password(&fields, "newPassword", Field::NewPassword)?;
     let phone_info = message::phone_info(&fields)?;
-    let requester = message::requester_of(request, &fields, app, now);
+    let requester = message::requester_of(request, &fields, app);
     reset_password::redeem(app, &phone_info, &code, &new, &requester, now).await?;
     Ok(Success::done())
 }

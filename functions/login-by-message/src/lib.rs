@@ -22,7 +22,7 @@ async fn redeem(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succes
     let fields = Fields::of(request)?;
     let code = message::code(&fields)?;
     let phone_info = message::phone_info(&fields)?;
-    let requester = message::requester_of(request, &fields, app, now);
+    let requester = message::requester_of(request, &fields, app);
     let session = login::redeem(app, &phone_info, &code, &requester, now).await?;
     Ok(Success::session(session))
 }

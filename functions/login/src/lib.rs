@@ -32,7 +32,7 @@ async fn log_in(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succes
         phone: phone.as_ref(),
         name: name.as_ref(),
     };
-    let requester = message::requester_of(request, &fields, app, now);
+    let requester = message::requester_of(request, &fields, app);
     let (user, start) = login::by_password(app, handle, &password, &requester, now).await?;
     let token = session::token(app, &start, &user.name, now)?;
     Ok(Success::session((user, token)))

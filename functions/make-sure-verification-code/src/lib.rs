@@ -22,7 +22,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn verify(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let (name, code) = systems::account_and_code(&fields)?;
-    let requester = dialect::requester(request, None, app, now);
+    let requester = dialect::requester(request, None, app);
     let token = recover::verify(app, &name, &code, &requester, now).await?;
     Ok(Info::reset_token(token))
 }

@@ -31,7 +31,7 @@ async fn register(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Succ
         password: message::password(&fields, "password", Field::Password)?,
         ip: dialect::client_ip(request, app),
     };
-    let requester = message::requester_of(request, &fields, app, now);
+    let requester = message::requester_of(request, &fields, app);
     let session = register::redeem(app, &phone_info, &code, &registration, &requester, now).await?;
     Ok(Success::session(session))
 }

@@ -22,7 +22,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Success, Error> {
     let fields = Fields::of(request)?;
     let phone = message::phone(&fields, app)?;
-    let requester = message::requester_of(request, &fields, app, now);
+    let requester = message::requester_of(request, &fields, app);
     let ticket = register::send(app, &phone, &requester, now).await?;
     Ok(Success::phone_info(ticket))
 }

@@ -23,7 +23,7 @@ pub async fn handle(app: Arc<App>, request: Request, now: UnixMs) -> Response<Bo
 async fn send(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<Info, Error> {
     let fields = Fields::of(request)?;
     let (name, phone) = systems::account_and_phone(&fields, app)?;
-    let requester = dialect::requester(request, None, app, now);
+    let requester = dialect::requester(request, None, app);
     recover::send(app, &name, &phone, &requester, now).await?;
     Ok(Info::sent())
 }

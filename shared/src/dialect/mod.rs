@@ -26,7 +26,7 @@ use crate::{
         client_address::{Source, client_address},
         error::Error,
         requester::Requester,
-        time::{UnixMs, retry_after_secs},
+        time::retry_after_secs,
         token,
     },
 };
@@ -44,22 +44,27 @@ pub fn source(request: &Request, app: &App) -> Source {
 
 /// Who asks, by a request's source and by the session token that it shows: in `Authorization`, else in the
 /// header `Token`, else `in_body`.
-pub fn requester(request: &Request, in_body: Option<&str>, app: &App, now: UnixMs) -> Requester {
+pub fn requester(request: &Request, in_body: Option<&str>, app: &App) -> Requester {
     let token = token_in_headers(request).or(in_body);
-    let (keys, life) = (&app.config.keys, &app.config.session_life);
     Requester {
         source: source(request, app),
-        session: token.and_then(|token| token::read_known_session(keys, token, life, now)),
+        session: token.and_then(|token| token::shown_session(&app.config.keys, token)),
     }
 }
 
 /// The token in the header `Authorization`, as a bearer's, or else in the header `Token`.
 fn token_in_headers(request: &Request) -> Option<&str> {
-    let header = |name: &str| request.headers().get(name)?.to_str().ok();
-    header("authorization")
-        .and_then(bearer)
-        .or(header("token").map(str::trim))
+    let header = request.headers().get("authorization");
+    header
+        .and_then(|header| bearer(header.to_str().ok()?))
+        .or(token_header(request))
         .filter(|token| !token.is_empty())
+}
+
+/// The header `Token`.
+fn token_header(request: &Request) -> Option<&str> {
+    let header = request.headers().get("token")?;
+    header.to_str().ok().map(str::trim)
 }
 
 /// The token of `Bearer x`, the scheme in any case (RFC 9110, 11.1).

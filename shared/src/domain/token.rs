@@ -17,6 +17,7 @@ use crate::domain::{
     keys::{KeyRing, Use, first_64_bits},
     phone::Phone,
     purpose::Purpose,
+    requester::ShownSession,
     session::{SessionId, SessionLife},
     slot::ChallengeId,
     time::UnixMs,
@@ -247,16 +248,20 @@ pub fn read_session(ring: &KeyRing, text: &str, now: UnixMs) -> Result<SessionRe
     Ok(read)
 }
 
-/// Reads a session token that only has to show who asks: an expired one counts, as long as its session
-/// could still go on. `None` without a valid signature of ours.
-pub fn read_known_session(
-    ring: &KeyRing,
-    text: &str,
-    life: &SessionLife,
-    now: UnixMs,
-) -> Option<Session> {
-    let session = verified_session(ring, text)?.session;
-    (session.began.plus(life.total) > now).then_some(session)
+/// The session of a session token that only has to show who asks: an expired one counts. `None` without a valid
+/// signature of ours.
+pub fn shown_session(ring: &KeyRing, text: &str) -> Option<ShownSession> {
+    let Session { uid, id, epoch, .. } = verified_session(ring, text)?.session;
+    let epoch = Some(epoch);
+    Some(ShownSession { uid, id, epoch })
+}
+
+/// The session of a refresh token, old or new, that only has to show who asks. `None` without a valid signature
+/// of ours.
+pub fn shown_by_refresh(ring: &KeyRing, text: &str) -> Option<ShownSession> {
+    let RefreshToken { uid, session, .. } = read_refresh(ring, text).ok()?;
+    let (id, epoch) = (session, None);
+    Some(ShownSession { uid, id, epoch })
 }
 
 /// What a session token says.

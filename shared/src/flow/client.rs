@@ -21,8 +21,7 @@ pub(super) fn session_key(requester: &Requester) -> Option<Key> {
     requester.session.map(|session| Key::user(session.uid))
 }
 
-/// The strongest client that a request proves to be, to this account. A session counts unless it is over,
-/// by a logout or a new password; its token may have expired.
+/// The strongest client that a request proves to be, to this account.
 ///
 /// # Errors
 /// [`Error::Internal`] when an item is not one of ours.
@@ -38,7 +37,8 @@ pub(super) fn recognise(
     };
     if let Some(session) = requester.session.filter(|it| it.uid == owner.uid) {
         let user = seen.user(session.uid)?;
-        if user.is_some_and(|user| user.honours(session.id, session.epoch).is_some()) {
+        let life = &app.config.session_life;
+        if user.is_some_and(|user| session.is_known_to(&user, life, now)) {
             return Ok(Client::KnownSession);
         }
     }

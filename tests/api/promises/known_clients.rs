@@ -2,10 +2,12 @@
 //! was right, or with a session of the account, expired or not.
 
 use local::gateway::SOURCE_IP_HEADER;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
     ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, HOME, TestApp, eric,
+    gotrue::{LOGOUT, OTP, RESEND, TOKEN, VERIFY},
     message::{CODE_NOT_VALID, LOGIN_FAILED},
     scenario, scenario_with, wrong,
 };
@@ -72,6 +74,70 @@ async fn the_token_of_a_session_that_was_logged_out_is_a_strangers() {
         refused.assert_refused(LOGIN_FAILED);
         let known = log_in_with_token(app, &token, ERIC_PASSWORD).await;
         known.assert_ok_with_token(&eric());
+    })
+    .await;
+}
+
+/// A request of dialect D that shows this token in the header `Token`.
+async fn in_d(app: &TestApp, token: &str, path: &str, body: Value) -> Answer {
+    let headers = [("content-type", "application/json"), ("token", token)];
+    let body = body.to_string();
+    app.request(Method::POST, path, &headers, body).await
+}
+
+#[tokio::test]
+async fn in_dialect_d_the_header_token_shows_who_asks() {
+    scenario(async |app| {
+        let phone = format!("86{ERIC}");
+        let text = |session: &Value| session["refresh_token"].as_str().unwrap().to_owned();
+        let first = text(&app.signed_in(&phone).await);
+        let renewed = text(&app.refresh(&first).await.body);
+        let of_a = app.session_of_eric().await;
+        let annas = text(&app.signed_in(&format!("86{ANNA}")).await);
+        let by_password = format!("{TOKEN}?grant_type=password");
+        let password = json!({"phone": phone, "password": ERIC_PASSWORD});
+        // Expired, all of them still show who asks.
+        for days in [0, 31] {
+            app.wait(days * DAY);
+            strangers_guess(app).await;
+            for token in [&first, &renewed, &of_a] {
+                let answer = in_d(app, token, &by_password, password.clone()).await;
+                assert_eq!(answer.status, 200, "{days}: {answer:?}");
+            }
+            for token in ["", "no-token", &annas] {
+                let answer = in_d(app, token, &by_password, password.clone()).await;
+                assert_eq!(answer.status, 400, "{days}: {answer:?}");
+            }
+        }
+        // Strangers use up the messages, and the tries of a code.
+        let asked = json!({ "phone": phone });
+        while app.sdk_post(OTP, asked.clone()).await.status == 200 {
+            app.wait(61);
+        }
+        let sent = in_d(app, &first, OTP, asked.clone()).await;
+        assert_eq!(sent.status, 200, "{sent:?}");
+        app.wait(61);
+        let resent = json!({"type": "sms", "phone": phone});
+        assert_eq!(in_d(app, "", RESEND, resent.clone()).await.status, 429);
+        assert_eq!(in_d(app, &of_a, RESEND, resent).await.status, 200);
+        let code = app.last_code(ERIC);
+        for n in 0..10 {
+            app.verify(&phone, &wrong(&code, n)).await;
+        }
+        let right = json!({"type": "sms", "phone": phone, "token": code});
+        assert_eq!(in_d(app, &annas, VERIFY, right.clone()).await.status, 403);
+        let session = in_d(app, &renewed, VERIFY, right).await;
+        assert_eq!(session.status, 200, "{session:?}");
+        // An end of the sessions is the end of that.
+        let logout = format!("{LOGOUT}?scope=global");
+        let access = session.body["access_token"].as_str().unwrap();
+        let ended = app.sdk(Method::POST, &logout, access, "").await;
+        assert_eq!(ended.status, 204, "{ended:?}");
+        strangers_guess(app).await;
+        for token in [&first, &renewed, &of_a] {
+            let answer = in_d(app, token, &by_password, password.clone()).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+        }
     })
     .await;
 }

@@ -5,16 +5,22 @@ use lambda_http::Request;
 use super::refusal::{Problem, Refusal};
 use crate::{
     app::App,
-    dialect::{body::Fields, source},
-    domain::{error::Error, phone::Phone, requester::Requester},
+    dialect::{body::Fields, source, token_header},
+    domain::{error::Error, phone::Phone, requester::Requester, token},
     telemetry::context,
 };
 
-/// Who asks: the SDKs send their API key in place of a session's token, so the source alone says it.
+/// Who asks where no access token is taken: by the request's source, and by the refresh token or session token
+/// that it shows in the header `Token`. In `Authorization` the SDKs send their API key then.
 pub(super) fn requester(request: &Request, app: &App) -> Requester {
+    let keys = &app.config.keys;
+    let shown = |text| {
+        let session = token::shown_by_refresh(keys, text);
+        session.or_else(|| token::shown_session(keys, text))
+    };
     Requester {
         source: source(request, app),
-        session: None,
+        session: token_header(request).and_then(shown),
     }
 }
 

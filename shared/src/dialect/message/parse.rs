@@ -62,8 +62,8 @@ fn token_in(fields: &Fields) -> Option<String> {
 }
 
 /// Who asks. A session token that is not asked for makes a known client of its owner.
-pub fn requester_of(request: &Request, fields: &Fields, app: &App, now: UnixMs) -> Requester {
-    requester(request, token_in(fields).as_deref(), app, now)
+pub fn requester_of(request: &Request, fields: &Fields, app: &App) -> Requester {
+    requester(request, token_in(fields).as_deref(), app)
 }
 
 /// The phone of a send: `phone` in `countryCode`, 86 by default. Seed 000's misspellings are accepted.
