@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{
     ANNA, Answer, DAY, ERIC, ERIC_PASSWORD, MARY, PATIENT, TestApp, claims,
     fault::Fault,
+    gotrue::{OTP, TOKEN},
     scenario_with,
     timing::{STEADY, by_turns},
     wrong,
@@ -457,7 +458,7 @@ async fn told_by_time_in_a(app: &TestApp) -> Vec<Told> {
     all
 }
 
-/// Every endpoint whose time could reveal an account.
+/// Every endpoint of dialects A to C whose time could reveal an account.
 async fn told_by_time(app: &TestApp) -> Vec<Told> {
     let mut all = told_by_time_in_a(app).await;
     app.wait(DAY);
@@ -508,11 +509,80 @@ async fn told_by_time(app: &TestApp) -> Vec<Told> {
     all
 }
 
+/// The endpoints of dialect D to which a stranger names a phone, and those of a change of the phone.
+async fn told_by_time_in_d(app: &TestApp) -> Vec<Told> {
+    let phone = |of: fn(usize) -> String, n| format!("86{}", of(n));
+    let mut all = Vec::new();
+    let verify = async |phone: String| app.verify(&phone, "000000").await;
+    for (otp, redeem, creates) in [
+        ("otp, creating", "verify of it", true),
+        ("otp, creating nothing", "verify of that", false),
+    ] {
+        app.wait(DAY);
+        let ask = async |phone: String| {
+            let body = json!({"phone": phone, "create_user": creates});
+            app.sdk_post(OTP, body).await
+        };
+        let asked = told(
+            otp,
+            async |n| ask(phone(known, n)).await,
+            async |n| ask(phone(unknown, n)).await,
+        );
+        all.push(asked.await);
+        let guessed = told(
+            redeem,
+            async |n| verify(phone(known, n)).await,
+            async |n| verify(phone(unknown, n)).await,
+        );
+        all.push(guessed.await);
+    }
+    app.wait(121);
+    let again = told(
+        "resend",
+        async |n| app.resend("sms", &phone(known, n)).await,
+        async |n| app.resend("sms", &phone(unknown, n)).await,
+    );
+    all.push(again.await);
+    let log_in = async |phone: String| {
+        let body = json!({"phone": phone, "password": "a-wrong-password"});
+        let path = format!("{TOKEN}?grant_type=password");
+        app.sdk_post(&path, body).await
+    };
+    let logged_in = told(
+        "token",
+        async |n| log_in(phone(known, n)).await,
+        async |n| log_in(phone(unknown, n)).await,
+    );
+    all.push(logged_in.await);
+    app.wait(DAY);
+    let session = app.signed_in("8613800139000").await;
+    let token = session["access_token"].as_str().unwrap();
+    let move_to = async |phone: &str| app.update_user(token, json!({"phone": phone})).await;
+    let moved = told(
+        "user",
+        async |n| move_to(&phone(known, n)).await,
+        async |n| move_to(&phone(unknown, n)).await,
+    );
+    all.push(moved.await);
+    app.wait(121);
+    let guess = async |phone: String| {
+        move_to(&phone).await;
+        app.verify_move(token, &phone, "000000").await
+    };
+    let guessed = told(
+        "verify of a move",
+        async |n| guess(phone(known, n)).await,
+        async |n| guess(phone(unknown, n)).await,
+    );
+    all.push(guessed.await);
+    all
+}
+
 /// A cap above all that the test sends.
 const RICH: (&str, &str) = ("DAILY_SPEND_USD", "1000");
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_slow() {
+/// Asserts that no endpoint is told by time, whether SNS is quick or slow.
+async fn assert_not_told(timed: impl AsyncFn(&TestApp) -> Vec<Told>) {
     let environment = [HIDDEN, &[RICH]].concat();
     for slow in [false, true] {
         with_users(&environment, async |app| {
@@ -520,7 +590,7 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
             if slow {
                 app.sns.break_it(Fault::IsSlow(Duration::from_millis(15)));
             }
-            for (endpoint, share) in told_by_time(app).await {
+            for (endpoint, share) in timed(app).await {
                 let strays = (share - 0.5).abs();
                 assert!(strays < STRAY, "{endpoint}, slow {slow}: {share}");
             }
@@ -529,6 +599,16 @@ async fn nobody_tells_known_from_unknown_by_the_clock_whether_sns_is_quick_or_sl
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_tells_known_from_unknown_by_the_clock_in_dialects_a_to_c() {
+    assert_not_told(told_by_time).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_tells_known_from_unknown_by_the_clock_in_dialect_d() {
+    assert_not_told(told_by_time_in_d).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,20 +143,35 @@ impl<'a> Requests<'a> {
                 json!({"mcode": "+86", "mobile": phone}),
                 Some(session.to_owned()),
             ),
-            "auth-otp" => (json!({"phone": format!("86{phone}")}), None),
+            // An account that is to be made gets a code like one that is there.
+            "auth-otp" => {
+                let body = json!({"phone": format!("86{phone}"), "create_user": false});
+                (body, None)
+            }
+            "auth-update-user" => (
+                json!({"phone": format!("86{phone}")}),
+                Some(session.to_owned()),
+            ),
             _ => (json!({"phone": phone}), None),
         };
         self.with_content(events, function, Content { body, token })
     }
 
-    /// A session token of a new account.
+    /// A token of a session of a new account: an access token for a function of dialect D.
     ///
     /// # Errors
     /// If the preparation fails.
-    pub async fn session(&mut self) -> Result<String, Error> {
+    pub async fn session(&mut self, function: &str) -> Result<String, Error> {
         self.made += 1;
         let phone = self.number("138");
         self.create(&format!("bench{}", self.made), &phone).await?;
+        if function.starts_with("auth-") {
+            let session = self.signed_in(&phone).await?;
+            return Ok(session["access_token"]
+                .as_str()
+                .ok_or("no token")?
+                .to_owned());
+        }
         self.session_of(&phone).await
     }
 
@@ -271,8 +286,7 @@ impl<'a> Requests<'a> {
             "auth-otp" => without_token(json!({"phone": format!("86{phone}")})),
             "auth-verify" => without_token(self.verifying(&phone).await?),
             "auth-user" | "auth-update-user" | "auth-reauthenticate" | "auth-logout" => {
-                let verifying = self.verifying(&phone).await?;
-                let session = self.post("/auth/v1/verify", &verifying, None).await?;
+                let session = self.signed_in(&phone).await?;
                 let body = match function {
                     "auth-update-user" => json!({"data": {"theme": "dark"}}),
                     _ => json!({}),
@@ -324,6 +338,12 @@ impl<'a> Requests<'a> {
         let body = json!({"phone": with_country});
         self.post("/auth/v1/otp", &body, None).await?;
         Ok(json!({"type": "sms", "phone": with_country, "token": self.code(phone)?}))
+    }
+
+    /// A session of dialect D.
+    async fn signed_in(&self, phone: &str) -> Result<Value, Error> {
+        let verifying = self.verifying(phone).await?;
+        self.post("/auth/v1/verify", &verifying, None).await
     }
 
     /// Sends a code and returns the body for `loginByMessage`.
