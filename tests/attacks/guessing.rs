@@ -2,12 +2,13 @@
 
 use std::sync::Mutex;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join4};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     domain::{
         client::Client,
+        client_address::Source,
         phone::Phone,
         slot_key::SlotKey,
         user::{Name, Uid},
@@ -102,9 +103,28 @@ const TO_A_NUMBER: [Way; 5] = [
     Way::Move,
 ];
 
+/// Who guesses, to the owner's account.
+#[derive(Clone, Copy, PartialEq)]
+enum Guessing {
+    /// Strangers, from ever new addresses.
+    Strangers,
+    /// Somebody behind the owner's own address.
+    AtHome,
+    /// Somebody who stole a session.
+    WithSession,
+}
+
+/// Where the owner is at home.
+const HOME: &str = "203.0.113.9";
+
 struct Guesser<'a> {
     world: &'a World,
     phone: &'static str,
+    who: Guessing,
+    /// How the store knows them.
+    client: Client,
+    /// The stolen session's token, if one was stolen.
+    stolen: String,
     /// Of the attackers' own accounts.
     sessions: Vec<String>,
     /// The refresh token of another one.
@@ -158,7 +178,23 @@ impl Guesser<'_> {
                 self.sessions[n].as_str(),
             ),
         };
-        self.world.post_in_session(from, session, path, body).await
+        self.send(from, session, path, body).await
+    }
+
+    /// Shows the stolen session where no other is shown: in dialect D in the header `Token`.
+    async fn send(&self, from: &str, session: &str, path: &str, body: Value) -> Answer {
+        let world = self.world;
+        if !session.is_empty() || self.stolen.is_empty() {
+            return world.post_in_session(from, session, path, body).await;
+        }
+        let bearer = format!("Bearer {}", self.stolen);
+        let shown = if path.starts_with("/auth/") {
+            ("token", self.stolen.as_str())
+        } else {
+            ("authorization", bearer.as_str())
+        };
+        let (method, headers) = (Method::POST, &[shown]);
+        world.request_with(method, from, headers, path, body).await
     }
 
     async fn present(&self, way: Way, from: &str, ticket: &str, code: &str) -> Answer {
@@ -199,7 +235,7 @@ impl Guesser<'_> {
                 self.sessions[n].as_str(),
             ),
         };
-        self.world.post_in_session(from, session, path, body).await
+        self.send(from, session, path, body).await
     }
 
     /// A fresh access token of the attackers' account in dialect D.
@@ -228,7 +264,7 @@ impl Guesser<'_> {
         let keys = [Key::slot(&key)];
         let seen = self.world.system.store.read(&keys).await.unwrap();
         let failures = seen.slot(&key).unwrap().slot.failures;
-        Some(failures.of(Client::Stranger).0.first()?.0)
+        Some(failures.of(self.client).0.first()?.0)
     }
 
     /// Asks for a code, guesses until a guess is not evaluated, and then presents the right code.
@@ -253,10 +289,10 @@ impl Guesser<'_> {
         self.hits += usize::from(right.is_ok());
     }
 
-    /// The most guesses that were evaluated in any 24 hours.
-    fn most_a_day(&self) -> usize {
+    /// The most guesses that were evaluated in so many days, whenever they begin.
+    fn most_in(&self, days: u64) -> usize {
         let within = self.evaluated.iter().map(|from| {
-            let until = from + DAY * 1000;
+            let until = from + days * DAY * 1000;
             let within = self.evaluated.iter();
             within.filter(|at| (*from..until).contains(at)).count()
         });
@@ -266,13 +302,30 @@ impl Guesser<'_> {
 
 /// Asking for codes and guessing at them as often as the limits let, for 30 days, each day by other ways:
 /// all combinations of them have their turn.
-async fn guess_for_a_month(attack: &'static str, phone: &'static str, ways: &[Way]) -> Outcome {
+async fn guess_for_a_month(
+    attack: &'static str,
+    who: Guessing,
+    phone: &'static str,
+    ways: &[Way],
+) -> Outcome {
     let month = [("DAILY_SPEND_USD", "1000"), ("SESSION_IDLE_DAYS", "60")];
     let world = World::start(&month).await;
     world.user(5, VICTIM).await;
+    let session = world.session(HOME, VICTIM).await;
+    world.settle().await;
+    let keys = &world.system.apps["login"].config.keys;
+    let home = Source::of_client(HOME.parse().ok());
+    let (client, stolen) = match who {
+        Guessing::Strangers => (Client::Stranger, String::new()),
+        Guessing::AtHome => (Client::candidates(&home, false, keys)[1], String::new()),
+        Guessing::WithSession => (Client::KnownSession, session),
+    };
     let mut guesser = Guesser {
         world: &world,
         phone,
+        who,
+        client,
+        stolen,
         sessions: Vec::new(),
         refresh_token: Mutex::default(),
         evaluated: Vec::new(),
@@ -302,21 +355,24 @@ async fn guess_for_a_month(attack: &'static str, phone: &'static str, ways: &[Wa
         guesser.sessions.push(token);
     }
     let combinations = (1 << ways.len()) - 1;
-    for day in 0..30 {
+    for day in 0..combinations.max(30) {
         let combination = combinations - day % combinations;
         for round in 0..24 {
             for turn in 0..ways.len() {
                 // Each day begins with another way.
                 let which = (turn + day) % ways.len();
                 if combination & (1 << which) != 0 {
-                    let from = address(1000 + day * 100 + round);
+                    let from = match guesser.who {
+                        Guessing::AtHome => HOME.to_owned(),
+                        _ => address(1000 + day * 100 + round),
+                    };
                     guesser.try_way(ways[which], &from).await;
                 }
             }
             world.wait(DAY / 24);
         }
     }
-    let (most, month) = (guesser.most_a_day(), guesser.evaluated.len());
+    let (most, month) = (guesser.most_in(1), guesser.most_in(30));
     let odds = |guesses: usize| 1_000_000_usize.checked_div(guesses).unwrap_or_default();
     let result = format!(
         "at most {most} evaluated in any 24 h (1 in {}), {month} in 30 days (1 in {}); the right code, tried after \
@@ -327,28 +383,39 @@ async fn guess_for_a_month(attack: &'static str, phone: &'static str, ways: &[Wa
     );
     Outcome::new(
         attack,
-        "10 guesses per phone in any 24 h over all purposes and dialects: 1 in 100,000 a day, 1 in 3,333 a month",
+        "10 guesses per phone in any 24 h over all purposes and dialects: 1 in 100,000 a day, 1 in 3,333 in 30 days",
         most == 10 && month <= 300 && guesser.hits == 0,
         result,
     )
 }
 
-/// By every way there is for strangers: into an account, and to a number that has none.
+/// By every way there is: into an account, by strangers and by clients that it knows, and to a number that has none.
 pub async fn for_a_month() -> Vec<Outcome> {
-    let (into_an_account, to_a_number) = join(
+    use Guessing::{AtHome, Strangers, WithSession};
+    let into = "guessing for a month, by login, reset, recovery and sign-in, in every combination";
+    let (into_an_account, to_a_number, at_home, with_session) = join4(
+        guess_for_a_month(into, Strangers, VICTIM, &INTO_AN_ACCOUNT),
         guess_for_a_month(
-            "guessing for a month, by login, reset, recovery and sign-in, in every combination",
+            "the same at a number without an account, by registering, by sign-in and by three accounts that would move there",
+            Strangers,
+            "13900139000",
+            &TO_A_NUMBER,
+        ),
+        guess_for_a_month(
+            "guessing for a month from the owner's own address, likewise",
+            AtHome,
             VICTIM,
             &INTO_AN_ACCOUNT,
         ),
         guess_for_a_month(
-            "the same at a number without an account, by registering, by sign-in and by three accounts that would move there",
-            "13900139000",
-            &TO_A_NUMBER,
+            "guessing for a month with a session of the owner's, likewise",
+            WithSession,
+            VICTIM,
+            &INTO_AN_ACCOUNT,
         ),
     )
     .await;
-    vec![into_an_account, to_a_number]
+    vec![into_an_account, to_a_number, at_home, with_session]
 }
 
 /// One code tried on many phones from one address: any account is a success.

@@ -15,8 +15,12 @@ mod guessing;
 mod lockout;
 mod money;
 mod outcome;
+mod passwords;
 mod pumping;
 mod replaying;
+mod sessions;
+mod sources;
+mod telling;
 mod world;
 
 use std::process::ExitCode;
@@ -44,9 +48,21 @@ async fn main() -> ExitCode {
         guessing::one_code_over_many_phones,
         flooding::one_phone,
         flooding::from_one_address,
+        sources::an_ipv6_network,
+        sources::numbers_that_sns_refuses,
+        sources::foreign_pages,
         pumping::a_country,
+        pumping::the_caribbean,
         lockout::for_a_day,
+        lockout::by_a_neighbour,
         lockout::by_decoys,
+        telling::by_answers,
+        telling::by_taken_names,
+        passwords::spraying,
+        passwords::before_one_is_set_by_sms,
+        passwords::dear_hashes,
+        sessions::stolen,
+        sessions::moving_twice_at_once,
         replaying::everything,
         replaying::racing_everything,
         money::fifty_environments,

@@ -148,3 +148,37 @@ pub async fn a_country() -> Vec<Outcome> {
         .varying(),
     ]
 }
+
+/// Numbers of twenty Caribbean countries, which share the calling code of the United States and Canada.
+pub async fn the_caribbean() -> Vec<Outcome> {
+    const AREAS: [&str; 20] = [
+        "242", "246", "264", "268", "284", "345", "441", "473", "649", "658", "664", "721", "758",
+        "767", "784", "809", "868", "869", "876", "829",
+    ];
+    let world = World::start(&[("ALLOWED_COUNTRY_CODES", "1")]).await;
+    let send = |n: usize, phone: String| {
+        let body = json!({"countryCode": "1", "phone": phone});
+        let world = &world;
+        async move {
+            world
+                .post(&address(n), "/v1/user/sendRegisterMessage", body)
+                .await
+        }
+    };
+    let mut sent = 0;
+    for n in 0..1_000 {
+        let phone = format!("{}301{:04}", AREAS[n % AREAS.len()], n);
+        sent += usize::from(send(n, phone).await.is_ok());
+    }
+    let mut served = 0;
+    // New York and Toronto.
+    for (n, area) in ["212", "416"].iter().enumerate() {
+        served += usize::from(send(2_000 + n, format!("{area}5550{n:03}")).await.is_ok());
+    }
+    vec![Outcome::new(
+        "pumping 1,000 numbers of 20 Caribbean countries, where `1` is served",
+        "serving `1` serves the United States and Canada and nothing else",
+        sent == 0 && served == 2,
+        format!("{sent} sent"),
+    )]
+}

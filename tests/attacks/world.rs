@@ -23,6 +23,9 @@ pub struct World {
 pub struct Answer {
     pub status: u16,
     pub retry_after: Option<u64>,
+    /// The headers' names, in their order.
+    pub headers: Vec<String>,
+    pub text: String,
     pub body: Value,
 }
 
@@ -110,23 +113,47 @@ impl World {
         path: &str,
         body: Value,
     ) -> Answer {
-        let url = format!("{}{path}", self.system.gateway_url);
-        let request = self
-            .http
-            .request(method, url)
-            .header(SOURCE_IP_HEADER, from);
-        let request = if session.is_empty() {
-            request
+        let bearer = format!("Bearer {session}");
+        let headers = [("authorization", bearer.as_str())];
+        let headers = if session.is_empty() {
+            &[]
         } else {
-            request.bearer_auth(session)
+            &headers[..]
         };
-        let request = request.header("content-type", "application/json");
+        self.request_with(method, from, headers, path, body).await
+    }
+
+    /// A request with these headers beside the usual ones.
+    pub async fn request_with(
+        &self,
+        method: Method,
+        from: &str,
+        headers: &[(&str, &str)],
+        path: &str,
+        body: Value,
+    ) -> Answer {
+        let url = format!("{}{path}", self.system.gateway_url);
+        let request = self.http.request(method, url);
+        let usual = [
+            (SOURCE_IP_HEADER, from),
+            ("content-type", "application/json"),
+        ];
+        let headers = usual.iter().chain(headers);
+        let request = headers.fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
         let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after");
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+        let headers = response.headers().keys().map(ToString::to_string).collect();
+        let text = response.text().await.unwrap();
         Answer {
-            status: response.status().as_u16(),
-            retry_after: retry_after.and_then(|value| value.to_str().ok()?.parse().ok()),
-            body: serde_json::from_str(&response.text().await.unwrap()).unwrap(),
+            status,
+            retry_after,
+            headers,
+            body: serde_json::from_str(&text).unwrap(),
+            text,
         }
     }
 
@@ -151,12 +178,51 @@ impl World {
         self.post(from, "/v1/user/loginByMessage", body).await
     }
 
+    /// A session by SMS, of an account with this phone.
+    pub async fn session(&self, from: &str, phone: &str) -> String {
+        let sent = self.ask(from, phone).await;
+        self.settle().await;
+        let code = self.code(&format!("+86{phone}"));
+        let answer = self.log_in(from, sent.result(), &code).await;
+        answer.body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Logs in by password.
+    pub async fn log_in_with_password(&self, from: &str, name: &str, password: &str) -> Answer {
+        let body = json!({"value": name, "password": password});
+        self.post(from, "/v1/user/login", body).await
+    }
+
+    /// Sets a password by SMS.
+    pub async fn set_password(&self, from: &str, phone: &str, password: &str) {
+        let path = "/v1/user/sendChangePasswordMessage2";
+        let sent = self.post(from, path, json!({ "phone": phone })).await;
+        self.settle().await;
+        let code = self.code(&format!("+86{phone}"));
+        let body = json!({"phoneInfo": sent.result(), "code": code, "newPassword": password});
+        let path = "/v1/user/changePasswordByMessage2";
+        let set = self.post(from, path, body).await;
+        self.settle().await;
+        assert!(set.is_ok(), "{}", set.text);
+    }
+
+    /// Imports accounts, as an operator does. Its report.
+    pub async fn import(&self, users: Value) -> Value {
+        let event = serde_json::from_value(json!({ "users": users })).unwrap();
+        let app = self.system.apps["import-users"].clone();
+        let report = import_users::handle(app, event, self.system.clock.now());
+        serde_json::to_value(report.await.unwrap()).unwrap()
+    }
+
     /// The last code sent to a phone, by its E.164 number.
     pub fn code(&self, e164: &str) -> String {
         let messages = self.system.inbox.to(e164);
-        let text = &messages.last().expect("no SMS").message;
-        let mut runs = text.split(|c: char| !c.is_ascii_digit());
-        runs.rfind(|run| run.len() == 6).unwrap().to_owned()
+        // A notice has no code.
+        let mut codes = messages.iter().rev().filter_map(|sms| {
+            let mut runs = sms.message.split(|c: char| !c.is_ascii_digit());
+            runs.rfind(|run| run.len() == 6).map(str::to_owned)
+        });
+        codes.next().expect("no code was sent")
     }
 
     /// How many SMS have been sent.

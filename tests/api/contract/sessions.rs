@@ -1,12 +1,15 @@
 //! Sessions of dialect A: where the token is read from, how long it lives, and that every answer in a
 //! valid session carries a fresh token.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
     ANNA, DAY, ERIC, ERIC_PASSWORD, FORM, MARY, claims, eric,
+    gotrue::parts,
     keys::{K1, K1_AND_K2, K2},
     message::{LOGIN_FAILED, PHONE_REQUIRED, TOO_FREQUENT, USER_NOT_FOUND},
     scenario, scenario_with, wrong,
@@ -55,6 +58,22 @@ async fn a_session_that_is_used_lasts_180_days_in_all_or_as_long_as_is_configure
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn each_login_gets_a_session_of_its_own() {
+    scenario(async |app| {
+        app.clock.stop();
+        let mut ids = BTreeSet::new();
+        for _ in 0..20 {
+            ids.insert(claims(&app.session_of_eric().await)["sid"].to_string());
+        }
+        assert_eq!(ids.len(), 20);
+        let session = app.signed_in(&format!("86{ERIC}")).await;
+        let (_, claims) = parts(session["access_token"].as_str().unwrap());
+        assert!(ids.insert(claims["session_id"].to_string()));
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -50,10 +50,11 @@ impl fmt::Debug for Sms {
     }
 }
 
-/// Every SMS delivered so far, newest last. Clones share it.
+/// Every SMS delivered so far, newest last, and who wants none. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Inbox {
     messages: watch::Sender<Vec<Sms>>,
+    opted_out: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Inbox {
@@ -79,8 +80,27 @@ impl Inbox {
         self.messages.subscribe()
     }
 
-    fn deliver(&self, sms: Sms) {
+    /// From now on SNS refuses messages to this E.164 number, as if its owner had answered STOP.
+    pub fn opt_out(&self, phone: &str) {
+        self.opted_out().insert(phone.to_owned());
+    }
+
+    fn opted_out(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // A set is whole, whoever panicked with it.
+        self.opted_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deliver(&self, sms: Sms) -> Result<(), Refusal> {
+        if self.opted_out().contains(&sms.phone) {
+            return Err(Refusal {
+                code: "OptedOut",
+                message: "The phone number has opted out".to_owned(),
+            });
+        }
         self.messages.send_modify(|messages| messages.push(sms));
+        Ok(())
     }
 }
 
@@ -113,11 +133,9 @@ pub async fn start(address: SocketAddr, inbox: Inbox, clock: Clock) -> Result<Se
 async fn answer(State(sns): State<Sns>, body: Bytes) -> Response {
     let number = sns.requests.fetch_add(1, Ordering::Relaxed);
     let id = format!("00000000-0000-4000-8000-{number:012x}");
-    match publish(&body, sns.clock.now()) {
-        Ok(sms) => {
-            sns.inbox.deliver(sms);
-            xml(StatusCode::OK, published(&id))
-        }
+    let sms = publish(&body, sns.clock.now());
+    match sms.and_then(|sms| sns.inbox.deliver(sms)) {
+        Ok(()) => xml(StatusCode::OK, published(&id)),
         Err(refusal) => xml(StatusCode::BAD_REQUEST, refusal.document(&id)),
     }
 }
