@@ -17,11 +17,10 @@ use crate::domain::{
     keys::{KeyRing, Use, first_64_bits},
     phone::Phone,
     purpose::Purpose,
-    requester::ShownSession,
     session::{SessionId, SessionLife},
     slot::ChallengeId,
     time::UnixMs,
-    user::{Name, Uid},
+    user::{Name, Uid, User},
 };
 
 /// How long a ticket is valid: as long as a challenge can live.
@@ -70,6 +69,26 @@ pub struct Session {
     pub uid: Uid,
     /// The account's epoch when the token was made. A higher epoch of the account revokes the token.
     pub epoch: u64,
+}
+
+/// The session that a token of ours is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownSession {
+    /// The account.
+    pub uid: Uid,
+    /// The session's id.
+    pub id: SessionId,
+    /// The account's epoch when the token was made; `None` for a refresh token, which does not say it.
+    pub epoch: Option<u64>,
+}
+
+impl ShownSession {
+    /// Whether it shows the account who asks: a logout or a new password has not ended the session, and used
+    /// daily it would still go on at `now`.
+    pub fn is_known_to(&self, user: &User, life: &SessionLife, now: UnixMs) -> bool {
+        let held = user.honours(self.id, self.epoch.unwrap_or(user.epoch));
+        held.is_some_and(|held| held.began.plus(life.total) > now)
+    }
 }
 
 /// The content of a phoneInfo ticket: the send that it belongs to.

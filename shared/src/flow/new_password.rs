@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, future::join_all};
+
 use crate::{
     app::App,
     config::limits::WRONG_PASSWORDS,
@@ -34,12 +36,16 @@ pub(super) fn was_set(
             ended.extend(known.map(|client| Attempts::by_handle(handle, *client)));
         }
     }
-    for attempts in ended {
-        app.defer(async move |app| {
-            let forgotten = app.store.forget_attempts(&attempts, WRONG_PASSWORDS);
-            if let Err(failure) = forgotten.await {
-                tracing::warn!(?failure, "wrong passwords of an old password still count");
-            }
-        });
-    }
+    app.defer(async move |app| {
+        let forgotten = ended
+            .iter()
+            .map(|attempts| app.store.forget_attempts(attempts, WRONG_PASSWORDS).boxed());
+        for failure in join_all(forgotten)
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+        {
+            tracing::warn!(?failure, "wrong passwords of an old password still count");
+        }
+    });
 }

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt, future::join_all};
+
 use super::race::{Round, until_won};
 use crate::{
     app::App,
@@ -266,24 +268,22 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
     if app.is_test_number(&phone, now) {
         return;
     }
-    let (tag, region) = (Tag::of(key, &app.config.keys), phone.region());
-    let mut sources: Vec<_> = sends.iter().map(|send| send.source.clone()).collect();
-    sources.dedup();
-    let counted = |counted: Result<(), Error>| {
-        if let Err(failure) = counted {
+    let tag = Tag::of(key, &app.config.keys);
+    app.defer(async move |app| {
+        let limits = &app.config.limits.sends_per_source;
+        let mut sources: Vec<_> = sends.iter().map(|send| &send.source).collect();
+        sources.dedup();
+        let forgotten = sources.into_iter();
+        let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
+        let (region, counted) = (phone.region(), sends.iter());
+        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region));
+        let all = forgotten
+            .map(FutureExt::boxed)
+            .chain(counted.map(FutureExt::boxed));
+        for failure in join_all(all).await.into_iter().filter_map(Result::err) {
             tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");
         }
-    };
-    for source in sources {
-        app.defer(async move |app| {
-            let limits = &app.config.limits.sends_per_source;
-            let forgotten = app.store.forget_redeemed(&source, tag, now, limits);
-            counted(forgotten.await);
-        });
-    }
-    for send in sends {
-        app.defer(async move |app| counted(app.store.count_redeemed(send.shard, region).await));
-    }
+    });
 }
 
 /// The hash of a request's new password. A request hashes once, however many rounds it takes.
