@@ -355,9 +355,13 @@ async fn guess_for_a_month(
         guesser.sessions.push(token);
     }
     let combinations = (1 << ways.len()) - 1;
+    let rounds = match who {
+        Guessing::Strangers => 24,
+        Guessing::AtHome | Guessing::WithSession => 8,
+    };
     for day in 0..combinations.max(30) {
         let combination = combinations - day % combinations;
-        for round in 0..24 {
+        for round in 0..rounds {
             for turn in 0..ways.len() {
                 // Each day begins with another way.
                 let which = (turn + day) % ways.len();
@@ -369,7 +373,7 @@ async fn guess_for_a_month(
                     guesser.try_way(ways[which], &from).await;
                 }
             }
-            world.wait(DAY / 24);
+            world.wait(DAY / rounds as u64);
         }
     }
     let (most, month) = (guesser.most_in(1), guesser.most_in(30));
