@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt, future::join_all};
-
 use crate::{
     app::App,
     config::limits::WRONG_PASSWORDS,
@@ -37,15 +35,12 @@ pub(super) fn was_set(
         }
     }
     app.defer(async move |app| {
-        let forgotten = ended
-            .iter()
-            .map(|attempts| app.store.forget_attempts(attempts, WRONG_PASSWORDS).boxed());
-        for failure in join_all(forgotten)
-            .await
-            .into_iter()
-            .filter_map(Result::err)
-        {
-            tracing::warn!(?failure, "wrong passwords of an old password still count");
+        // One after the other: nobody waits for them, and joined they would add to the binaries.
+        for attempts in &ended {
+            let forgotten = app.store.forget_attempts(attempts, WRONG_PASSWORDS);
+            if let Err(failure) = forgotten.await {
+                tracing::warn!(?failure, "wrong passwords of an old password still count");
+            }
         }
     });
 }

@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::join_all};
-
 use super::race::{Round, until_won};
 use crate::{
     app::App,
@@ -273,15 +271,17 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
         let limits = &app.config.limits.sends_per_source;
         let mut sources: Vec<_> = sends.iter().map(|send| &send.source).collect();
         sources.dedup();
-        let forgotten = sources.into_iter();
-        let forgotten = forgotten.map(|source| app.store.forget_redeemed(source, tag, now, limits));
-        let (region, counted) = (phone.region(), sends.iter());
-        let counted = counted.map(|send| app.store.count_redeemed(send.shard, region));
-        let all = forgotten
-            .map(FutureExt::boxed)
-            .chain(counted.map(FutureExt::boxed));
-        for failure in join_all(all).await.into_iter().filter_map(Result::err) {
-            tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");
+        let counted = |counted: Result<(), Error>| {
+            if let Err(failure) = counted {
+                tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");
+            }
+        };
+        // One after the other: nobody waits for them, and joined they would add to the binaries.
+        for source in sources {
+            counted(app.store.forget_redeemed(source, tag, now, limits).await);
+        }
+        for send in &sends {
+            counted(app.store.count_redeemed(send.shard, phone.region()).await);
         }
     });
 }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use futures_util::future::{join, try_join_all};
+use futures_util::future::join;
 
 use super::{
     Key, Store, TTL_MARGIN,
@@ -123,9 +123,10 @@ impl Store {
         limits: &SourceLimits,
     ) -> Result<(), Error> {
         let is_of_slot = |mark: u64| mark % Tag::COUNT == tag.number();
-        let forgotten =
-            items(source, tag).map(|item| self.remove_marks(item, limits, now, 1, is_of_slot));
-        try_join_all(forgotten).await.map(|_| ())
+        for item in items(source, tag) {
+            self.remove_marks(item, limits, now, 1, is_of_slot).await?;
+        }
+        Ok(())
     }
 
     /// Removes the send counted at `counted_at`, of which no message was sent.
@@ -139,9 +140,15 @@ impl Store {
         counted_at: UnixMs,
         limits: &SourceLimits,
     ) -> Result<(), Error> {
-        let released =
-            items(source, tag).map(|item| self.release_at(item, tag, counted_at, limits));
-        try_join_all(released).await.map(|_| ())
+        let own = self.release_at(own_item(source), tag, counted_at, limits);
+        let network = async {
+            match network_item(source, tag) {
+                Some(item) => self.release_at(item, tag, counted_at, limits).await,
+                None => Ok(()),
+            }
+        };
+        let (own, network) = join(own, network).await;
+        own.and(network)
     }
 
     async fn release_at(
