@@ -35,10 +35,10 @@ pub(super) fn was_set(
         }
     }
     app.defer(async move |app| {
-        // One after the other: nobody waits for them, and joined they would add to the binaries.
+        // One after the other, and boxed: see `was_redeemed`.
         for attempts in &ended {
             let forgotten = app.store.forget_attempts(attempts, WRONG_PASSWORDS);
-            if let Err(failure) = forgotten.await {
+            if let Err(failure) = Box::pin(forgotten).await {
                 tracing::warn!(?failure, "wrong passwords of an old password still count");
             }
         }

@@ -276,12 +276,15 @@ fn was_redeemed(app: &Arc<App>, key: &SlotKey, phone: Phone, sends: Vec<Attribut
                 tracing::warn!(?failure, "a redeemed code could not be counted as redeemed");
             }
         };
-        // One after the other: nobody waits for them, and joined they would add to the binaries.
+        // One after the other: nobody waits for them, and joined they would add to the binaries. Boxed, so that
+        // the work is small while it is deferred, deep in the stack.
         for source in sources {
-            counted(app.store.forget_redeemed(source, tag, now, limits).await);
+            let forgotten = app.store.forget_redeemed(source, tag, now, limits);
+            counted(Box::pin(forgotten).await);
         }
         for send in &sends {
-            counted(app.store.count_redeemed(send.shard, phone.region()).await);
+            let used = app.store.count_redeemed(send.shard, phone.region());
+            counted(Box::pin(used).await);
         }
     });
 }

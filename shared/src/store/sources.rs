@@ -140,10 +140,11 @@ impl Store {
         counted_at: UnixMs,
         limits: &SourceLimits,
     ) -> Result<(), Error> {
-        let own = self.release_at(own_item(source), tag, counted_at, limits);
+        // Boxed: it is a rare part of every send, whose future would be the larger for it.
+        let own = Box::pin(self.release_at(own_item(source), tag, counted_at, limits));
         let network = async {
             match network_item(source, tag) {
-                Some(item) => self.release_at(item, tag, counted_at, limits).await,
+                Some(item) => Box::pin(self.release_at(item, tag, counted_at, limits)).await,
                 None => Ok(()),
             }
         };
