@@ -3,10 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    outcome::Outcome,
-    world::{HOUR, World},
-};
+use crate::{outcome::Outcome, world::World};
 
 const SEND: &str = "/v1/user/sendRegisterMessage";
 
@@ -90,7 +87,6 @@ pub async fn numbers_that_sns_refuses() -> Vec<Outcome> {
         assert!(!answer.is_ok(), "{}", answer.text);
         refused += usize::from(answer.retry_after.is_none());
     }
-    world.wait(HOUR);
     vec![Outcome::new(
         "200 numbers in an hour whose messages SNS refuses, from one address",
         "30 get as far as SNS: what it refuses counts like what it sends",

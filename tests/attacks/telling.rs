@@ -30,7 +30,6 @@ pub async fn by_answers() -> Vec<Outcome> {
     let world = World::start(&[("HIDE_UNKNOWN_USERS", "true")]).await;
     world.user(5, "13800138001").await;
     world.system.clock.stop();
-    // A password was wrong ten times, and somebody registered: neither shows later.
     let mut compared = 0;
     let mut different = Vec::new();
     let mut histories: [Vec<(String, Value)>; 2] = Default::default();

@@ -1,8 +1,8 @@
 //! `HIDE_UNKNOWN_USERS`: whether a request may show that an account exists.
 //!
-//! A refused send that would show it becomes a *decoy*: a challenge of which no message is sent, with
-//! the same reads and the same writes as any other. Real messages are then sent after the answer, so
-//! the time shows nothing either.
+//! Every send makes or prolongs a *decoy*: a challenge of which no message is sent. A refused send that would
+//! show the account makes nothing else, with the same reads and the same writes as any other. Real messages are
+//! then sent after the answer, so the time shows nothing either.
 
 use crate::{
     domain::{
