@@ -64,6 +64,10 @@ struct SlotItem {
     challenge: Option<ChallengeItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decoy: Option<ChallengeItem>,
+    /// The decoy once more, where no challenge is beside it. It says nothing, and makes both slots take as long to
+    /// write and to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stands_in: Option<ChallengeItem>,
     cooling_since: PerClient<UnixMs>,
     failures: PerClient<Window>,
 }
@@ -171,6 +175,7 @@ impl SlotMove<'_> {
             cooling_since,
             failures,
         } = &self.next;
+        let stands_in = decoy.as_ref().filter(|_| challenge.is_none());
         Ok(SlotItem {
             pk: self.key.as_str().to_owned(),
             version: self.seen.version + 1,
@@ -178,6 +183,7 @@ impl SlotMove<'_> {
             ttl: self.useless_from.plus(TTL_MARGIN).as_secs(),
             challenge: challenge.as_ref().map(ChallengeItem::new),
             decoy: decoy.as_ref().map(ChallengeItem::new),
+            stands_in: stands_in.map(ChallengeItem::new),
             cooling_since: cooling_since.clone(),
             failures: failures.clone(),
         })
@@ -199,6 +205,9 @@ impl SlotItem {
     fn into_stored(self) -> Result<StoredSlot, Error> {
         let challenge = self.challenge.map(ChallengeItem::into_challenge);
         let decoy = self.decoy.map(ChallengeItem::into_challenge);
+        self.stands_in
+            .map(ChallengeItem::into_challenge)
+            .transpose()?;
         Ok(StoredSlot {
             version: self.version,
             slot: Slot {
