@@ -19,6 +19,7 @@ LOGS = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limi
 ARN = "arn:aws-us-gov:service:us-gov-west-1:123456789012:type/" + 60 * "x"  # a long one
 KEY_RING = 420  # bytes of a ring with three keys of 64 characters and names of 30, as it is amid a rotation
 ORIGIN_SECRET = 170  # with `previous`
+SECRETS = KEY_RING + ORIGIN_SECRET + 40  # both, with their names
 ROOM = 2000  # bytes of environment that a deployer's texts, prices and senders should find
 
 
@@ -37,10 +38,10 @@ def text(value, evaluator):
             return evaluator.values.get(name, 90 * "x")
         case {"Fn::GetAtt": _}:
             return ARN
+        case {"Fn::Sub": str(of)} if "FunctionSecrets" in of:
+            return SECRETS * "x"
         case {"Fn::Sub": str(of)} if "OriginSecret" in of:
             return ORIGIN_SECRET * "x"
-        case {"Fn::Sub": str(of)} if "resolve:secretsmanager" in of:
-            return KEY_RING * "x"
         case {"Fn::Sub": str(of)}:
             return re.sub(r"\$\{([\w:.]+)\}", lambda name: evaluator.values.get(name[1], 30 * "x"), of)
         case dict(value):

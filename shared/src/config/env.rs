@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use super::variables::{DefaultValue, Variable};
+use super::variables::{DefaultValue, SECRETS, Variable};
 use crate::domain::region::Region;
 
 /// A variable, and what is wrong with it.
@@ -40,16 +41,33 @@ impl Variable {
 }
 
 /// An environment: from a name to a value.
-pub(super) struct Env<'a>(pub &'a dyn Fn(&str) -> Option<String>);
+pub(super) struct Env<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    /// What [`SECRETS`] holds.
+    secrets: Map<String, Value>,
+}
 
-impl Env<'_> {
+impl<'a> Env<'a> {
+    /// The environment that `lookup` reads.
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let secrets = set(lookup(SECRETS.name)).map(|json| serde_json::from_str(&json));
+        let secrets = secrets.transpose();
+        let form = r#"a JSON object such as {"KEY_RING":{…}}"#;
+        Ok(Self {
+            lookup,
+            secrets: secrets
+                .map_err(|_| SECRETS.must_be(form))?
+                .unwrap_or_default(),
+        })
+    }
     /// Whether the variable is set. An empty variable, and one of white space, counts as unset.
     pub(super) fn is_set(&self, variable: Variable) -> bool {
         self.given(variable).is_some()
     }
 
     fn given(&self, variable: Variable) -> Option<String> {
-        (self.0)(variable.name).filter(|text| !text.trim().is_empty())
+        let secret = || self.secrets.get(variable.name).map(Value::to_string);
+        set((self.lookup)(variable.name)).or_else(secret)
     }
 
     /// The text of a variable, or its default's.
@@ -132,6 +150,10 @@ impl Env<'_> {
         Region::spread(map?)
             .map_err(|_| variable.error(format!("the names must be {REGIONS}, as in {form}")))
     }
+}
+
+fn set(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 const REGIONS: &str =

@@ -109,7 +109,7 @@ impl Config {
     /// # Errors
     /// The first variable that is missing or malformed.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let env = Env(lookup);
+        let env = Env::new(lookup)?;
         let served = ServedRegions::new(env.regions(ALLOWED_COUNTRY_CODES)?);
         let sms = sms::read(&env)?;
         let budget = money::budget(&env, sms.max_price, &served)?;

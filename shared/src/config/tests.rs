@@ -32,9 +32,28 @@ fn every_required_variable_is_named_when_it_is_missing() {
 }
 
 #[test]
+fn one_variable_can_hold_all_that_is_secret_and_others_win_over_it() {
+    let ring = |kid: &str| {
+        format!(r#"{{"active":"{kid}","{kid}":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}}"#)
+    };
+    let origin = r#"{"current":"a-secret-of-thirty-two-characters"}"#;
+    let secrets = format!(
+        r#"{{"KEY_RING": {} , "ORIGIN_SECRET": {origin} }}"#,
+        ring("k7")
+    );
+    let config = read(&[("KEY_RING", ""), ("SECRETS", &secrets)]).unwrap();
+    assert_eq!(config.keys.active(), "k7");
+    let origin_secret = config.origin_secret.unwrap();
+    assert!(origin_secret.admits(Some(b"a-secret-of-thirty-two-characters")));
+    let config = read(&[("KEY_RING", &ring("k8")), ("SECRETS", &secrets)]).unwrap();
+    assert_eq!(config.keys.active(), "k8");
+}
+
+#[test]
 fn an_error_names_the_variable_and_not_its_value() {
     for (variable, value) in [
         ("KEY_RING", "hidden-secret"),
+        ("SECRETS", "hidden-secret"),
         ("ALLOWED_COUNTRY_CODES", "86,hidden-secret"),
         ("LOGIN_ENABLED", "hidden-secret"),
         ("SENDS_PER_PHONE_HOUR", "0"),

@@ -63,6 +63,8 @@ variables! {
     CODES_TABLE = Required;
     /// The key ring, as JSON. `none` where a function makes and reads nothing secret.
     KEY_RING = Required;
+    /// Variables that hold secrets, as one JSON object from name to value: what is in it need not be set by itself.
+    SECRETS = Unset;
     /// The KMS keys that sign access tokens, comma-separated ids or ARNs: the first one signs, all are published.
     SIGNING_KEYS = Unset;
     /// The issuer that access tokens name: a URL.

@@ -83,6 +83,10 @@ mod tests {
         let read = |name| fs::read_to_string(format!("{events}{name}")).expect("it is there");
         assert!(read("local.env").contains(KEY_RING));
         let json: serde_json::Value = serde_json::from_str(&read("local-env.json")).expect("JSON");
-        assert_eq!(json["Parameters"]["KEY_RING"], KEY_RING);
+        let secrets = json["Parameters"]["SECRETS"].as_str();
+        let secrets: serde_json::Value =
+            serde_json::from_str(secrets.expect("text")).expect("JSON");
+        let ring: serde_json::Value = serde_json::from_str(KEY_RING).expect("JSON");
+        assert_eq!(secrets["KEY_RING"], ring);
     }
 }
