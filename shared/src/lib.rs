@@ -37,7 +37,7 @@
 //! # Words
 //! - *dialect*: one of the published APIs: A is "message", B is "systems", C is "mobile", D is "gotrue"
 //! - *purpose*: what a code is for: logging in, registering, changing a password or a phone, replacing a
-//!   forgotten password by phone (reset) or by name (recover)
+//!   forgotten password by phone (reset) or by name (recover), deleting the account
 //! - *challenge*: one code's life, from its first send until it is spent, expired or replaced
 //! - *slot*: everything of one purpose and one phone, account or name: the challenge, the cool-down, the
 //!   wrong tries
@@ -67,6 +67,7 @@
 //! - *round, race*: reading, deciding and writing once; the race goes on until a round is won
 //! - *hiding*: that no answer shows whether an account exists (`HIDE_UNKNOWN_USERS`)
 //! - *decoy*: a challenge of which no message is sent, because its account does not exist
+//! - *tombstone*: what is left of a deleted account, so that its number is never drawn again
 //! - *key ring*: the root keys by id, one of them active
 //! - *pseudonym*: a keyed hash that stands for a phone, a source or a slot
 //! - *defer*: to leave work until the answer has left

@@ -24,6 +24,8 @@ pub enum Purpose {
     ChangePhone,
     /// Logging in, or creating an account if the phone has none (dialect D).
     SignIn,
+    /// Deleting the account, in a session of it (dialects A and D).
+    Delete,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
         Self::Recover,
         Self::ChangePhone,
         Self::SignIn,
+        Self::Delete,
     ];
 
     /// The name in slot keys, in tickets and in the configuration.
@@ -48,15 +51,18 @@ impl Purpose {
             Self::Recover => "recover",
             Self::ChangePhone => "change-phone",
             Self::SignIn => "sign-in",
+            Self::Delete => "delete",
         }
     }
 
     /// The policy of its slots: the cool-down is 120 s in dialect A, 60 s elsewhere.
     pub const fn policy(self) -> Policy {
         match self {
-            Self::Login | Self::Register | Self::ChangePassword | Self::ResetPassword => {
-                Policy::with_cool_down(Duration::from_secs(120))
-            }
+            Self::Login
+            | Self::Register
+            | Self::ChangePassword
+            | Self::ResetPassword
+            | Self::Delete => Policy::with_cool_down(Duration::from_secs(120)),
             Self::Recover | Self::ChangePhone => Policy::with_cool_down(Duration::from_secs(60)),
             Self::SignIn => Policy {
                 success_ends_cool_down: true,

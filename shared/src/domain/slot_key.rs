@@ -32,6 +32,11 @@ impl SlotKey {
         Self::of(Purpose::ChangePassword, &uid.0.to_string())
     }
 
+    /// For deleting this account, which the session names.
+    pub fn delete(uid: Uid) -> Self {
+        Self::of(Purpose::Delete, &uid.0.to_string())
+    }
+
     /// For replacing the forgotten password of the account with this phone.
     pub fn reset_password(phone: &Phone) -> Self {
         Self::of(Purpose::ResetPassword, &phone.e164())

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    client, new_password,
+    new_password,
     race::until_won,
     redeem::{self, HashOnce, Redemption},
-    send::{self, Delivered, Sending, Target},
+    send,
     session::Presented,
 };
 use crate::{
@@ -22,10 +22,10 @@ use crate::{
         slot_key::SlotKey,
         time::UnixMs,
         token::{self, Token},
-        user::{Uid, User},
+        user::User,
     },
     store::{
-        Key, Seen,
+        Key,
         attempts::{AttemptOutcome, Attempts},
         users,
     },
@@ -43,46 +43,19 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<Token, Error> {
     let account = |seen: &_| session.user(seen);
-    let sent = send_to(app, session.uid()?, account, source, now).await?;
-    token::phone_info(&app.config.keys, &sent.info, now)
-}
-
-/// Sends a code to the phone of an account, asked for in a session of it. `account` is the account, if the
-/// session goes on.
-///
-/// # Errors
-/// Those of `account`; [`Error::NoPhone`], [`Error::LoginOff`], [`Error::Sms`], [`Error::TooFrequent`],
-/// [`Error::Internal`].
-pub(super) async fn send_to(
-    app: &Arc<App>,
-    uid: Uid,
-    account: impl Fn(&Seen) -> Result<User, Error>,
-    source: &Source,
-    now: UnixMs,
-) -> Result<Delivered, Error> {
-    let sending = Sending {
-        purpose: Purpose::ChangePassword,
-        key: &SlotKey::change_password(uid),
-        keys: &[Key::user(uid)],
+    let uid = session.uid()?;
+    let key = SlotKey::change_password(uid);
+    let sent = send::to_account(
+        app,
+        Purpose::ChangePassword,
+        &key,
+        uid,
+        account,
         source,
-        clients: vec![Client::KnownSession],
-        named: None,
-        mover: None,
-        plan: None,
-    };
-    let target = |seen: &_| {
-        let user = account(seen)?;
-        let client = Client::KnownSession;
-        Ok(Target {
-            phone: user.phone.ok_or(Error::NoPhone)?,
-            uid: Some(uid),
-            client,
-            kept_for: client::kept_for(Some(uid), client, Some(user.created_at), now),
-            newcomer: None,
-        })
-    };
-    // Boxed: with the layers around it, it is deeper than the compiler looks.
-    Box::pin(send::send(app, &sending, target, now)).await
+        now,
+    );
+    let sent = sent.await?;
+    token::phone_info(&app.config.keys, &sent.info, now)
 }
 
 /// A change of the password of the account that is logged in. It has no `Debug`: the ticket is a

@@ -91,7 +91,8 @@ impl Hiding {
             Purpose::Login
             | Purpose::ChangePassword
             | Purpose::ResetPassword
-            | Purpose::Recover => account.is_some_and(User::is_active),
+            | Purpose::Recover
+            | Purpose::Delete => account.is_some_and(User::is_active),
         }
     }
 }
@@ -107,7 +108,7 @@ pub(super) fn stand_in(phone: &Phone, keys: &KeyRing) -> Uid {
 /// Whether a refusal is about the session that was presented. It comes before everything else.
 pub(super) fn is_session_error(purpose: Purpose, error: &Error) -> bool {
     let in_session = match purpose {
-        Purpose::ChangePassword | Purpose::ChangePhone => true,
+        Purpose::ChangePassword | Purpose::ChangePhone | Purpose::Delete => true,
         Purpose::Login
         | Purpose::Register
         | Purpose::ResetPassword

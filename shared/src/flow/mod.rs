@@ -6,6 +6,7 @@ pub mod change_name;
 pub mod change_password;
 pub mod change_phone;
 mod client;
+pub mod delete;
 mod hiding;
 pub mod import;
 pub mod login;

@@ -9,9 +9,10 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    access_token, change_password, move_phone, new_password,
+    access_token, move_phone, new_password,
     race::{Round, until_won},
     redeem::{self, HashOnce, Redemption, Right},
+    send,
 };
 use crate::{
     app::App,
@@ -64,7 +65,9 @@ pub async fn reauthenticate(
     now: UnixMs,
 ) -> Result<(), Error> {
     let account = |seen: &Seen| access_token::account(bearer, seen);
-    let sent = change_password::send_to(app, bearer.uid, account, source, now);
+    let (purpose, uid) = (Purpose::ChangePassword, bearer.uid);
+    let key = SlotKey::change_password(uid);
+    let sent = send::to_account(app, purpose, &key, uid, account, source, now);
     sent.await.map(drop)
 }
 

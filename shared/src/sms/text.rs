@@ -60,11 +60,16 @@ pub fn built_in(purpose: Purpose) -> &'static [Text; 2] {
             "{code} moves your {brand} account to this number, valid for {minutes} min. Don't share it.",
         ),
     ];
+    const DELETE: &[Text; 2] = &[
+        text("【{brand}】注销账号验证码{code}，{minutes}分钟内有效，请勿告诉他人"),
+        text("{code} deletes your {brand} account, valid for {minutes} min. Don't share it."),
+    ];
     match purpose {
         Purpose::Login | Purpose::SignIn => LOGIN,
         Purpose::Register => REGISTER,
         Purpose::ChangePassword | Purpose::ResetPassword | Purpose::Recover => PASSWORD,
         Purpose::ChangePhone => PHONE,
+        Purpose::Delete => DELETE,
     }
 }
 

@@ -25,12 +25,14 @@
 //! | [`kept`] | `kept#<uid>`: the recent messages to an account from kept money | codes |
 //! | [`ledger`] | `spend#<day>#<shard>`: a shard of the ledger | codes |
 //! | [`users`], [`sessions`] | `user#<uid>`: an account and its sessions | users |
+//! | [`deletions`] | what is left of `user#<uid>`: a tombstone | users |
 //! | [`owners`] | `phone#+86…`, `name#<folded>`: the account that has a phone or a name | users |
 //!
 //! All items of the codes table but the switch expire by their attribute `ttl`.
 
 pub mod attempts;
 pub mod control;
+pub mod deletions;
 mod failure;
 mod item;
 pub mod kept;

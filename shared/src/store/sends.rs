@@ -15,7 +15,7 @@ use super::{
     repeat,
     slots::SlotMove,
     transaction::{Transaction, WriteResult},
-    users::AccountCondition,
+    users::{AccountCondition, is_tombstone},
     wrong_codes::WrongCodes,
 };
 use crate::domain::{
@@ -111,7 +111,8 @@ impl Store {
         // The account comes first: a disabled one is reported as such, throttled or not.
         let of_account = of_account.and_then(|n| results.get(n));
         if let Some(WriteResult::ConditionFailed(user)) = of_account {
-            return Ok(if user.is_some() {
+            let is_there = user.as_ref().is_some_and(|user| !is_tombstone(user));
+            return Ok(if is_there {
                 SendOutcome::UserDisabled
             } else {
                 SendOutcome::UserGone

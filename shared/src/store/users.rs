@@ -165,6 +165,8 @@ pub enum RenameOutcome {
 /// What must hold of an account when something is written for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AccountCondition<'a> {
+    /// It is there, active or not.
+    Exists,
     /// It is active.
     Active,
     /// It is active and at this epoch.
@@ -299,6 +301,18 @@ impl UserItem {
     }
 }
 
+/// Whether an item of `user#` is what is left of an account that was deleted.
+pub(super) fn is_tombstone(item: &Item) -> bool {
+    item.contains_key("deleted_ms")
+}
+
+/// The account in an item of `user#`. In a tombstone there is none.
+fn parse_user(item: Option<Item>) -> Result<Option<User>, Error> {
+    let item = item.filter(|item| !is_tombstone(item));
+    item.map(|item| parse::<UserItem>(item)?.into_user())
+        .transpose()
+}
+
 impl Key {
     /// An account.
     pub fn user(uid: Uid) -> Self {
@@ -312,9 +326,7 @@ impl Seen {
     /// # Errors
     /// [`Error::Internal`] when the item is not one of ours.
     pub fn user(&self, uid: Uid) -> Result<Option<User>, Error> {
-        let item = self.item(&Key::user(uid));
-        item.map(|item| parse::<UserItem>(item.clone())?.into_user())
-            .transpose()
+        parse_user(self.item(&Key::user(uid)).cloned())
     }
 }
 
@@ -324,9 +336,7 @@ impl Store {
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails.
     pub async fn user(&self, uid: Uid) -> Result<Option<User>, Error> {
-        let item = self.get(Key::user(uid)).await?;
-        item.map(|item| parse::<UserItem>(item)?.into_user())
-            .transpose()
+        parse_user(self.get(Key::user(uid)).await?)
     }
 
     /// Creates an account, its phone and its name in one transaction. `registered` is what spends
@@ -644,7 +654,7 @@ impl Store {
 }
 
 /// The account is as it was read, and this is still a session of it.
-fn in_session(user: &User, session: SessionId) -> AccountCondition<'static> {
+pub(super) fn in_session(user: &User, session: SessionId) -> AccountCondition<'static> {
     AccountCondition::ActiveInSession {
         epoch: user.epoch,
         session,
@@ -652,18 +662,22 @@ fn in_session(user: &User, session: SessionId) -> AccountCondition<'static> {
 }
 
 /// A condition expression.
-struct Expression {
-    text: &'static str,
-    names: HashMap<String, String>,
-    values: Item,
+pub(super) struct Expression {
+    pub text: &'static str,
+    pub names: HashMap<String, String>,
+    pub values: Item,
 }
 
 impl AccountCondition<'_> {
     /// The condition expression. `#status` stands for the attribute `status`, which is a reserved word.
-    fn expression(self) -> Expression {
+    pub(super) fn expression(self) -> Expression {
         let mut names = HashMap::from([("#status".to_owned(), "status".to_owned())]);
         let mut values = HashMap::from([(":active".to_owned(), number(0))]);
         let text = match self {
+            Self::Exists => {
+                values.clear();
+                "attribute_exists(#status)"
+            }
             Self::Active => "#status = :active",
             Self::ActiveAtEpoch { epoch } => {
                 values.insert(":epoch".to_owned(), number(epoch));
@@ -694,7 +708,7 @@ impl AccountCondition<'_> {
 }
 
 /// `:country` and `:phone` of an expression.
-fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
+pub(super) fn phone_values(phone: &Phone) -> [(String, AttributeValue); 2] {
     [
         (":country".to_owned(), text(phone.country().to_string())),
         (":phone".to_owned(), text(phone.national())),

@@ -13,7 +13,7 @@ use crate::support::{
 
 const SEND: &str = "/v1/user/sendLoginMessage";
 /// The paths of dialect A.
-const DIALECT_A: [&str; 14] = [
+const DIALECT_A: [&str; 16] = [
     SEND,
     "/v1/user/loginByMessage",
     "/v1/user/sendChangePasswordMessage",
@@ -28,6 +28,8 @@ const DIALECT_A: [&str; 14] = [
     "/v1/user/changePassword",
     "/v1/user/changeName",
     "/v1/user/changeNameAndGet",
+    "/v1/user/sendDeleteMessage",
+    "/v1/user/deleteByMessage",
 ];
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");

@@ -5,6 +5,7 @@ mod change_known_password;
 mod change_name;
 mod change_password;
 mod clients;
+mod delete;
 mod gateway;
 mod gotrue;
 mod import_users;

@@ -5,11 +5,12 @@ use serde_json::json;
 use crate::support::{ANNA, Answer, ERIC, TestApp, eric, message::CODE_NOT_VALID, scenario};
 
 /// The endpoints that accept a ticket, each of its own purpose.
-const ENDPOINTS: [&str; 4] = [
+const ENDPOINTS: [&str; 5] = [
     "/v1/user/loginByMessage",
     "/v1/user/register",
     "/v1/user/changePasswordByMessage2",
     "/v1/user/changePasswordByMessage",
+    "/v1/user/deleteByMessage",
 ];
 
 /// Every field that any of them requires, with this ticket and this code.
@@ -31,6 +32,7 @@ async fn a_phone_info_of_one_purpose_is_refused_by_every_other_endpoint() {
             app.register_code(ANNA).await,
             app.reset_code(ERIC).await,
             app.change_password_code(&session).await,
+            app.delete_code(&session, ERIC).await,
         ];
         for (made_for, sent) in ENDPOINTS.iter().zip(&tickets) {
             for path in ENDPOINTS.iter().filter(|path| *path != made_for) {
@@ -71,6 +73,8 @@ async fn a_phone_info_of_one_purpose_is_refused_by_every_other_endpoint() {
         let answer = redeem(app, ENDPOINTS[3], &session, &tickets[3]).await;
         let session = answer.assert_ok_with_token(&json!(true));
         app.info(&session).await.assert_ok_with_token(&eric());
+        let answer = redeem(app, ENDPOINTS[4], &session, &tickets[4]).await;
+        answer.assert_ok(&json!(true));
     })
     .await;
 }

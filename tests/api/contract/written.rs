@@ -67,7 +67,7 @@ fn form(fields: &Map<String, Value>) -> String {
 }
 
 /// Every path, what it answers to no field at all, and to [`garbage`].
-const PATHS: [(&str, &str, &str); 19] = [
+const PATHS: [(&str, &str, &str); 21] = [
     (
         "/v1/user/sendLoginMessage",
         "{PHONE}_REQUIRED",
@@ -114,6 +114,12 @@ const PATHS: [(&str, &str, &str); 19] = [
     ("/v1/user/info", "OK", "OK"),
     ("/v1/user/logout", "OK", "OK"),
     ("/v1/user/sendChangePasswordMessage", "OK", "OK"),
+    ("/v1/user/sendDeleteMessage", "OK", "OK"),
+    (
+        "/v1/user/deleteByMessage",
+        "{PHONE_INFO}_REQUIRED",
+        "{PHONE_INFO}_NOT_VALID",
+    ),
     (SEND_VERIFICATION_CODE, "3003", "8011"),
     (MAKE_SURE, "3003", "8014"),
     ("/Systems/changepasswd", "3003", "8014"),

@@ -1,8 +1,12 @@
-//! One account from its registration on, over HTTP.
+//! One account from its registration to its deletion, over HTTP.
 
 use serde_json::json;
 
-use crate::support::{ANNA, DAY, md5, message::LOGIN_FAILED, scenario};
+use crate::support::{
+    ANNA, DAY, md5,
+    message::{LOGIN_FAILED, USER_NOT_FOUND},
+    scenario,
+};
 
 #[tokio::test]
 async fn a_whole_life() {
@@ -67,9 +71,28 @@ async fn a_whole_life() {
         // Logs in by SMS, which ends no session.
         let (ticket, code) = app.login_code(ANNA).await;
         let by_sms = app.log_in(&ticket, &code).await.assert_ok_with_token(&anna);
-        for token in [third, by_sms] {
-            app.info(&token).await.assert_ok_with_token(&anna);
+        for token in [&third, &by_sms] {
+            app.info(token).await.assert_ok_with_token(&anna);
         }
+
+        // Deletes the account.
+        let (ticket, code) = app.delete_code(&by_sms, ANNA).await;
+        let deleted = app.delete(&by_sms, &ticket, &code).await;
+        deleted.assert_ok(&json!(true));
+        for ended in [&third, &by_sms] {
+            app.info(ended).await.assert_refused(USER_NOT_FOUND);
+        }
+
+        // Somebody else registers with the phone and the name, and is somebody else.
+        let (ticket, code) = app.register_code(ANNA).await;
+        let answer = app.register(&ticket, &code, "Anna", "other-password").await;
+        let other = answer.body["result"].clone();
+        let of_other = answer.assert_ok_with_token(&other);
+        assert_ne!(other["uuid"], anna["uuid"]);
+        app.info(&of_other).await.assert_ok_with_token(&other);
+        app.info(&by_sms).await.assert_refused(USER_NOT_FOUND);
+        let answer = app.log_in_with_password("Anna", THIRD).await;
+        answer.assert_refused(LOGIN_FAILED);
     })
     .await;
 }

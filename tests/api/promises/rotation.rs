@@ -263,6 +263,19 @@ async fn live_in_dialect_d(fleet: MixedFleet<'_>) {
     assert_eq!(moved.status, 200, "{moved:?}");
     let out = fleet.next().sdk(Method::POST, LOGOUT, &access, "").await;
     assert_eq!(out.status, 204, "{out:?}");
+
+    let session = fleet.next().session_of(&new[2..], "password-1").await;
+    let (ticket, code) = fleet.next().delete_code(&session, &new[2..]).await;
+    let deleted = fleet.next().delete(&session, &ticket, &code).await;
+    deleted.assert_ok(&json!(true));
+    fleet.app.wait(60);
+    let code = fleet.next().otp_code(&new).await;
+    let next = fleet.next().verify(&new, &code).await.body;
+    let access = text(&next, "access_token");
+    let nonce = fleet.next().deletion_nonce(&access, &new).await;
+    let body = json!({ "nonce": nonce });
+    let deleted = fleet.next().delete_user(&access, body).await;
+    assert_eq!(deleted.status, 204, "{deleted:?}");
 }
 
 async fn assert_mixed_fleet_refuses_nothing((before, after): (&str, &str)) {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, Answer, ERIC, ERIC_PASSWORD, HOME, TestApp,
+    ANNA, Answer, ERIC, ERIC_PASSWORD, HOME, TestApp, ZOE,
     calls::{Call, sequential_depth},
     costs::Table,
     gotrue::{LOGOUT, REAUTHENTICATE, TOKEN, number},
@@ -213,6 +213,16 @@ async fn dialect_a(app: &TestApp, table: &Table) {
         .await);
     counter.row("change-password");
 
+    let session = app.session_of_zoe().await;
+    let mut counter = Counter::new(app, table);
+    let (ticket, code) = app.delete_code(&session, ZOE).await;
+    counter.row("send-delete-message");
+    let refused = app.delete(&session, &ticket, &wrong(&code, 0)).await;
+    assert_eq!(refused.status, 400);
+    counter.assert("deleteByMessage, wrong code", &[READ, WRITE], 2, 0);
+    ok(app.delete(&session, &ticket, &code).await);
+    counter.row("delete-by-message");
+
     let (ticket, code) = app.reset_code(ERIC).await;
     counter.row("send-change-password-message2");
     ok(app.reset_password(&ticket, &code, "anna-password").await);
@@ -351,4 +361,14 @@ async fn dialect_d(app: &TestApp, table: &Table) {
     counter.assert("logout, others", &[READ, "GetItem", UPDATE], 3, 0);
     app.sdk(Method::POST, LOGOUT, &token, "").await;
     counter.row("auth-logout");
+
+    app.wait(3600);
+    let session = app.signed_in(&to).await;
+    let mut counter = Counter::new(app, table);
+    let token = session["access_token"].as_str().unwrap().to_owned();
+    let nonce = app.deletion_nonce(&token, &to).await;
+    counter.row("auth-reauthenticate");
+    let deleted = app.delete_user(&token, json!({"nonce": nonce})).await;
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    counter.row("auth-delete-user");
 }

@@ -54,7 +54,7 @@ pub enum Manner {
 }
 
 /// The functions that send a code.
-pub const SENDERS: [&str; 9] = [
+pub const SENDERS: [&str; 10] = [
     "send-login-message",
     "send-register-message",
     "send-change-password-message",
@@ -62,12 +62,13 @@ pub const SENDERS: [&str; 9] = [
     "send-verification-code",
     "verify-code",
     "auth-otp",
+    "send-delete-message",
     "auth-reauthenticate",
     "auth-resend",
 ];
 
 /// The functions that redeem it, in the same order.
-pub const REDEEMERS: [&str; 7] = [
+pub const REDEEMERS: [&str; 8] = [
     "login-by-message",
     "register",
     "change-password-by-message",
@@ -75,13 +76,15 @@ pub const REDEEMERS: [&str; 7] = [
     "make-sure-verification-code",
     "mobile",
     "auth-verify",
+    "delete-by-message",
 ];
 
 /// The functions with another work.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "login",
     "info",
     "logout",
+    "auth-delete-user",
     "auth-logout",
     "auth-token",
     "auth-update-user",
@@ -196,6 +199,8 @@ impl Act {
         let in_session = [
             "send-change-password-message",
             "change-password-by-message",
+            "send-delete-message",
+            "delete-by-message",
             "verify-code",
             "mobile",
             "info",
@@ -242,6 +247,7 @@ impl Act {
             prepared.code = wrong(&prepared.code, 0);
         }
         let in_dialect_d = [
+            "auth-delete-user",
             "auth-logout",
             "auth-update-user",
             "auth-reauthenticate",
@@ -274,6 +280,9 @@ impl Prepared<'_> {
         match (act.function, act.manner) {
             ("auth-update-user", Manner::WithNonce) => {
                 self.code = app.nonce(&self.ticket, &phone).await;
+            }
+            ("auth-delete-user", _) => {
+                self.code = app.deletion_nonce(&self.ticket, &phone).await;
             }
             ("auth-verify" | "auth-resend", Manner::Moving) => {
                 let asked = app.update_user(&self.ticket, json!({"phone": free})).await;
@@ -358,6 +367,8 @@ impl Prepared<'_> {
                     _ => app.change_password(session, ticket, code, new).await,
                 }
             }
+            "send-delete-message" => app.send_delete_code(session).await,
+            "delete-by-message" => app.delete(session, ticket, code).await,
             "change-password-by-message2" => app.reset_password(ticket, code, new).await,
             "make-sure-verification-code" => app.make_sure(name, code).await,
             "mobile" => app.change_phone(session, free, code).await,
@@ -390,6 +401,7 @@ impl Prepared<'_> {
                 app.update_user(ticket, changes).await
             }
             "auth-user" => app.user(ticket).await,
+            "auth-delete-user" => app.delete_user(ticket, json!({"nonce": code})).await,
             "auth-logout" => {
                 let scope = match self.act.manner {
                     Manner::Everywhere => "global",

@@ -88,6 +88,12 @@ impl TestApp {
         self.sdk(Method::PUT, USER, access_token, &changes).await
     }
 
+    /// `DELETE /auth/v1/user`.
+    pub async fn delete_user(&self, access_token: &str, body: Value) -> Answer {
+        let body = body.to_string();
+        self.sdk(Method::DELETE, USER, access_token, &body).await
+    }
+
     /// `POST /auth/v1/verify` of a change of the phone, showing this token or the SDK's key.
     pub async fn verify_move(&self, token: &str, phone: &str, code: &str) -> Answer {
         let body = json!({"type": "phone_change", "phone": phone, "token": code});
@@ -106,6 +112,14 @@ impl TestApp {
         let sent = self
             .sdk(Method::GET, REAUTHENTICATE, access_token, "")
             .await;
+        sent.assert(200, json!({}));
+        self.last_code(&phone[2..])
+    }
+
+    /// `GET /auth/v1/reauthenticate?for=delete`, and the code that arrives.
+    pub async fn deletion_nonce(&self, access_token: &str, phone: &str) -> String {
+        let path = format!("{REAUTHENTICATE}?for=delete");
+        let sent = self.sdk(Method::GET, &path, access_token, "").await;
         sent.assert(200, json!({}));
         self.last_code(&phone[2..])
     }

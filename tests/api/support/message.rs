@@ -155,6 +155,26 @@ impl TestApp {
         (sent.result().to_owned(), self.last_code(ERIC))
     }
 
+    /// `POST /v1/user/sendDeleteMessage`.
+    pub async fn send_delete_code(&self, token: &str) -> Answer {
+        let path = "/v1/user/sendDeleteMessage";
+        self.post_in_session(path, token, json!({})).await
+    }
+
+    /// Sends a code that deletes the account with this phone; its ticket and its digits.
+    pub async fn delete_code(&self, token: &str, phone: &str) -> (String, String) {
+        let sent = self.send_delete_code(token).await;
+        sent.assert_ok_with_token(&json!(sent.result()));
+        (sent.result().to_owned(), self.last_code(phone))
+    }
+
+    /// `POST /v1/user/deleteByMessage`.
+    pub async fn delete(&self, token: &str, ticket: &str, code: &str) -> Answer {
+        let body = json!({"phoneInfo": ticket, "code": code});
+        self.post_in_session("/v1/user/deleteByMessage", token, body)
+            .await
+    }
+
     /// `POST /v1/user/changePasswordByMessage`.
     pub async fn change_password(
         &self,

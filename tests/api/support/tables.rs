@@ -114,6 +114,26 @@ impl TestApp {
         got.item.unwrap_or_default().into_iter().collect()
     }
 
+    /// The items, of both tables, in which one of these texts is: key and TTL, sorted.
+    pub async fn items_with(&self, texts: &[&str]) -> Vec<(String, Option<u64>)> {
+        let mut found = Vec::new();
+        for table in ["users", "codes"] {
+            let scan = self.tables().scan().table_name(self.table(table));
+            let items = scan.consistent_read(true).send().await.unwrap().items;
+            for item in items.unwrap_or_default() {
+                let printed = format!("{item:?}");
+                if texts.iter().any(|text| printed.contains(text)) {
+                    let ttl = item
+                        .get("ttl")
+                        .map(|ttl| ttl.as_n().unwrap().parse().unwrap());
+                    found.push((item["pk"].as_s().unwrap().clone(), ttl));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// The hash an account's password is stored as.
     pub async fn stored_hash(&self, uid: u64) -> String {
         let item = self.user_item(uid).await;

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    ANNA, DAY, ERIC, ERIC_PASSWORD, MARY, TestApp,
+    ANNA, DAY, ERIC, ERIC_PASSWORD, MARY, TestApp, ZOE,
     calls::kind,
     fault::Fault,
     gotrue::{JWKS, LOGOUT, OTP, REAUTHENTICATE, TOKEN, number},
@@ -96,6 +96,7 @@ async fn send_every_code(app: &TestApp, (session, token): &(String, String)) {
     app.resend("sms", &mary).await;
     app.sdk(Method::GET, REAUTHENTICATE, token, "").await;
     app.update_user(token, json!({"phone": number(8)})).await;
+    app.send_delete_code(session).await;
 }
 
 /// Calls every function so that it does all that it ever does.
@@ -239,4 +240,17 @@ async fn use_dialect_d(app: &TestApp) {
     let logout = format!("{LOGOUT}?scope=others");
     app.sdk(Method::POST, &logout, &text("access_token"), "")
         .await;
+    let token = text("access_token");
+    let nonce = app.deletion_nonce(&token, &number(2)).await;
+    for nonce in [wrong(&nonce, 0), nonce] {
+        app.delete_user(&token, json!({"nonce": nonce})).await;
+    }
+    let zoe = app.session_of_zoe().await;
+    app.wait(DAY);
+    let (ticket, code) = app.delete_code(&zoe, ZOE).await;
+    // Before a send is refused, the account is read.
+    app.send_delete_code(&zoe).await;
+    app.delete(&zoe, &ticket, &wrong(&code, 0)).await;
+    let deleted = app.delete(&zoe, &ticket, &code).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
 }

@@ -50,7 +50,8 @@ pub fn hashes_a_password(function: &str) -> bool {
 
 /// Whether the bare functions can do the same: they hash no password and call no KMS.
 pub fn is_compared(function: &str) -> bool {
-    const OF_TOKENS: [&str; 11] = [
+    const OF_TOKENS: [&str; 12] = [
+        "auth-delete-user",
         "auth-discovery",
         "auth-jwks",
         "auth-logout",
@@ -296,6 +297,18 @@ impl<'a> Requests<'a> {
                     token: session["access_token"].as_str().map(str::to_owned),
                 }
             }
+            "auth-delete-user" => {
+                let session = self.signed_in(&phone).await?;
+                let token = session["access_token"].as_str().map(str::to_owned);
+                let path = "/auth/v1/reauthenticate?for=delete";
+                let asked = self
+                    .client
+                    .get(format!("{}{path}", self.system.gateway_url));
+                let asked = asked.bearer_auth(token.as_deref().unwrap_or_default());
+                asked.send().await?.error_for_status()?;
+                let body = json!({"nonce": self.code(&phone)?});
+                Content { body, token }
+            }
             "auth-token" => {
                 let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
                 let kind = "urn:ietf:params:oauth:token-type:jwt";
@@ -312,6 +325,11 @@ impl<'a> Requests<'a> {
                         let sent = self.post(path, &json!({}), Some(&token)).await?;
                         json!({"phoneInfo": sent["result"], "code": self.code(&phone)?,
                             "newPassword": "first-password"})
+                    }
+                    "delete-by-message" => {
+                        let path = "/v1/user/sendDeleteMessage";
+                        let sent = self.post(path, &json!({}), Some(&token)).await?;
+                        json!({"phoneInfo": sent["result"], "code": self.code(&phone)?})
                     }
                     "change-name" | "change-name-and-get" => {
                         json!({"name": format!("new{name}")})

@@ -35,6 +35,7 @@ macro_rules! functions {
 }
 
 functions! {
+    auth_delete_user,
     auth_discovery,
     auth_jwks,
     auth_logout,
@@ -52,6 +53,7 @@ functions! {
     change_password_by_message,
     change_password_by_message2,
     changepasswd,
+    delete_by_message,
     info,
     login,
     login_by_message,
@@ -61,6 +63,7 @@ functions! {
     register,
     send_change_password_message,
     send_change_password_message2,
+    send_delete_message,
     send_login_message,
     send_register_message,
     send_verification_code,

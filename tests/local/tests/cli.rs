@@ -267,7 +267,7 @@ fn only_pages_of_an_allowed_origin_may_call() {
     assert!(asked.starts_with("HTTP/1.1 204 "), "{asked}");
     for header in [
         "access-control-allow-origin: https://app.example.com",
-        "access-control-allow-methods: GET,POST,PUT",
+        "access-control-allow-methods: DELETE,GET,POST,PUT",
         "access-control-allow-headers: apikey,authorization,content-type,token,x-client-info,\
          x-supabase-api-version",
         "access-control-expose-headers: authorization,retry-after,x-supabase-api-version",

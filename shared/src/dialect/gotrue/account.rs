@@ -1,5 +1,5 @@
-//! The account and the session of an access token: `GET` and `PUT /auth/v1/user`, `GET /auth/v1/reauthenticate`,
-//! `POST /auth/v1/logout`.
+//! The account and the session of an access token: `GET`, `PUT` and `DELETE /auth/v1/user`,
+//! `GET /auth/v1/reauthenticate`, `POST /auth/v1/logout`.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::{
         user::User,
     },
     flow::{
-        access_token,
+        access_token, delete,
         session::{self, Ended},
         update::{self, Update},
     },
@@ -98,19 +98,33 @@ async fn update(app: &Arc<App>, request: &Request, now: UnixMs) -> Result<(Beare
     };
     let source = source(request, app);
     let updated = update::update(app, &bearer, changes, &source, now).await;
-    let invalid = Refusal::new(
-        422,
-        "reauthentication_not_valid",
-        "Nonce has expired or is invalid",
-    );
-    match updated {
-        Ok(user) => Ok((bearer, user)),
-        // The only code here is the nonce.
-        Err(Error::CodeWrong | Error::CodeExpired { .. }) => Err(invalid.into()),
-        // What has no digit is no code.
-        Err(Error::ReauthenticationNeeded) if nonce.is_some() => Err(invalid.into()),
-        Err(error) => Err(error.into()),
+    let user = updated.map_err(|error| of_nonce(error, nonce.is_some()))?;
+    Ok((bearer, user))
+}
+
+/// The problem where a nonce is the only code. One without any digit is no code to the core.
+fn of_nonce(error: Error, is_given: bool) -> Problem {
+    match error {
+        Error::ReauthenticationNeeded if !is_given => error.into(),
+        Error::CodeWrong | Error::CodeExpired { .. } | Error::ReauthenticationNeeded => {
+            let message = "Nonce has expired or is invalid";
+            Refusal::new(422, "reauthentication_not_valid", message).into()
+        }
+        error => error.into(),
     }
+}
+
+/// Deletes the account.
+pub async fn delete_user(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<Body> {
+    let deleted = async {
+        let bearer = bearer_of(app, request, now).await?;
+        let fields = Fields::of(request)?;
+        let nonce = scalar(&fields, "nonce");
+        let guess = nonce.as_deref().and_then(Guess::parse);
+        let deleted = delete::by_nonce(app, &bearer, guess.as_ref(), now).await;
+        deleted.map_err(|error| of_nonce(error, nonce.is_some()))
+    };
+    done("delete-user", request, guard(Box::pin(deleted)).await)
 }
 
 fn new_password(fields: &Fields) -> Result<Option<Password>, Problem> {
@@ -132,11 +146,17 @@ fn new_password(fields: &Fields) -> Result<Option<Password>, Problem> {
 #[derive(Serialize)]
 struct Nothing {}
 
-/// Sends the nonce that permits an old session to set a password.
+/// Sends the nonce that permits an old session to set a password; with `?for=delete`, the one that permits the
+/// deletion of the account.
 pub async fn reauthenticate(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<Body> {
     let sent = async {
         let bearer = bearer_of(app, request, now).await?;
-        update::reauthenticate(app, &bearer, &source(request, app), now).await?;
+        let source = source(request, app);
+        let query = request.query_string_parameters_ref();
+        match query.and_then(|query| query.first("for")) {
+            Some("delete") => delete::send_nonce(app, &bearer, &source, now).await?,
+            _ => update::reauthenticate(app, &bearer, &source, now).await?,
+        }
         Ok(Nothing {})
     };
     answer("reauthenticate", request, sent).await
@@ -156,14 +176,19 @@ pub async fn logout(app: &Arc<App>, request: &Request, now: UnixMs) -> Response<
         };
         Ok(session::end_some(app, bearer.uid, bearer.session_id, ended).await?)
     };
-    match guard(ended).await {
+    done("logout", request, guard(ended).await)
+}
+
+/// Answers that it is done, without a body.
+fn done(endpoint: &'static str, request: &Request, result: Result<(), Problem>) -> Response<Body> {
+    match result {
         Ok(()) => {
-            record::answered("logout", "OK", None);
+            record::answered(endpoint, "OK", None);
             let mut answer = Response::new(Body::Empty);
             *answer.status_mut() = StatusCode::NO_CONTENT;
             answer
         }
-        Err(problem) => refuse_for("logout", request, problem),
+        Err(problem) => refuse_for(endpoint, request, problem),
     }
 }
 

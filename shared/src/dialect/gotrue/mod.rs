@@ -8,6 +8,7 @@
 //! | `POST /auth/v1/resend` | [`resend`] |
 //! | `GET /auth/v1/user` | [`user`] |
 //! | `PUT /auth/v1/user` | [`update_user`] |
+//! | `DELETE /auth/v1/user` | [`delete_user`] |
 //! | `GET /auth/v1/reauthenticate` | [`reauthenticate`] |
 //! | `POST /auth/v1/logout` | [`logout`] |
 //! | `GET /auth/v1/.well-known/…` | [`jwks`], [`discovery`] |
@@ -26,7 +27,7 @@ mod session;
 mod token;
 mod verify;
 
-pub use account::{logout, reauthenticate, update_user, user};
+pub use account::{delete_user, logout, reauthenticate, update_user, user};
 pub use not_here::not_here;
 pub use otp::otp;
 pub use published::{discovery, jwks};

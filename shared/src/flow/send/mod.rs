@@ -32,6 +32,7 @@ use crate::{
         slot_key::{SlotKey, Tag},
         time::UnixMs,
         token::{self, Token},
+        user::{Uid, User},
         window::Limit,
     },
     random,
@@ -115,6 +116,46 @@ pub(super) async fn to_named(
     };
     let sent = send(app, &sending, target, now).await?;
     token::phone_info(&app.config.keys, &sent.info, now)
+}
+
+/// Sends a code to the phone of an account, asked for in a session of it. `account` is the account, if the
+/// session goes on.
+///
+/// # Errors
+/// Those of `account`; [`Error::NoPhone`], [`Error::LoginOff`], [`Error::Sms`], [`Error::TooFrequent`],
+/// [`Error::Internal`].
+pub(super) async fn to_account(
+    app: &Arc<App>,
+    purpose: Purpose,
+    key: &SlotKey,
+    uid: Uid,
+    account: impl Fn(&Seen) -> Result<User, Error>,
+    source: &Source,
+    now: UnixMs,
+) -> Result<Delivered, Error> {
+    let sending = Sending {
+        purpose,
+        key,
+        keys: &[Key::user(uid)],
+        source,
+        clients: vec![Client::KnownSession],
+        named: None,
+        mover: None,
+        plan: None,
+    };
+    let target = |seen: &_| {
+        let user = account(seen)?;
+        let client = Client::KnownSession;
+        Ok(Target {
+            phone: user.phone.ok_or(Error::NoPhone)?,
+            uid: Some(uid),
+            client,
+            kept_for: client::kept_for(Some(uid), client, Some(user.created_at), now),
+            newcomer: None,
+        })
+    };
+    // Boxed: with the layers around it, it is deeper than the compiler looks.
+    Box::pin(send(app, &sending, target, now)).await
 }
 
 impl Target {

@@ -1,6 +1,7 @@
 //! Dialect D: access tokens, their keys, and who checks them.
 
 mod authorizer;
+mod delete;
 mod exchange;
 mod not_here;
 mod published;

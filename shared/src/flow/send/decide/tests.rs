@@ -248,7 +248,10 @@ proptest! {
         purpose in purposes(), hides in any::<bool>(), slot in slots(), target in targets(),
         counted in counted(),
     ) {
-        let in_session = matches!(purpose, Purpose::ChangePassword | Purpose::ChangePhone);
+        let in_session = matches!(
+            purpose,
+            Purpose::ChangePassword | Purpose::ChangePhone | Purpose::Delete
+        );
         let unplanned = decided(purpose, hides, &slot, target.clone(), counted, None);
         let error = unplanned.unwrap_err().error;
         match &target {
