@@ -20,9 +20,9 @@ def runbook(heading):
 
 
 def functions():
-    """The shell functions that the commands use: the pages' first blocks, and `keep`."""
+    """The shell functions that the commands use: the pages' first blocks, `keep` and `admin`."""
     firsts = [blocks((ROOT / page).read_text())[0] for page in PAGES]
-    return "".join(firsts) + runbook("Change a parameter")[0]
+    return "".join(firsts) + runbook("Change a parameter")[0] + runbook("Who may do what")[0]
 
 
 def template_of(file):

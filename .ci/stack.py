@@ -5,6 +5,7 @@
   stack.py deploy ...     what `sam deploy ...` does, without an upload, with the samconfig.toml of the working directory:
                           those commands call it
   stack.py delete         what `sam delete` does
+  stack.py remote ...     what `sam remote invoke ...` does: it looks whether the function and the event are there
   stack.py page ...       what `aws cloudformation deploy ...` does with a template that is on a page
 
 CloudFormation in moto creates real resources from the template, in order and with references and conditions resolved.
@@ -305,15 +306,12 @@ def ring():
 
 
 def check_stop():
-    follow("Stop all sends at once", 0)
+    for number in range(3):
+        follow("Stop all sends at once", number)
+    follow("Stop all sends at once", 3)
     if items() != [{"pk": {"S": "control#stop"}}]:
         fail(f"the stop is {items()}")
-    follow("Stop all sends at once", 1)
-    if set(items()[0]["countries"]["SS"]) != {"US", "86"}:
-        fail(f"the stop of countries is {items()}")
-    follow("Stop all sends at once", 2)
-    if items():
-        fail(f"the stop is still there: {items()}")
+    boto3.client("dynamodb").delete_item(TableName=output("CodesTableName"), Key=items()[0])
 
 
 def check_key_rotation():
@@ -336,15 +334,6 @@ def check_key_rotation():
                 fail(f"step {step} of the rotation: the ring is {ring()}, with {list(deployed)} deployed, not {expected}")
 
 
-def check_unblocking():
-    table, phone, another = output("CodesTableName"), "+8613800138001", "sends#+8613800138002"
-    for key in (f"login#{phone}", f"sends#{phone}#at:0123456789abcdef", f"change-phone#5#{phone}", another):
-        boto3.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}})
-    follow("Unblock a phone")
-    if items() != [{"pk": {"S": another}}]:
-        fail(f"after the phone is unblocked, there is {items()}")
-
-
 def check_rotation_of_access_tokens():
     """moto changes a function only if the template's text for it has changed, so its variable is evaluated here."""
     heading = "Rotate the keys of access tokens"
@@ -358,19 +347,6 @@ def check_rotation_of_access_tokens():
             fail(f"{heading}, step {step}: the functions have {configured}, not {keys}")
         if there := {name for name in resources if re.fullmatch("SigningKey[AB]", name)} ^ set(keys):
             fail(f"{heading}, step {step}: {there} should be there and is not, or the other way round")
-
-
-def check_disabling():
-    table, key = output("UsersTableName"), {"pk": {"S": "user#5"}}
-    table = {"TableName": table}
-    kept = {"epoch": {"N": "3"}}
-    sessions = {"sessions": {"M": {"an-id": {"M": {"used_day": {"N": "1"}}}}}}
-    boto3.client("dynamodb").put_item(**table, Item={**key, **kept, **sessions, "status": {"N": "0"}})
-    follow("Disable an account")
-    item = boto3.client("dynamodb").get_item(**table, Key=key)["Item"]
-    if item != {**key, **kept, "status": {"N": "1"}, "sessions": {"M": {}}}:
-        fail(f"after the account is disabled, it is {item}")
-    boto3.client("dynamodb").delete_item(**table, Key=key)
 
 
 def sms_attributes():
@@ -461,6 +437,9 @@ def check_restoration():
     if first not in printed:
         fail(f"the retained table {first} is not found: {printed!r}")
     check_users_table(restored)
+    key = {"pk": {"S": "user#6"}, "deleted_ms": {"N": "1"}}
+    boto3.client("dynamodb").put_item(TableName=first, Item=key)
+    follow("After a restore", former_users_table=first)
 
 
 def main():
@@ -477,11 +456,11 @@ def main():
     check_rotation_of_access_tokens()
     check_delivery_logs()
     follow("A phone has opted out")
-    check_disabling()
-    check_unblocking()
+    for heading in ("Somebody gets no codes", "Disable an account", "Delete or export an account"):
+        follow(heading)
     check_roll_back()
     check_restoration()
-    print("the runbooks work: stop, key rotation, rotation of the keys of access tokens, delivery logs, opt-out, disable, unblock, roll-back, restoration, deploying again")
+    print("the runbooks work: stop, key rotation, rotation of the keys of access tokens, delivery logs, opt-out, the operators' events, roll-back, restoration, deploying again")
     check_front_door()
     print("the runbooks work: a domain, a proxy in front, rotation of its secret")
     delete()
@@ -490,8 +469,18 @@ def main():
     check_stack()
 
 
+def invoke(resource, options):
+    """`sam remote invoke`: moto runs no function. What it would do, the API tests and try.py see."""
+    made()[resource]
+    event = json.loads(options[options.index("--event") + 1])
+    if len(event) != 1 or options[options.index("--stack-name") + 1] != STACK:
+        fail(f"{resource} would be invoked with {options}")
+
+
 def command(name, arguments):
     match name:
+        case "remote":
+            invoke(arguments[1], arguments[2:])
         case "deploy":
             overrides = "--parameter-overrides" in arguments
             # As SAM reads it: the option takes the place of the file's line.

@@ -31,8 +31,8 @@ OPERATORS_ITEMS = {
     "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
     "Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["control#*"]}},
 }
-# Functions that may write them: none yet.
-OPERATORS_FUNCTIONS = set()
+# Functions that may write them.
+OPERATORS_FUNCTIONS = {"AdminSupport"}
 # The key policy: the account's IAM policies decide, and CloudWatch Logs may use it for SNS's delivery logs. Its "*" is
 # the key itself.
 ACCOUNT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
@@ -251,7 +251,8 @@ def check_versions(template):
     configuration = resources["Configuration"]
     check(configuration["Type"] == "AWS::AppConfig::HostedConfigurationVersion", "Configuration isn't a version")
     recorded = set(references(configuration["Properties"]["Content"]))
-    read = set().union(*(parameters_of(function, template) for function in functions.values()))
+    read_by = [*functions.values(), resources["FunctionSecrets"]["Properties"]]
+    read = set().union(*(parameters_of(properties, template) for properties in read_by))
     check(recorded == read, f"Configuration and the functions' parameters differ: {recorded ^ read}")
     check({"LoginEnabled", "KeyRingVersion", "Memory", "SmsRegion"} <= recorded, "the check sees no parameters")
 

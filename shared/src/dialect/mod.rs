@@ -9,6 +9,7 @@ pub mod import;
 pub mod message;
 pub mod mobile;
 mod number;
+pub mod operator;
 pub mod systems;
 
 use std::net::IpAddr;

@@ -167,6 +167,21 @@ impl Sessions {
         self.0.get(&id)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&SessionId, &Held)> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// When the latest of them began.
     pub fn latest(&self) -> Option<UnixMs> {
         self.0.values().map(|held| held.began).max()

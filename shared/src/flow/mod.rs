@@ -13,6 +13,7 @@ pub mod login;
 pub mod move_phone;
 mod new_password;
 mod notice;
+pub mod operator;
 mod race;
 pub mod recover;
 mod redeem;

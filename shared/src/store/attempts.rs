@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use super::{Store, item::primary_key, recent_events::RecentEvents, repeat};
+use super::{Key, Store, item::primary_key, recent_events::RecentEvents, repeat};
 use crate::domain::{
     client::Client, client_address::Source, error::Error, keys::Pseudonym, time::UnixMs, user::Uid,
     window::Limit,
@@ -43,6 +43,26 @@ impl Attempts {
             limits,
             marks_per_ms: 1,
         }
+    }
+}
+
+impl Key {
+    /// Wrong passwords.
+    pub fn attempts(attempts: Attempts) -> Self {
+        Self::of_codes(attempts.0)
+    }
+
+    /// The wrong passwords of a source and of its network, at any account.
+    pub fn attempts_from(source: &Source) -> Vec<Self> {
+        let own = format!("attempts-from#{}", source.as_str());
+        let of_network = source.network().into_iter().flat_map(|network| {
+            (0..QUARTERS).map(move |n| format!("attempts-from#{}#{n}", network.as_str()))
+        });
+        [own]
+            .into_iter()
+            .chain(of_network)
+            .map(Self::of_codes)
+            .collect()
     }
 }
 

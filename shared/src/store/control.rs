@@ -1,13 +1,12 @@
 //! The operator's switch: `control#stop` stops sends for as long as it is there.
 //!
-//! An operator writes it by hand. Without the attribute `countries` it stops all sends, otherwise those
-//! to the regions that this set of strings names. It has no `ttl`, and the functions' roles may not
-//! write it.
+//! Without the attribute `countries` it stops all sends, otherwise those to the regions that this set of strings
+//! names. It has no `ttl`. Operators write it, with `admin-support` or by hand; the other functions' roles may not.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Key, Seen};
-use crate::domain::stop::Stop;
+use super::{Key, Seen, Store, failure::failed, item::primary_key, repeat};
+use crate::domain::{error::Error, stop::Stop};
 
 impl Key {
     /// The switch.
@@ -24,5 +23,21 @@ impl Seen {
             Some(Some(AttributeValue::Ss(names))) => Stop::named(names.iter().map(String::as_str)),
             Some(_) => Stop::All,
         }
+    }
+}
+
+impl Store {
+    /// Stops the sends to the regions that these names mean, or all where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn stop_sends(&self, names: Vec<String>) -> Result<(), Error> {
+        let mut item = primary_key(Key::stop().pk);
+        if !names.is_empty() {
+            item.insert("countries".to_owned(), AttributeValue::Ss(names));
+        }
+        let put = self.client.put_item().table_name(&self.codes);
+        let put = repeat::put(put.set_item(Some(item))).await;
+        put.map(drop).map_err(|error| failed("PutItem", &error))
     }
 }

@@ -6,12 +6,19 @@ use serde::Serialize;
 
 use super::{
     Key, Store,
+    failure::{failed, is_condition},
     item::{serialize, text},
+    repeat,
     transaction::{Transaction, WriteResult, put_part},
     users::{AccountCondition, ChangeOutcome, in_session, phone_values},
     wrong_codes::Spend,
 };
-use crate::domain::{error::Error, session::SessionId, time::UnixMs, user::User};
+use crate::domain::{
+    error::Error,
+    session::SessionId,
+    time::UnixMs,
+    user::{Uid, User},
+};
 
 #[derive(Serialize)]
 struct Tombstone {
@@ -63,6 +70,26 @@ impl Store {
             },
             (Transaction::Cancelled(_), Deleter::Operator) => ChangeOutcome::Raced,
         })
+    }
+
+    /// Puts a tombstone where no account is, so that its number is never drawn.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
+    pub async fn bury(&self, uid: Uid, now: UnixMs) -> Result<(), Error> {
+        let tombstone = Tombstone {
+            pk: Key::user(uid).pk,
+            deleted_ms: now,
+        };
+        let put = self.client.put_item().table_name(&self.users);
+        let put = put
+            .set_item(Some(serialize(&tombstone)?))
+            .condition_expression("attribute_not_exists(pk)");
+        match repeat::put(put).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition(&error) => Ok(()),
+            Err(error) => Err(failed("PutItem", &error)),
+        }
     }
 
     /// Puts a tombstone in the place of an account that still has this name and this phone.

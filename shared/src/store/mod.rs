@@ -21,11 +21,12 @@
 //! | [`wrong_codes`] | `wrong-codes#+86…`: the recent wrong codes for a phone | codes |
 //! | [`attempts`] | `attempts#<uid>`: the recent wrong passwords of an account | codes |
 //! | [`resets`] | `reset#<hash>`: a reset token | codes |
-//! | [`control`] | `control#stop`: the operator's switch, which no function writes | codes |
+//! | [`control`] | `control#stop`: the operator's switch | codes |
 //! | [`kept`] | `kept#<uid>`: the recent messages to an account from kept money | codes |
 //! | [`ledger`] | `spend#<day>#<shard>`: a shard of the ledger | codes |
 //! | [`users`], [`sessions`] | `user#<uid>`: an account and its sessions | users |
 //! | [`deletions`] | what is left of `user#<uid>`: a tombstone | users |
+//! | [`operator`] | any, for operators | both |
 //! | [`owners`] | `phone#+86…`, `name#<folded>`: the account that has a phone or a name | users |
 //!
 //! All items of the codes table but the switch expire by their attribute `ttl`.
@@ -39,6 +40,7 @@ pub mod kept;
 pub mod ledger;
 pub mod ledger_cache;
 mod op;
+pub mod operator;
 pub mod owners;
 mod recent_events;
 mod repeat;

@@ -10,9 +10,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
+        delete_item::builders::DeleteItemFluentBuilder,
         put_item::{PutItemError, PutItemOutput, builders::PutItemFluentBuilder},
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
+    types::ReturnValue,
 };
 
 use super::{failure::failed, item::Item};
@@ -86,6 +88,17 @@ pub(super) async fn put(
     put: PutItemFluentBuilder,
 ) -> Result<PutItemOutput, SdkError<PutItemError>> {
     until_free(|| put.clone().send()).await
+}
+
+/// Deletes an item, as [`put`] puts one; whether it was there.
+///
+/// # Errors
+/// [`Error::Internal`] when DynamoDB fails; the item may be gone.
+pub(super) async fn delete(delete: DeleteItemFluentBuilder) -> Result<bool, Error> {
+    let delete = delete.return_values(ReturnValue::AllOld);
+    let deleted = until_free(|| delete.clone().send()).await;
+    let deleted = deleted.map_err(|error| failed("DeleteItem", &error))?;
+    Ok(deleted.attributes.is_some())
 }
 
 async fn until_free<T, E, Sending>(send: impl Fn() -> Sending) -> Result<T, SdkError<E>>

@@ -64,6 +64,11 @@ impl Key {
     pub fn sends(phone: &Phone, client: Client) -> Self {
         Self::of_codes(pk(phone, client))
     }
+
+    /// Where users are hidden: the requests of a slot by a client, and its decoys.
+    pub fn asked(slot: &SlotKey, phone: &Phone, client: Client) -> [Self; 2] {
+        ["asked", "decoys"].map(|kind| Self::of_codes(of_slot(kind, slot, phone, client)))
+    }
 }
 
 impl Seen {
@@ -189,15 +194,17 @@ fn counts<'a>(
     limits: &'a [Limit],
 ) -> (RecentEvents<'a>, Option<RecentEvents<'a>>) {
     let sends = events(pk(phone, client), limits);
-    let of_slot = |kind: &str| {
-        let (slot, phone, client) = (slot.as_str(), phone.e164(), client.suffix());
-        events(format!("{kind}#{slot}#{phone}{client}"), limits)
-    };
+    let of_slot = |kind: &str| events(of_slot(kind, slot, phone, client), limits);
     match counted {
         Counted::Openly => (sends, None),
         Counted::Hidden { decoy: false } => (of_slot("asked"), Some(sends)),
         Counted::Hidden { decoy: true } => (of_slot("asked"), Some(of_slot("decoys"))),
     }
+}
+
+fn of_slot(kind: &str, slot: &SlotKey, phone: &Phone, client: Client) -> String {
+    let (slot, phone, client) = (slot.as_str(), phone.e164(), client.suffix());
+    format!("{kind}#{slot}#{phone}{client}")
 }
 
 fn events(pk: String, limits: &[Limit]) -> RecentEvents<'_> {

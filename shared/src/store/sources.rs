@@ -48,6 +48,17 @@ pub enum SourceOutcome {
     },
 }
 
+impl Key {
+    /// The sends of a source and of its network.
+    pub fn sources(source: &Source) -> Vec<Self> {
+        let network = source.network().into_iter().flat_map(|network| {
+            (0..QUARTERS).map(move |n| format!("source#{}#{n}", network.as_str()))
+        });
+        let all = [own_item(source)].into_iter().chain(network);
+        all.map(Self::of_codes).collect()
+    }
+}
+
 impl Store {
     /// Counts a send for the slot that `tag` stands for, at the source and, at the same time, at its
     /// network.

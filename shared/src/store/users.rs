@@ -307,7 +307,7 @@ pub(super) fn is_tombstone(item: &Item) -> bool {
 }
 
 /// The account in an item of `user#`. In a tombstone there is none.
-fn parse_user(item: Option<Item>) -> Result<Option<User>, Error> {
+pub(super) fn parse_user(item: Option<Item>) -> Result<Option<User>, Error> {
     let item = item.filter(|item| !is_tombstone(item));
     item.map(|item| parse::<UserItem>(item)?.into_user())
         .transpose()

@@ -11,6 +11,7 @@ mod gotrue;
 mod import_users;
 mod login;
 mod mobile;
+mod operator;
 mod pairs;
 mod password_login;
 mod purposes;

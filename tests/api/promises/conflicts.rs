@@ -272,7 +272,10 @@ async fn a_request_that_dynamodb_refuses_for_ever_makes_as_many_calls_as_documen
                 let said = &outcome.said;
                 let is_answer = is_success(said) || is_internal_error(said);
                 assert!(is_answer, "{act:?}, {what}: {said:?}");
-                most = most.max(calls.len());
+                // What operators do is no request, and unblocking forgets items one by one.
+                if !act.function.starts_with("admin-") {
+                    most = most.max(calls.len());
+                }
             }
         })
         .await;

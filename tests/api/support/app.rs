@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::Ipv4Addr,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
@@ -353,6 +354,39 @@ impl TestApp {
         let work = import_users::handle(function, event, now);
         let report = self.observed("import-users", work).await?;
         Ok(serde_json::to_value(report).unwrap())
+    }
+
+    /// Has an operators' function do something; what it says.
+    pub async fn operate(&self, function: &str, event: Value) -> Value {
+        self.try_operate(function, event).await.unwrap()
+    }
+
+    /// The same, where it may fail.
+    pub async fn try_operate(
+        &self,
+        function: &str,
+        event: Value,
+    ) -> Result<Value, lambda_http::Error> {
+        let (state, now) = (self.function_app(function), self.clock.now());
+        let work: Pin<Box<dyn Future<Output = _> + Send>> = match function {
+            "admin-read" => Box::pin(admin_read::handle(
+                state,
+                serde_json::from_value(event)?,
+                now,
+            )),
+            "admin-support" => Box::pin(admin_support::handle(
+                state,
+                serde_json::from_value(event)?,
+                now,
+            )),
+            "admin-data" => Box::pin(admin_data::handle(
+                state,
+                serde_json::from_value(event)?,
+                now,
+            )),
+            _ => panic!("{function} is not for operators"),
+        };
+        self.observed(function, work).await
     }
 
     /// What the Lambda authorizer answers to an event.

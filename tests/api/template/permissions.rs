@@ -60,8 +60,8 @@ async fn the_runbook_names_every_kind_of_item_that_counts_against_somebody() {
         .take_while(|line| line.starts_with('|'));
     let keys = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
     let mut named: BTreeSet<String> = keys.map(|key| kind(key).to_owned()).collect();
-    // Accounts, the day's money and reset tokens are no limits.
-    named.extend(["user", "phone", "name", "spend", "reset"].map(str::to_owned));
+    // Accounts, the day's money, reset tokens and the stop are no limits.
+    named.extend(["user", "phone", "name", "spend", "reset", "control"].map(str::to_owned));
     let unnamed: Vec<_> = written.difference(&named).collect();
     assert!(unnamed.is_empty(), "the runbook lacks {unnamed:?}");
     assert!(written.contains("sends"), "{written:?}");
@@ -245,6 +245,21 @@ async fn use_dialect_d(app: &TestApp) {
     for nonce in [wrong(&nonce, 0), nonce] {
         app.delete_user(&token, json!({"nonce": nonce})).await;
     }
+    for (function, event) in [
+        ("admin-read", "find"),
+        ("admin-support", "unblock"),
+        ("admin-support", "end-sessions"),
+        ("admin-data", "export"),
+        ("admin-data", "disable"),
+        ("admin-data", "enable"),
+        ("admin-data", "delete"),
+    ] {
+        app.operate(function, json!({event: {"uuid": 5}})).await;
+    }
+    app.operate("admin-support", json!({"stop": {}})).await;
+    app.operate("admin-support", json!({"resume": {}})).await;
+    let restored = json!({"after-restore": {"deleted": [77]}});
+    app.operate("admin-data", restored).await;
     let zoe = app.session_of_zoe().await;
     app.wait(DAY);
     let (ticket, code) = app.delete_code(&zoe, ZOE).await;

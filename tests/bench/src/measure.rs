@@ -128,6 +128,10 @@ fn candidates<'a>(
         if !extent.functions.is_empty() && !extent.functions.contains(&function.name) {
             continue;
         }
+        // Nobody waits for what operators invoke by hand.
+        if function.name.starts_with("admin-") {
+            continue;
+        }
         let Some(binary) = binaries.function(&function.name)? else {
             continue;
         };

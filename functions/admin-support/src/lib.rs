@@ -1,0 +1,21 @@
+//! What operators do for who calls them: unblocks, stops and resumes sends, ends sessions. It has no route and is
+//! invoked directly.
+
+use std::sync::Arc;
+
+use lambda_http::Error;
+use serde_json::Value;
+use shared::{
+    App,
+    dialect::operator::{self, Support},
+    domain::time::UnixMs,
+};
+
+/// Answers whether it is done, or why not. The invocation fails when DynamoDB fails, and can be repeated.
+///
+/// # Errors
+/// What failed, for the log.
+pub async fn handle(app: Arc<App>, event: Support, _now: UnixMs) -> Result<Value, Error> {
+    let done = operator::support(&app, event).await;
+    done.map_err(|error| format!("{error:?}").into())
+}
