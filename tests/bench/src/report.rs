@@ -32,7 +32,7 @@ const START_OF_TOKENS: f64 = 1.1;
 /// three and its message, `auth-update-user` two, `auth-resend` two at once. Those that check a token ask for the keys
 /// the first time.
 const OF_TOKENS: [(&str, f64, f64); 12] = [
-    ("auth-delete-user", 3.5, 3.0),
+    ("auth-delete-user", 4.8, 3.8),
     ("auth-update-user", 4.0, 2.8),
     ("auth-reauthenticate", 6.5, 6.0),
     ("auth-resend", 2.2, 2.4),
