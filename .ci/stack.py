@@ -268,7 +268,13 @@ def run(heading, numbers, stand_ins):
     this = f'"{sys.executable}" "{__file__}"'
     stand_in = f"""
 sam() {{ {this} "$@"; }}
-aws() {{ if [ "$1 $2" = "cloudformation deploy" ]; then {this} page "$@"; else command aws "$@"; fi; }}
+aws() {{
+  case "$1 $2" in
+    "cloudformation deploy") {this} page "$@" ;;
+    "lambda invoke") echo '{{"done":true,"next":null}}' > report.json ;; # moto runs no function
+    *) command aws "$@" ;;
+  esac
+}}
 """
     script = f"{functions()}{stand_in}set -eu\n{block}"
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
@@ -437,9 +443,14 @@ def check_restoration():
     if first not in printed:
         fail(f"the retained table {first} is not found: {printed!r}")
     check_users_table(restored)
-    key = {"pk": {"S": "user#6"}, "deleted_ms": {"N": "1"}}
-    boto3.client("dynamodb").put_item(TableName=first, Item=key)
-    follow("After a restore", former_users_table=first)
+    for number, deleted_ms in (("6", "1700000000000"), ("7", "1600000000000")):
+        tombstone = {"pk": {"S": f"user#{number}"}, "deleted_ms": {"N": deleted_ms}}
+        boto3.client("dynamodb").put_item(TableName=first, Item=tombstone)
+    stand_ins = {"former users table": first, "restored second, Unix time": "1650000000"}
+    follow("After a restore", **stand_ins)
+    event = json.loads(pathlib.Path("event.json").read_text())
+    if event != {"after-restore": {"deleted": [6], "next": None}}:
+        fail(f"after a restore admin-data would be asked for {event}")
 
 
 def main():

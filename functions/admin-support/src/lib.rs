@@ -1,4 +1,4 @@
-//! What operators do for who calls them: unblocks, stops and resumes sends, ends sessions. It has no route and is
+//! What operators do for people who ask for help: unblocks, stops and resumes sends, ends sessions. It has no route and is
 //! invoked directly.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use shared::{
 ///
 /// # Errors
 /// What failed, for the log.
-pub async fn handle(app: Arc<App>, event: Support, _now: UnixMs) -> Result<Value, Error> {
-    let done = operator::support(&app, event).await;
+pub async fn handle(app: Arc<App>, event: Support, now: UnixMs) -> Result<Value, Error> {
+    let done = operator::support(&app, event, now).await;
     done.map_err(|error| format!("{error:?}").into())
 }

@@ -66,7 +66,10 @@ impl<'a> Env<'a> {
     }
 
     fn given(&self, variable: Variable) -> Option<String> {
-        let secret = || self.secrets.get(variable.name).map(Value::to_string);
+        let secret = || match self.secrets.get(variable.name)? {
+            Value::String(text) => Some(text.clone()),
+            json => Some(json.to_string()),
+        };
         set((self.lookup)(variable.name)).or_else(secret)
     }
 

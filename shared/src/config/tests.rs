@@ -47,6 +47,8 @@ fn one_variable_can_hold_all_that_is_secret_and_others_win_over_it() {
     assert!(origin_secret.admits(Some(b"a-secret-of-thirty-two-characters")));
     let config = read(&[("KEY_RING", &ring("k8")), ("SECRETS", &secrets)]).unwrap();
     assert_eq!(config.keys.active(), "k8");
+    let text = r#"{"KEY_RING":"none"}"#;
+    assert!(read(&[("KEY_RING", ""), ("SECRETS", text)]).is_ok());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The JSON of the operators' functions: `admin-read`, `admin-support` and `admin-data`.
 //!
 //! Each invocation does one thing: `{"find":{"phone":"+8613800138001"}}`. The answer says whether it is done, or why
-//! not. Each is a log line, whose request id stands in CloudTrail beside who invoked the function.
+//! not. Each is a log line with its request id, by which CloudTrail's data events say who invoked the function.
+
+use std::{collections::BTreeSet, net::IpAddr};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +14,7 @@ use crate::{
         client::Client,
         client_address::Source,
         error::Error,
+        metadata::Metadata,
         phone::Phone,
         slot::Challenge,
         stop::Stop,
@@ -78,16 +81,15 @@ pub struct Blocked {
     name: Option<String>,
     uuid: Option<u64>,
     /// An IP address.
-    address: Option<std::net::IpAddr>,
+    address: Option<IpAddr>,
 }
 
 /// Which sends stop.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopped {
-    /// Calling codes, ISO codes, or calling codes with an area code; all sends without any.
-    #[serde(default)]
-    countries: Vec<String>,
+    /// Calling codes, ISO codes, or calling codes with an area code. Without it all sends stop.
+    countries: Option<BTreeSet<String>>,
 }
 
 /// `{}`.
@@ -104,6 +106,8 @@ pub struct FromBackup {
     deleted: Vec<u64>,
     /// What the invocation before said in `next`.
     next: Option<String>,
+    /// How many accounts are gone through.
+    most: Option<usize>,
 }
 
 impl std::fmt::Debug for Named {
@@ -117,6 +121,9 @@ impl std::fmt::Debug for Blocked {
         f.write_str("Blocked(…)")
     }
 }
+
+/// How many accounts one invocation goes through, if it is not said.
+const ACCOUNTS_AT_ONCE: usize = 20_000;
 
 /// Why an invocation does nothing.
 enum Refused {
@@ -173,23 +180,10 @@ pub async fn read(app: &App, request: &Read) -> Result<Value, Error> {
 ///
 /// # Errors
 /// [`Error::Internal`] when DynamoDB fails. Repeating it does the rest.
-pub async fn support(app: &App, request: Support) -> Result<Value, Error> {
+pub async fn support(app: &App, request: Support, now: UnixMs) -> Result<Value, Error> {
     match request {
-        Support::Unblock(blocked) => answer("unblock", unblock(app, blocked).await),
-        Support::Stop(Stopped { countries }) => {
-            let understood = match Stop::named(countries.iter().map(String::as_str)) {
-                Stop::All if !countries.is_empty() => {
-                    Err(Refused::Here("countries: a name that means no country"))
-                }
-                _ => Ok(()),
-            };
-            let stopped = async {
-                understood?;
-                operator::stop_sends(app, countries).await?;
-                Ok(json!({}))
-            };
-            answer("stop", stopped.await)
-        }
+        Support::Unblock(blocked) => answer("unblock", unblock(app, blocked, now).await),
+        Support::Stop(Stopped { countries }) => answer("stop", stop(app, countries).await),
         Support::Resume(Nothing {}) => {
             let resumed = operator::resume_sends(app).await;
             let resumed = resumed.map(|were_stopped| json!({"wereStopped": were_stopped}));
@@ -206,30 +200,46 @@ pub async fn support(app: &App, request: Support) -> Result<Value, Error> {
     }
 }
 
-async fn unblock(app: &App, blocked: Blocked) -> Result<Value, Refused> {
+/// Stops sends, in place of a stop that there is.
+async fn stop(app: &App, countries: Option<BTreeSet<String>>) -> Result<Value, Refused> {
+    if let Some(names) = &countries {
+        let no_country = "countries: a name that means no country, or none";
+        if Stop::named(names.iter().map(String::as_str)) == Stop::All {
+            return Err(Refused::Here(no_country));
+        }
+    }
+    let stopped = json!({ "stopped": countries });
+    let names = countries.into_iter().flatten().collect();
+    operator::stop_sends(app, names).await?;
+    Ok(stopped)
+}
+
+async fn unblock(app: &App, blocked: Blocked, now: UnixMs) -> Result<Value, Refused> {
     let Blocked {
         phone,
         name,
         uuid,
         address,
     } = blocked;
-    if let (Some(phone), Some(uuid), None, None) = (&phone, uuid, &name, address) {
-        return unblock_move(app, phone, Uid(uuid)).await;
-    }
-    let named = Named { phone, name, uuid };
-    let counters = match address {
-        Some(address) if named.who(app).is_err() => Counters::of_source(&Source::of(address)),
-        Some(_) => return Err(Refused::Here("phone, name, uuid, address: one of them")),
-        None => {
-            let who = named.who(app)?;
-            let account = operator::find(app, &who).await?;
-            if account.is_none() && matches!(who, Who::Uid(_)) {
-                return Err(NO_ACCOUNT);
-            }
-            Counters::of(app, &who, account.as_ref())
+    let named = match (phone, name, uuid, address) {
+        (Some(phone), None, Some(uuid), None) => {
+            return unblock_move(app, &phone, Uid(uuid)).await;
         }
+        (None, None, None, Some(address)) => {
+            operator::unblock_source(app, &Source::of(address), now).await?;
+            return Ok(json!({}));
+        }
+        (phone, name, uuid, None) => Named { phone, name, uuid },
+        _ => return Err(Refused::Here("phone, name, uuid, address: one of them")),
     };
-    Ok(json!({"forgotten": counters.forget(app).await?}))
+    let who = named.who(app)?;
+    let account = operator::find(app, &who).await?;
+    if account.is_none() && matches!(who, Who::Uid(_)) {
+        return Err(NO_ACCOUNT);
+    }
+    let counters = Counters::of(app, &who, account.as_ref());
+    let uid = account.map(|account| account.user.uid);
+    Ok(json!({"uuid": uid, "forgotten": counters.forget(app).await?}))
 }
 
 /// Forgets what counts against an account at a phone that is not its own yet.
@@ -260,11 +270,21 @@ pub async fn data(app: &App, request: Data, now: UnixMs) -> Result<Value, Error>
             answer("delete", deleted.await)
         }
         Data::Export(named) => answer("export", export(app, &named).await),
-        Data::AfterRestore(FromBackup { deleted, next }) => {
+        Data::AfterRestore(FromBackup {
+            deleted,
+            next,
+            most,
+        }) => {
             let deleted: Vec<Uid> = deleted.into_iter().map(Uid).collect();
-            let restored = operator::after_restore(app, &deleted, next, now).await;
+            let most = most.unwrap_or(ACCOUNTS_AT_ONCE);
+            let restored = operator::after_restore(app, &deleted, next, most, now).await;
             let restored = restored.map_err(Refused::Core).map(|of| {
-                json!({"deleted": of.deleted, "sessionsEnded": of.sessions_ended, "next": of.next})
+                json!({
+                    "sessionsEnded": of.sessions_ended,
+                    "deleted": of.deleted,
+                    "failed": of.failed,
+                    "next": of.next,
+                })
             });
             answer("after-restore", restored)
         }
@@ -284,7 +304,10 @@ fn answer(action: &'static str, result: Result<Value, Refused>) -> Result<Value,
     let (done, mut said) = match result {
         Ok(said) => (true, said),
         Err(Refused::Here(why)) => (false, json!({ "why": why })),
-        Err(Refused::Core(error)) => return Err(error),
+        Err(Refused::Core(failure)) => {
+            tracing::error!(action, ?failure, "operator: it may be done in part");
+            return Err(failure);
+        }
     };
     let uid = said["uuid"].as_u64();
     tracing::info!(action, done, uid, "operator");
@@ -319,8 +342,9 @@ async fn export(app: &App, named: &Named) -> Result<Value, Refused> {
     }
     let counted = Counters::of(app, &who, account.as_ref()).read(app).await?;
     let known = account.iter().flat_map(|account| &account.known.0);
-    let known = known.map(|it| json!({"pseudonym": it.address, "lastRight": it.last}));
+    let known = known.map(|it| json!({"lastRight": it.last}));
     Ok(json!({
+        "uuid": account.as_ref().map(|account| account.user.uid),
         "account": account.as_ref().map(|account| exported(&account.user)),
         "knownAddresses": known.collect::<Vec<_>>(),
         "codes": codes(&counted),
@@ -330,9 +354,14 @@ async fn export(app: &App, named: &Named) -> Result<Value, Refused> {
 
 /// An account, without its password's hash.
 fn exported(user: &User) -> Value {
-    let metadata: Value = serde_json::from_str(&user.metadata.to_json()).unwrap_or_default();
     let sessions = user.sessions.iter().map(|(id, held)| {
-        json!({"id": id, "began": held.began, "method": held.method, "lastUsedDay": held.used_day})
+        json!({
+            "id": id,
+            "began": held.began,
+            "method": held.method,
+            "lastUsedDay": held.used_day,
+            "lastRenewed": held.renewal.map(|renewal| renewal.at),
+        })
     });
     json!({
         "uuid": user.uid,
@@ -351,9 +380,14 @@ fn exported(user: &User) -> Value {
         "passwordSetAt": user.password_set_at,
         "movedAt": user.moved_at,
         "movingTo": user.moving.as_ref().map(|moving| moving.to.e164()),
-        "metadata": metadata,
+        "movingSince": user.moving.as_ref().map(|moving| moving.sent),
+        "metadata": metadata(&user.metadata),
         "sessions": sessions.collect::<Vec<_>>(),
     })
+}
+
+fn metadata(metadata: &Metadata) -> Value {
+    serde_json::from_str(&metadata.to_json()).unwrap_or_default()
 }
 
 /// The codes that were sent, without what they are derived from, and the counts of their slots.
@@ -374,12 +408,14 @@ fn codes(counted: &Counted) -> Vec<Value> {
 }
 
 fn code(challenge: &Challenge) -> Value {
+    let newcomer = challenge.newcomer.as_ref().map(metadata);
     json!({
         "phone": challenge.phone.e164(),
         "firstSent": challenge.first_send,
         "lastSent": challenge.last_send,
         "validUntil": challenge.valid_until,
         "used": challenge.spent,
+        "metadata": newcomer,
     })
 }
 

@@ -124,6 +124,7 @@ mod tests {
             SlotKey::change_phone(Uid(5), &phone),
             SlotKey::move_to(&phone),
             SlotKey::sign_in(&phone),
+            SlotKey::delete(Uid(5)),
         ];
         // Changed keys would lose every code and every limit that is stored under the old ones.
         let stored = [
@@ -135,6 +136,7 @@ mod tests {
             "change-phone#5#+8613800138001",
             "change-phone#+8613800138001",
             "sign-in#+8613800138001",
+            "delete#5",
         ];
         assert_eq!(keys.each_ref().map(SlotKey::as_str), stored);
         assert_eq!(format!("{:?}", keys[0]), "SlotKey(…)");

@@ -96,6 +96,9 @@ impl Counters {
             Who::Phone(_) | Who::Uid(_) => user.map(|user| &user.name),
         };
         counters.add_slots(phone, name, user.map(|user| user.uid));
+        if let Some(moving) = user.and_then(|user| user.moving.as_ref()) {
+            counters.add_slots(Some(&moving.to), None, user.map(|user| user.uid));
+        }
         let known = account.into_iter().flat_map(|account| &account.known.0);
         let known = known.map(|known| Client::KnownAddress(known.address));
         let clients = [Client::Stranger, Client::KnownSession];
@@ -118,18 +121,6 @@ impl Counters {
         }
         if let Some(user) = user {
             counters.add("messages from kept money", None, Key::kept(user.uid));
-        }
-        counters
-    }
-
-    /// What counts against an address.
-    pub fn of_source(source: &Source) -> Self {
-        let mut counters = Self::default();
-        for key in Key::sources(source) {
-            counters.add("sends of an address", None, key);
-        }
-        for key in Key::attempts_from(source) {
-            counters.add("wrong passwords from an address", None, key);
         }
         counters
     }
@@ -268,42 +259,53 @@ pub async fn set_active(app: &App, uid: Uid, is_active: bool) -> Result<bool, Er
     app.store.set_status(uid, u64::from(!is_active)).await
 }
 
+/// Forgets what counts against an address, and not the codes that it has used, which speak for it.
+///
+/// # Errors
+/// [`Error::Internal`] when DynamoDB fails. Repeating it forgets the rest.
+pub async fn unblock_source(app: &App, source: &Source, now: UnixMs) -> Result<(), Error> {
+    let limits = &app.config.limits.sends_per_source;
+    app.store.forget_sends_of(source, limits, now).await?;
+    let attempts = Key::attempts_from(source);
+    app.store.forget(&attempts).await.map(drop)
+}
+
+/// How often a deletion is decided again: no request's deadline ends it.
+const ROUNDS: usize = 30;
+
 /// Deletes an account, if it is there.
 ///
 /// # Errors
 /// [`Error::Internal`] when DynamoDB fails; the account may be gone.
 pub async fn delete(app: &App, uid: Uid, now: UnixMs) -> Result<bool, Error> {
     let mut race = Race::default();
-    loop {
+    for _ in 0..ROUNDS {
         let Some(user) = app.store.user(uid).await? else {
             return Ok(false);
         };
         match app.store.delete_user(&user, Deleter::Operator, now).await? {
-            ChangeOutcome::Done => {
-                tracing::info!(uid = uid.0, "account deleted");
-                return Ok(true);
-            }
+            ChangeOutcome::Done => return Ok(true),
             ChangeOutcome::Raced | ChangeOutcome::TooManyWrongCodes { .. } => race.lost().await,
         }
     }
+    Err(Error::internal("an account is written to all the time"))
 }
 
 /// What was done with accounts that come from a backup.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Restored {
+    /// Of how many the sessions were ended.
+    pub sessions_ended: usize,
     /// How many were deleted once more.
     pub deleted: usize,
-    /// Of how many others the sessions were ended.
-    pub sessions_ended: usize,
+    /// Those that could not be deleted.
+    pub failed: Vec<Uid>,
     /// Where to go on, if there are more.
     pub next: Option<String>,
 }
 
-/// How many accounts are looked at in one invocation.
-const RESTORED_AT_ONCE: usize = 20_000;
-
-/// Ends the sessions of all accounts after `after`, as those that had ended since the backup are there again, and
-/// deletes those whose numbers are `deleted`.
+/// Ends the sessions of all accounts after `after`, as those that had ended since the backup are there again. Then
+/// deletes those whose numbers are `deleted`. After some `most` accounts it stops, and says where to go on.
 ///
 /// # Errors
 /// [`Error::Internal`] when DynamoDB fails. Repeating it does the rest.
@@ -311,31 +313,39 @@ pub async fn after_restore(
     app: &App,
     deleted: &[Uid],
     after: Option<String>,
+    most: usize,
     now: UnixMs,
 ) -> Result<Restored, Error> {
-    let mut restored = Restored::default();
-    if after.is_none() {
-        for uid in deleted {
-            restored.deleted += usize::from(delete(app, *uid, now).await?);
-            app.store.bury(*uid, now).await?;
-        }
-    }
-    let (mut seen, mut page) = (0, app.store.accounts(after).await?);
+    let (mut restored, mut seen) = (Restored::default(), 0);
+    let mut after = after;
     loop {
-        for user in &page.accounts {
+        let page = app.store.accounts(after, most).await?;
+        seen += page.accounts.len();
+        for user in page.accounts {
             if !user.sessions.is_empty() {
                 app.store.end_all_sessions(user.uid).await?;
                 restored.sessions_ended += 1;
             }
         }
-        seen += page.accounts.len();
-        let Some(next) = page.next else {
-            return Ok(restored);
-        };
-        if seen >= RESTORED_AT_ONCE {
-            restored.next = Some(next);
-            return Ok(restored);
+        match page.next {
+            None => break,
+            next if seen >= most => {
+                restored.next = next;
+                return Ok(restored);
+            }
+            next => after = next,
         }
-        page = app.store.accounts(Some(next)).await?;
     }
+    for uid in deleted {
+        match delete(app, *uid, now).await {
+            Ok(was_there) => restored.deleted += usize::from(was_there),
+            Err(failure) => {
+                tracing::error!(uid = uid.0, ?failure, "not deleted");
+                restored.failed.push(*uid);
+                continue;
+            }
+        }
+        app.store.bury(*uid, now).await?;
+    }
+    Ok(restored)
 }

@@ -54,16 +54,23 @@ impl Key {
 
     /// The wrong passwords of a source and of its network, at any account.
     pub fn attempts_from(source: &Source) -> Vec<Self> {
-        let own = format!("attempts-from#{}", source.as_str());
-        let of_network = source.network().into_iter().flat_map(|network| {
-            (0..QUARTERS).map(move |n| format!("attempts-from#{}#{n}", network.as_str()))
-        });
-        [own]
+        let network = source.network().into_iter();
+        let of_network =
+            network.flat_map(|network| (0..QUARTERS).map(move |n| from_quarter(&network, n)));
+        [from(source)]
             .into_iter()
             .chain(of_network)
             .map(Self::of_codes)
             .collect()
     }
+}
+
+fn from(source: &Source) -> String {
+    format!("attempts-from#{}", source.as_str())
+}
+
+fn from_quarter(network: &Source, quarter: u64) -> String {
+    format!("attempts-from#{}#{quarter}", network.as_str())
 }
 
 /// How many quarters a network's attempts are counted in, because an update has no room for four times the
@@ -79,12 +86,10 @@ pub struct AttemptsFrom {
 impl AttemptsFrom {
     /// Those that count an attempt by a phone or a name, which `handle` stands for.
     pub fn of(source: &Source, handle: Pseudonym) -> Self {
-        let from = |text: &str| Attempts(format!("attempts-from#{text}"));
-        let quarter = handle.number() % QUARTERS;
         let network = source.network();
         Self {
-            source: from(source.as_str()),
-            network: network.map(|network| from(&format!("{}#{quarter}", network.as_str()))),
+            source: Attempts(from(source)),
+            network: network.map(|it| Attempts(from_quarter(&it, handle.number() % QUARTERS))),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Key, Store,
     failure::{failed, is_condition},
-    item::{serialize, text},
+    item::{Item, serialize, text},
     repeat,
     transaction::{Transaction, WriteResult, put_part},
     users::{AccountCondition, ChangeOutcome, in_session, phone_values},
@@ -25,6 +25,15 @@ struct Tombstone {
     pk: String,
     /// As [`users::is_tombstone`](super::users::is_tombstone) looks for it.
     deleted_ms: UnixMs,
+}
+
+impl Tombstone {
+    fn of(uid: Uid, now: UnixMs) -> Result<Item, Error> {
+        serialize(&Self {
+            pk: Key::user(uid).pk,
+            deleted_ms: now,
+        })
+    }
 }
 
 /// Who deletes an account.
@@ -60,7 +69,11 @@ impl Store {
             writes.push(self.delete_owner(Key::phone_owner(phone), user.uid)?);
         }
         Ok(match (self.transact(writes).await?, by) {
-            (Transaction::Done, _) => ChangeOutcome::Done,
+            (Transaction::Done, _) => {
+                // Where backups are restored and the tombstone is lost, this line is what says it.
+                tracing::info!(uid = user.uid.0, "account deleted");
+                ChangeOutcome::Done
+            }
             (Transaction::Cancelled(results), Deleter::Owner(_, spend)) => match &results[..] {
                 [WriteResult::Passed, WriteResult::ConditionFailed(item), ..] => {
                     let retry_after = spend.wrong.wait(item.as_ref(), spend.now);
@@ -77,13 +90,9 @@ impl Store {
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails; the write may have happened.
     pub async fn bury(&self, uid: Uid, now: UnixMs) -> Result<(), Error> {
-        let tombstone = Tombstone {
-            pk: Key::user(uid).pk,
-            deleted_ms: now,
-        };
         let put = self.client.put_item().table_name(&self.users);
         let put = put
-            .set_item(Some(serialize(&tombstone)?))
+            .set_item(Some(Tombstone::of(uid, now)?))
             .condition_expression("attribute_not_exists(pk)");
         match repeat::put(put).await {
             Ok(_) => Ok(()),
@@ -99,10 +108,6 @@ impl Store {
         condition: AccountCondition<'_>,
         now: UnixMs,
     ) -> Result<TransactWriteItem, Error> {
-        let tombstone = Tombstone {
-            pk: Key::user(user.uid).pk,
-            deleted_ms: now,
-        };
         let mut condition = condition.expression();
         let at_phone = match &user.phone {
             Some(phone) => {
@@ -118,7 +123,7 @@ impl Store {
         condition.values.insert(":name".to_owned(), name);
         let put = Put::builder()
             .table_name(&self.users)
-            .set_item(Some(serialize(&tombstone)?))
+            .set_item(Some(Tombstone::of(user.uid, now)?))
             .condition_expression(format!(
                 "{} AND #name = :name AND {at_phone}",
                 condition.text

@@ -85,14 +85,15 @@ impl Store {
         Ok(matches!(repeat::update(update).await?, Updated::Done(_)))
     }
 
-    /// Accounts after this key, in no order.
+    /// At most so many accounts after this key, in no order.
     ///
     /// # Errors
     /// [`Error::Internal`] when DynamoDB fails or an item is not one of ours.
-    pub async fn accounts(&self, after: Option<String>) -> Result<Page, Error> {
+    pub async fn accounts(&self, after: Option<String>, most: usize) -> Result<Page, Error> {
         let scan = self.client.scan().table_name(&self.users);
         let scan = scan
             .consistent_read(true)
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after.map(primary_key))
             .filter_expression("begins_with(pk, :user)")
             .expression_attribute_values(":user", super::item::text("user#"));

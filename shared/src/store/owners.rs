@@ -137,12 +137,13 @@ impl Store {
         })
     }
 
-    /// Ends an account's ownership, as a part of a transaction.
+    /// Ends an account's ownership, as a part of a transaction. What it does not own any more is no obstacle, but what
+    /// another owns is.
     pub(super) fn delete_owner(&self, key: Key, uid: Uid) -> Result<TransactWriteItem, Error> {
         let delete = Delete::builder()
             .table_name(&self.users)
             .set_key(Some(primary_key(key.pk)))
-            .condition_expression("uid = :uid")
+            .condition_expression("attribute_not_exists(pk) OR uid = :uid")
             .expression_attribute_values(":uid", number(uid.0));
         let delete = delete.build().map_err(unbuildable)?;
         Ok(TransactWriteItem::builder().delete(delete).build())

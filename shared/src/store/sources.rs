@@ -48,17 +48,6 @@ pub enum SourceOutcome {
     },
 }
 
-impl Key {
-    /// The sends of a source and of its network.
-    pub fn sources(source: &Source) -> Vec<Self> {
-        let network = source.network().into_iter().flat_map(|network| {
-            (0..QUARTERS).map(move |n| format!("source#{}#{n}", network.as_str()))
-        });
-        let all = [own_item(source)].into_iter().chain(network);
-        all.map(Self::of_codes).collect()
-    }
-}
-
 impl Store {
     /// Counts a send for the slot that `tag` stands for, at the source and, at the same time, at its
     /// network.
@@ -73,7 +62,7 @@ impl Store {
         limits: &SourceLimits,
     ) -> Result<SourceOutcome, Error> {
         let own = self.count_at(own_item(source), tag, now, limits);
-        let Some(item) = network_item(source, tag) else {
+        let Some(item) = network_item(source, tag.number() % QUARTERS) else {
             return own.await;
         };
         let (own, network) = join(own, self.count_at(item.clone(), tag, now, limits)).await;
@@ -154,7 +143,7 @@ impl Store {
         // Boxed: it is a rare part of every send, whose future would be the larger for it.
         let own = Box::pin(self.release_at(own_item(source), tag, counted_at, limits));
         let network = async {
-            match network_item(source, tag) {
+            match network_item(source, tag.number() % QUARTERS) {
                 Some(item) => Box::pin(self.release_at(item, tag, counted_at, limits)).await,
                 None => Ok(()),
             }
@@ -173,6 +162,23 @@ impl Store {
         let failed = counted_at.0 * Tag::COUNT + tag.number();
         self.remove_marks(item, limits, counted_at, 0, |mark| mark == failed)
             .await
+    }
+
+    /// Removes all sends of a source and of its network. What it has redeemed stays.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when DynamoDB fails.
+    pub async fn forget_sends_of(
+        &self,
+        source: &Source,
+        limits: &SourceLimits,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        let of_network = (0..QUARTERS).filter_map(|quarter| network_item(source, quarter));
+        for item in [own_item(source)].into_iter().chain(of_network) {
+            self.remove_marks(item, limits, now, 0, |_| true).await?;
+        }
+        Ok(())
     }
 
     /// Removes marks, and counts redeemed codes. The number of marks is not known before the item is
@@ -257,14 +263,15 @@ fn own_item(source: &Source) -> String {
 /// How many items a network has.
 const QUARTERS: u64 = 4;
 
-fn network_item(source: &Source, tag: Tag) -> Option<String> {
-    let (network, quarter) = (source.network()?, tag.number() % QUARTERS);
+fn network_item(source: &Source, quarter: u64) -> Option<String> {
+    let network = source.network()?;
     Some(format!("source#{}#{quarter}", network.as_str()))
 }
 
 /// The items that count a slot's sends.
 fn items(source: &Source, tag: Tag) -> impl Iterator<Item = String> {
-    [Some(own_item(source)), network_item(source, tag)]
+    let quarter = tag.number() % QUARTERS;
+    [Some(own_item(source)), network_item(source, quarter)]
         .into_iter()
         .flatten()
 }

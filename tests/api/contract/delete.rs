@@ -216,6 +216,11 @@ async fn nothing_of_the_person_is_in_any_item_once_all_limits_are_over() {
         let last = left.iter().filter_map(|(_, ttl)| *ttl).max().unwrap();
         let hours = (last - app.clock.now().as_secs()) / 3600;
         assert!(hours <= 25, "{hours} h: {left:?}");
+        // What counts at addresses, of whomever, ends within eight days.
+        let all = app.items_with(&["source#", "attempts-from#"]).await;
+        let last = all.iter().filter_map(|(_, ttl)| *ttl).max().unwrap();
+        let days = (last - app.clock.now().as_secs()) / (24 * 3600);
+        assert!(days <= 7, "{days} days: {all:?}");
         app.info(&other)
             .await
             .assert_ok_with_token(&account(7, "zoe", ZOE));

@@ -50,6 +50,11 @@ async fn every_endpoint_counts_a_wrong_code_once() {
         let change = app.change_password(&session, &ticket, &guess, "another-password");
         assert_counted_once(app, "change-password#5", change).await;
 
+        let (ticket, code) = app.delete_code(&session, ERIC).await;
+        let guess = wrong(&code, 0);
+        let delete = app.delete(&session, &ticket, &guess);
+        assert_counted_once(app, "delete#5", delete).await;
+
         let (ticket, code) = app.reset_code(ERIC).await;
         let guess = wrong(&code, 0);
         let reset = app.reset_password(&ticket, &guess, "another-password");

@@ -256,6 +256,9 @@ async fn use_dialect_d(app: &TestApp) {
     ] {
         app.operate(function, json!({event: {"uuid": 5}})).await;
     }
+    app.send_register_code_from("192.0.2.77", 77).await;
+    let address = json!({"unblock": {"address": "192.0.2.77"}});
+    app.operate("admin-support", address).await;
     app.operate("admin-support", json!({"stop": {}})).await;
     app.operate("admin-support", json!({"resume": {}})).await;
     let restored = json!({"after-restore": {"deleted": [77]}});

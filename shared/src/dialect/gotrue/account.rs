@@ -155,7 +155,8 @@ pub async fn reauthenticate(app: &Arc<App>, request: &Request, now: UnixMs) -> R
         let query = request.query_string_parameters_ref();
         match query.and_then(|query| query.first("for")) {
             Some("delete") => delete::send_nonce(app, &bearer, &source, now).await?,
-            _ => update::reauthenticate(app, &bearer, &source, now).await?,
+            None | Some("") => update::reauthenticate(app, &bearer, &source, now).await?,
+            Some(_) => return Err(Refusal::invalid("Unsupported reauthentication").into()),
         }
         Ok(Nothing {})
     };

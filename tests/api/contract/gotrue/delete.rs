@@ -113,6 +113,11 @@ async fn without_a_token_nothing_is_sent_and_nothing_deleted() {
             .await;
         refused.assert_d(403, "bad_jwt", refusal);
         assert!(app.inbox().messages().is_empty());
+        let session = app.signed_in(&format!("86{ERIC}")).await;
+        let token = session["access_token"].as_str().unwrap();
+        let path = format!("{REAUTHENTICATE}?for=deletion");
+        let refused = app.sdk(Method::GET, &path, token, "").await;
+        refused.assert_d(400, "validation_failed", "Unsupported reauthentication");
     })
     .await;
 }
