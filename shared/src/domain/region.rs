@@ -32,6 +32,11 @@ impl Region {
         Some((number, Self(region)))
     }
 
+    /// All regions that have a numbering plan.
+    pub fn all() -> impl Iterator<Item = Self> {
+        plans().map(|plan| Self(plan.region))
+    }
+
     /// The region's calling code. `None` of [`Region::UNKNOWN`].
     pub(super) fn code(self) -> Option<u16> {
         let plan = plans().find(|plan| plan.region == self.0);

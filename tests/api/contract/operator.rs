@@ -32,6 +32,7 @@ async fn an_account_is_found_by_phone_name_and_number() {
         }
         for nobody in [
             json!({"phone": format!("+86{ANNA}")}),
+            json!({"phone": "+33612345678"}),
             json!({"name": "nobody"}),
             json!({"uuid": 12}),
         ] {
@@ -52,7 +53,7 @@ async fn what_is_wrong_with_an_invocation_is_said() {
             (
                 READ,
                 json!({"find": {"phone": "13800138001"}}),
-                "phone: a number with its country code, of a country that is served",
+                "phone: a mobile number with its country code",
             ),
             (READ, json!({"find": {"name": ""}}), "name: not a name"),
             (DATA, json!({"delete": {}}), one),

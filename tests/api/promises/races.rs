@@ -692,3 +692,47 @@ async fn a_session_that_ends_while_it_changes_the_password_stays_ended() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happens_while_an_account_is_deleted_nothing_of_it_is_left() {
+    scenario(async |app| {
+        for round in 0..10 {
+            let name = format!("frank{round}");
+            let (own, other) = (format!("1390014{round:04}"), format!("1390015{round:04}"));
+            let user =
+                json!({"name": name, "countryCode": "86", "phone": own, "password": ERIC_PASSWORD});
+            let report = app.import(json!([user])).await;
+            let uid = report["users"][0]["uuid"].as_u64().unwrap();
+            let session = app.session_of(&name, ERIC_PASSWORD).await;
+            let signed_in = app.signed_in(&format!("86{own}")).await;
+            let refresh = signed_in["refresh_token"].as_str().unwrap();
+            let move_code = app.phone_change_code(&session, &other).await;
+            let (login_ticket, login_code) = app.login_code(&own).await;
+            let (ticket, code) = app.delete_code(&session, &own).await;
+            let renamed = format!("{name}-x");
+            tokio::join!(
+                app.delete(&session, &ticket, &code),
+                app.info(&session),
+                app.refresh(refresh),
+                app.log_in(&login_ticket, &login_code),
+                app.log_in_with_password(&name, ERIC_PASSWORD),
+                app.change_phone(&session, &other, &move_code),
+                app.change_name(&session, &renamed),
+                app.operate("admin-data", json!({"delete": {"uuid": uid}})),
+            );
+            // Whoever came first: the operator's deletion is repeated until nothing stands in its way.
+            let item = app.user_item(uid).await;
+            let attributes: Vec<&String> = item.keys().collect();
+            assert_eq!(attributes, ["deleted_ms", "pk"], "{round}");
+            let owned = [
+                format!("phone#+86{own}"),
+                format!("phone#+86{other}"),
+                format!("name#{name}"),
+            ];
+            let owned = owned.each_ref().map(String::as_str);
+            let left = app.items_with(&owned).await;
+            assert!(left.is_empty(), "{round}: {left:?}");
+        }
+    })
+    .await;
+}
