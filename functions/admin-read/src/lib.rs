@@ -14,7 +14,7 @@ use shared::{
 ///
 /// # Errors
 /// What failed, for the log.
-pub async fn handle(app: Arc<App>, event: Read, _now: UnixMs) -> Result<Value, Error> {
-    let done = operator::read(&app, &event).await;
+pub async fn handle(app: Arc<App>, event: Read, now: UnixMs) -> Result<Value, Error> {
+    let done = operator::read(&app, event, now).await;
     done.map_err(|error| format!("{error:?}").into())
 }

@@ -22,7 +22,7 @@ use crate::{
         time::UnixMs,
         user::{Name, Uid, User},
     },
-    flow::operator::{self, Account, Counted, Counters, Who},
+    flow::operator::{self, Account, Counted, Counters, Kind, Who},
 };
 
 /// What `admin-read` is asked for. It writes nothing.
@@ -31,6 +31,8 @@ use crate::{
 pub enum Read {
     /// An account in short.
     Find(Named),
+    /// What counts against somebody: each limit, its count, and until when it refuses.
+    Explain(Asked),
 }
 
 /// What `admin-support` is asked for.
@@ -85,6 +87,17 @@ pub struct Blocked {
     address: Option<IpAddr>,
 }
 
+/// Whom an operator means, one of them, and maybe from where he asks. `Debug` shows none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    phone: Option<String>,
+    name: Option<String>,
+    uuid: Option<u64>,
+    /// An IP address.
+    address: Option<IpAddr>,
+}
+
 /// Which sends stop.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +138,12 @@ impl std::fmt::Debug for Blocked {
 
 /// How many accounts one invocation goes through, if it is not said.
 const ACCOUNTS_AT_ONCE: usize = 20_000;
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asked(…)")
+    }
+}
 
 /// Why an invocation does nothing.
 enum Refused {
@@ -172,10 +191,62 @@ fn read_phone(text: &str) -> Result<Phone, Refused> {
 ///
 /// # Errors
 /// [`Error::Internal`] when DynamoDB fails.
-pub async fn read(app: &App, request: &Read) -> Result<Value, Error> {
-    let Read::Find(named) = request;
-    let found = async { Ok(found(&named.account(app).await?)) };
-    answer("find", found.await)
+pub async fn read(app: &App, request: Read, now: UnixMs) -> Result<Value, Error> {
+    match request {
+        Read::Find(named) => {
+            let found = async { Ok(found(&named.account(app).await?)) };
+            answer("find", found.await)
+        }
+        Read::Explain(asked) => answer("explain", explain(app, asked, now).await),
+    }
+}
+
+async fn explain(app: &App, asked: Asked, now: UnixMs) -> Result<Value, Refused> {
+    let Asked {
+        phone,
+        name,
+        uuid,
+        address,
+    } = asked;
+    let who = Named { phone, name, uuid }.who()?;
+    let account = operator::find(app, &who).await?;
+    if account.is_none() && matches!(who, Who::Uid(_)) {
+        return Err(NO_ACCOUNT);
+    }
+    let (account, source) = (account.as_ref(), address.map(Source::of));
+    let mut counters = Counters::of(app, &who, account);
+    if let Some(source) = &source {
+        counters = counters.with_source(source);
+    }
+    let counted = counters.read(app).await?;
+    let client = source.map(|source| operator::client_at(app, account, &source, now));
+    let clients = operator::clients_of(account);
+    let codes = counted.standings(app, &clients, now).into_iter().map(|of| {
+        json!({
+            "purpose": of.purpose.name(),
+            "by": who_asked(of.client),
+            "coolingUntil": of.standing.cooling_until,
+            "validUntil": of.standing.valid_until,
+            "triesLeft": of.standing.tries_left,
+            "refusedUntil": of.standing.refused_until,
+        })
+    });
+    let limits = counted.nearness(app, now).into_iter().map(|of| {
+        json!({
+            "what": what(of.kind),
+            "by": of.client.map(who_asked),
+            "count": of.count,
+            "of": of.limit.events,
+            "in": of.limit.span.as_secs(),
+            "refusedUntil": of.refused_until,
+        })
+    });
+    Ok(json!({
+        "uuid": account.map(|account| account.user.uid),
+        "asks": client.map(who_asked),
+        "codes": codes.collect::<Vec<_>>(),
+        "limits": limits.collect::<Vec<_>>(),
+    }))
 }
 
 /// Does what `admin-support` is asked for.
@@ -424,9 +495,23 @@ fn code(challenge: &Challenge) -> Value {
 fn counts(counted: &Counted) -> Vec<Value> {
     let counts = counted.events.iter().map(|events| {
         let by = events.client.map(who_asked);
-        json!({"what": events.what, "by": by, "at": events.moments})
+        json!({"what": what(events.kind), "by": by, "at": events.window})
     });
     counts.collect()
+}
+
+/// What is counted, in words.
+fn what(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Messages => "messages",
+        Kind::Requests => "requests",
+        Kind::Decoys => "decoys",
+        Kind::WrongCodes => "wrong codes",
+        Kind::WrongPasswords => "wrong passwords",
+        Kind::KeptMessages => "messages from kept money",
+        Kind::SendsOfAddress => "unused sends of the address",
+        Kind::WrongPasswordsOfAddress => "wrong passwords of the address",
+    }
 }
 
 /// A client in one word.

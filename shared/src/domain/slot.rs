@@ -212,6 +212,27 @@ pub struct Slot {
     pub failures: PerClient<Window>,
 }
 
+/// What a slot has in store for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Until when no code is sent again.
+    pub cooling_until: Option<UnixMs>,
+    /// Until when the code that is open is valid.
+    pub valid_until: Option<UnixMs>,
+    /// How many wrong codes it still admits.
+    pub tries_left: u32,
+    /// Until when neither sends nor codes are admitted, for the wrong codes of the last 24 hours.
+    pub refused_until: Option<UnixMs>,
+}
+
+impl Standing {
+    /// Whether the slot has nothing in store.
+    pub fn is_clear(&self) -> bool {
+        let untils = [self.cooling_until, self.valid_until, self.refused_until];
+        untils.iter().all(Option::is_none)
+    }
+}
+
 /// A limit refused the send. The slot does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
@@ -328,6 +349,21 @@ impl Slot {
             mover: fresh.mover.clone(),
             ..challenge
         })
+    }
+
+    /// What the slot has in store for a client at `now`.
+    pub fn standing(&self, now: UnixMs, policy: &Policy, client: Client) -> Standing {
+        let cooling = self.cooling_since.get(client);
+        let cooling_until = cooling.map(|since| since.plus(policy.cool_down));
+        let open = self.challenge.as_ref().filter(|it| it.is_open(now));
+        let tried = open.map_or(0, |it| it.wrong_tries.of(client));
+        let wait = self.failures.of(client).wait(now, &policy.failures);
+        Standing {
+            cooling_until: cooling_until.filter(|end| *end > now),
+            valid_until: open.map(|it| it.valid_until),
+            tries_left: policy.tries.saturating_sub(tried),
+            refused_until: wait.map(|wait| now.plus(wait)),
+        }
     }
 
     /// The cool-downs that are not over.
@@ -937,6 +973,36 @@ mod tests {
                 }
             }
             prop_assert_eq!(shown(&steps, true), shown(&steps, false));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_standing_says_what_the_next_send_and_the_next_code_come_to(steps in steps()) {
+            let (mut slot, mut now) = (Slot::default(), UnixMs(1_800_000_000_000));
+            for (n, step) in steps.iter().enumerate() {
+                now = now.plus(Duration::from_millis(step.wait_ms));
+                let standing = slot.standing(now, &POLICY, ME);
+                let sent = slot.send(now, &POLICY, fresh(n as u8));
+                let until = standing.cooling_until.max(standing.refused_until);
+                let said = sent.as_ref().err().map(|refused| now.plus(refused.retry_after));
+                prop_assert_eq!(until, said);
+                let wrong = slot.verify(now, &POLICY, ME, None, |_| false);
+                let is_compared = standing.valid_until.is_some()
+                    && standing.tries_left > 0
+                    && standing.refused_until.is_none();
+                prop_assert_eq!(is_compared, matches!(wrong, Verdict::Wrong(_)));
+                slot = match (&step.action, sent, wrong) {
+                    (Action::Send | Action::FailedSend, Ok(next), _) => next,
+                    (Action::Verify { right, .. } | Action::VerifyCurrent { right }, _, wrong) => {
+                        match (slot.verify(now, &POLICY, ME, None, |_| *right), wrong) {
+                            (Verdict::Accepted(next), _) | (_, Verdict::Wrong(next)) => next,
+                            _ => slot,
+                        }
+                    }
+                    _ => slot,
+                };
+            }
         }
     }
 

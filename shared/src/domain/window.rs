@@ -38,6 +38,12 @@ impl Window {
         (free_at > now).then(|| free_at.after(now))
     }
 
+    /// How many of its events count towards a limit at `now`.
+    pub fn count(&self, now: UnixMs, limit: &Limit) -> usize {
+        let horizon = limit.horizon(now);
+        self.0.iter().filter(|at| **at > horizon).count()
+    }
+
     /// This window with an event at `now` added, of which the newest `keep` events stay.
     pub fn with(&self, now: UnixMs, keep: usize) -> Self {
         let events = std::iter::once(now).chain(self.0.iter().copied());

@@ -3,16 +3,18 @@
 use super::race::Race;
 use crate::{
     app::App,
+    config::limits::{KEPT_MESSAGES, WRONG_PASSWORDS, WRONG_PASSWORDS_OF_SOURCE},
     domain::{
         client::{Client, KnownAddresses},
         client_address::Source,
         error::Error,
         phone::Phone,
         purpose::Purpose,
-        slot::Slot,
+        slot::{Slot, Standing},
         slot_key::SlotKey,
         time::UnixMs,
         user::{Name, Uid, User},
+        window::{Limit, Window},
     },
     store::{Key, attempts::Attempts, deletions::Deleter, users::ChangeOutcome},
 };
@@ -66,20 +68,70 @@ pub async fn find(app: &App, who: &Who) -> Result<Option<Account>, Error> {
 /// All that counts against somebody.
 #[derive(Default)]
 pub struct Counters {
-    /// Slots, by purpose.
-    pub slots: Vec<(Purpose, SlotKey)>,
-    /// Items that count events.
-    pub events: Vec<Counter>,
+    slots: Vec<(Purpose, SlotKey)>,
+    events: Vec<Counter>,
 }
 
 /// An item that counts events.
-pub struct Counter {
-    /// Which events.
-    pub what: &'static str,
-    /// Whose; `None` where everybody's count together.
-    pub client: Option<Client>,
-    /// The item.
-    pub key: Key,
+struct Counter {
+    kind: Kind,
+    client: Option<Client>,
+    key: Key,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Messages to the phone.
+    Messages,
+    /// Where users are hidden: requests of a slot.
+    Requests,
+    /// Where users are hidden: requests that no message was sent for. They decide nothing.
+    Decoys,
+    /// Wrong codes for the phone.
+    WrongCodes,
+    /// Wrong passwords.
+    WrongPasswords,
+    /// Messages from kept money.
+    KeptMessages,
+    /// Sends of an address whose codes are unused.
+    SendsOfAddress,
+    /// Wrong passwords from an address.
+    WrongPasswordsOfAddress,
+}
+
+impl Kind {
+    /// The limits that the events count towards.
+    fn limits(self, app: &App) -> Vec<Limit> {
+        let limits = &app.config.limits;
+        match self {
+            Self::Messages | Self::Requests => limits.sends_per_phone(Purpose::Login),
+            Self::Decoys => Vec::new(),
+            Self::WrongCodes => vec![limits.policy(Purpose::Login).failures],
+            Self::WrongPasswords => vec![WRONG_PASSWORDS],
+            Self::KeptMessages => vec![KEPT_MESSAGES],
+            Self::SendsOfAddress => match &limits.sends_per_source {
+                limits if limits.refuse => limits.limits.clone(),
+                _ => Vec::new(),
+            },
+            Self::WrongPasswordsOfAddress => WRONG_PASSWORDS_OF_SOURCE.into(),
+        }
+    }
+}
+
+/// Everybody whose limits an account keeps apart.
+pub fn clients_of(account: Option<&Account>) -> Vec<Client> {
+    let known = account.into_iter().flat_map(|account| &account.known.0);
+    let known = known.map(|known| Client::KnownAddress(known.address));
+    let others = [Client::Stranger, Client::KnownSession];
+    others.into_iter().chain(known).collect()
+}
+
+/// Who somebody at an address is to an account.
+pub fn client_at(app: &App, account: Option<&Account>, source: &Source, now: UnixMs) -> Client {
+    account.map_or(Client::Stranger, |account| {
+        account.known.client(source, &app.config.keys, now)
+    })
 }
 
 impl Counters {
@@ -99,10 +151,7 @@ impl Counters {
         if let Some(moving) = user.and_then(|user| user.moving.as_ref()) {
             counters.add_slots(Some(&moving.to), None, user.map(|user| user.uid));
         }
-        let known = account.into_iter().flat_map(|account| &account.known.0);
-        let known = known.map(|known| Client::KnownAddress(known.address));
-        let clients = [Client::Stranger, Client::KnownSession];
-        for client in clients.into_iter().chain(known) {
+        for client in clients_of(account) {
             counters.add_events_of(client, phone, user.map(|user| user.uid));
             for handle in phone
                 .map(Phone::e164)
@@ -111,16 +160,16 @@ impl Counters {
             {
                 for pseudonym in app.config.keys.pseudonyms(&handle) {
                     let attempts = Attempts::by_handle(pseudonym, client);
-                    counters.add("wrong passwords", Some(client), Key::attempts(attempts));
+                    counters.add(Kind::WrongPasswords, Some(client), Key::attempts(attempts));
                     if client == Client::Stranger {
                         let nobody = Key::attempts(Attempts::at_nobody(pseudonym));
-                        counters.add("wrong passwords", None, nobody);
+                        counters.add(Kind::WrongPasswords, None, nobody);
                     }
                 }
             }
         }
         if let Some(user) = user {
-            counters.add("messages from kept money", None, Key::kept(user.uid));
+            counters.add(Kind::KeptMessages, None, Key::kept(user.uid));
         }
         counters
     }
@@ -152,22 +201,37 @@ impl Counters {
 
     fn add_events_of(&mut self, client: Client, phone: Option<&Phone>, uid: Option<Uid>) {
         if let Some(phone) = phone {
-            self.add("messages", Some(client), Key::sends(phone, client));
-            self.add("wrong codes", Some(client), Key::wrong_codes(phone, client));
+            self.add(Kind::Messages, Some(client), Key::sends(phone, client));
+            self.add(
+                Kind::WrongCodes,
+                Some(client),
+                Key::wrong_codes(phone, client),
+            );
             for (_, slot) in self.slots.clone() {
                 let [asked, decoys] = Key::asked(&slot, phone, client);
-                self.add("requests", Some(client), asked);
-                self.add("decoys", Some(client), decoys);
+                self.add(Kind::Requests, Some(client), asked);
+                self.add(Kind::Decoys, Some(client), decoys);
             }
         }
         if let Some(uid) = uid {
             let attempts = Key::attempts(Attempts::at(uid, client));
-            self.add("wrong passwords", Some(client), attempts);
+            self.add(Kind::WrongPasswords, Some(client), attempts);
         }
     }
 
-    fn add(&mut self, what: &'static str, client: Option<Client>, key: Key) {
-        self.events.push(Counter { what, client, key });
+    fn add(&mut self, kind: Kind, client: Option<Client>, key: Key) {
+        self.events.push(Counter { kind, client, key });
+    }
+
+    /// What counts against an address, too.
+    pub fn with_source(mut self, source: &Source) -> Self {
+        for key in Key::sends_of(source) {
+            self.add(Kind::SendsOfAddress, None, key);
+        }
+        for key in Key::attempts_from(source) {
+            self.add(Kind::WrongPasswordsOfAddress, None, key);
+        }
+        self
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -188,13 +252,16 @@ impl Counters {
             Ok((*purpose, slot))
         });
         let events = self.events.iter().map(|counter| Events {
-            what: counter.what,
+            kind: counter.kind,
             client: counter.client,
-            moments: seen.moments(&counter.key),
+            window: match counter.kind {
+                Kind::SendsOfAddress => seen.sends_of(&counter.key),
+                _ => seen.moments(&counter.key),
+            },
         });
         Ok(Counted {
             slots: slots.collect::<Result<_, Error>>()?,
-            events: events.filter(|events| !events.moments.is_empty()).collect(),
+            events: events.filter(|it| !it.window.0.is_empty()).collect(),
         })
     }
 
@@ -220,11 +287,70 @@ pub struct Counted {
 #[derive(Debug)]
 pub struct Events {
     /// Which.
-    pub what: &'static str,
+    pub kind: Kind,
     /// Whose; `None` where everybody's count together.
     pub client: Option<Client>,
-    /// When they were, newest first.
-    pub moments: Vec<UnixMs>,
+    /// When they were.
+    pub window: Window,
+}
+
+/// How near events are to a limit.
+#[derive(Debug)]
+pub struct Nearness {
+    /// Which events.
+    pub kind: Kind,
+    /// Whose; `None` where everybody's count together.
+    pub client: Option<Client>,
+    /// The limit.
+    pub limit: Limit,
+    /// How many count towards it.
+    pub count: usize,
+    /// Until when it refuses one more, if it does.
+    pub refused_until: Option<UnixMs>,
+}
+
+/// A slot's standing with a client.
+#[derive(Debug)]
+pub struct OfSlot {
+    /// The slot's purpose.
+    pub purpose: Purpose,
+    /// The client.
+    pub client: Client,
+    /// What the slot has in store for it.
+    pub standing: Standing,
+}
+
+impl Counted {
+    /// How near the events are to their limits at `now`.
+    pub fn nearness(&self, app: &App, now: UnixMs) -> Vec<Nearness> {
+        let of = |events: &Events| {
+            let limits = events.kind.limits(app).into_iter();
+            let (kind, client, window) = (events.kind, events.client, events.window.clone());
+            limits.map(move |limit| Nearness {
+                kind,
+                client,
+                limit,
+                count: window.count(now, &limit),
+                refused_until: window.wait(now, &limit).map(|wait| now.plus(wait)),
+            })
+        };
+        self.events.iter().flat_map(of).collect()
+    }
+
+    /// What the slots have in store for these clients at `now`, where that is more than nothing.
+    pub fn standings(&self, app: &App, clients: &[Client], now: UnixMs) -> Vec<OfSlot> {
+        let of = |(purpose, slot): &(Purpose, Slot)| {
+            let (purpose, slot) = (*purpose, slot.clone());
+            let policy = app.config.limits.policy(purpose);
+            clients.iter().map(move |client| OfSlot {
+                purpose,
+                client: *client,
+                standing: slot.standing(now, &policy, *client),
+            })
+        };
+        let all = self.slots.iter().flat_map(of);
+        all.filter(|of| !of.standing.is_clear()).collect()
+    }
 }
 
 /// Stops the sends to the regions that these names mean, or all where there are none.

@@ -15,6 +15,7 @@ use crate::domain::{
     session::Sessions,
     time::UnixMs,
     user::{Uid, User},
+    window::Window,
 };
 
 /// How many keys one call of DynamoDB reads
@@ -32,9 +33,9 @@ pub struct Page {
 
 impl Seen {
     /// When the events of an item that counts them were, newest first.
-    pub fn moments(&self, key: &Key) -> Vec<UnixMs> {
+    pub fn moments(&self, key: &Key) -> Window {
         let moments = marks(self.item(key)).filter(|mark| *mark > 0);
-        moments.map(UnixMs).collect()
+        Window(moments.map(UnixMs).collect())
     }
 }
 

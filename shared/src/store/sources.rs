@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::join;
 
 use super::{
-    Key, Store, TTL_MARGIN,
+    Key, Seen, Store, TTL_MARGIN,
     item::{Item, count, number, primary_key},
     op::Op,
     recent_events::{RecentEvents, marks},
@@ -25,7 +25,7 @@ use crate::domain::{
     fraud::SourceHistory,
     slot_key::Tag,
     time::UnixMs,
-    window::Limit,
+    window::{Limit, Window},
 };
 
 /// A source without a redeemed code for so long has no credit. The credit of another halves each time that
@@ -46,6 +46,23 @@ pub enum SourceOutcome {
         /// When it may ask again.
         retry_after: Duration,
     },
+}
+
+impl Key {
+    /// The sends of a source and of its network.
+    pub fn sends_of(source: &Source) -> Vec<Self> {
+        let of_network = (0..QUARTERS).filter_map(|quarter| network_item(source, quarter));
+        let all = [own_item(source)].into_iter().chain(of_network);
+        all.map(Self::of_codes).collect()
+    }
+}
+
+impl Seen {
+    /// When the sends of a source, or of a quarter of its network, were that count against it, newest first.
+    pub fn sends_of(&self, key: &Key) -> Window {
+        let moments = marks(self.item(key)).filter(|mark| *mark > 0);
+        Window(moments.map(|mark| UnixMs(mark / Tag::COUNT)).collect())
+    }
 }
 
 impl Store {

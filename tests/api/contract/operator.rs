@@ -177,6 +177,87 @@ async fn whoever_is_blocked_is_unblocked_wholly_and_others_stay_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_counts_against_somebody_is_explained_as_it_is_refused() {
+    let of_address = [
+        ("SENDS_PER_ADDRESS_DAY", "9"),
+        ("SENDS_PER_ADDRESS_HOUR", "2"),
+    ];
+    scenario_with(&of_address, async |app| {
+        app.clock.stop();
+        let now = app.clock.now().0;
+        let explain = json!({"explain": {"phone": format!("+86{ERIC}"), "address": "192.0.2.1"}});
+        let nothing = app.operate(READ, explain.clone()).await;
+        assert_eq!(
+            nothing,
+            json!({"done": true, "uuid": 5, "asks": "strangers", "codes": [], "limits": []})
+        );
+
+        let login = json!({"phone": ERIC});
+        let path = "/v1/user/sendLoginMessage";
+        let sent = app.post_from("192.0.2.1", path, login.clone()).await;
+        let code = app.last_code(ERIC);
+        for n in 0..2 {
+            app.log_in(sent.result(), &wrong(&code, n)).await;
+        }
+        app.log_in_with_password("eric", "a-wrong-password").await;
+        let refused = app.post_from("192.0.2.1", path, login.clone()).await;
+        refused.assert_too_frequent();
+        let explained = app.operate(READ, explain.clone()).await;
+        let seconds = |n: u64| now + n * 1000;
+        let code = |by: &str, cooling: Value, tries: u32| {
+            json!({
+                "purpose": "login", "by": by, "coolingUntil": cooling,
+                "validUntil": seconds(300), "triesLeft": tries, "refusedUntil": null,
+            })
+        };
+        let of_strangers = code("strangers", json!(seconds(120)), 3);
+        // A session may try the code, too, and has tries of its own.
+        let of_sessions = code("sessions", json!(null), 5);
+        assert_eq!(explained["codes"], json!([of_strangers, of_sessions]));
+        // As the answer says it.
+        assert_eq!(refused.retry_after(), Some(120));
+        let (hour, day) = (3600, 24 * 3600);
+        let counted = |what: &str, by: Value, count: u64, of: u64, span: u64, until: Value| {
+            json!({"what": what, "by": by, "count": count, "of": of, "in": span, "refusedUntil": until})
+        };
+        let strangers = json!("strangers");
+        let mut limits = explained["limits"].as_array().unwrap().clone();
+        for expected in [
+            counted("messages", strangers.clone(), 1, 5, hour, json!(null)),
+            counted("messages", strangers.clone(), 1, 10, day, json!(null)),
+            counted("wrong codes", strangers.clone(), 2, 10, day, json!(null)),
+            counted("wrong passwords", strangers.clone(), 1, 10, day, json!(null)),
+            counted("unused sends of the address", json!(null), 2, 2, hour, json!(seconds(hour))),
+            counted("unused sends of the address", json!(null), 2, 9, day, json!(null)),
+        ] {
+            let at = limits.iter().position(|limit| *limit == expected);
+            limits.remove(at.unwrap_or_else(|| panic!("{expected} of {explained}")));
+        }
+        assert!(limits.is_empty(), "{limits:?}");
+
+        // Ten wrong codes refuse sends and codes for a day from the first.
+        app.wait(hour);
+        for _ in 0..2 {
+            app.wait(121);
+            let (ticket, code) = app.login_code(ERIC).await;
+            for n in 0..5 {
+                app.log_in(&ticket, &wrong(&code, n)).await;
+            }
+        }
+        app.wait(121);
+        let refused = app.send_login_code(ERIC).await;
+        refused.assert_too_frequent();
+        let explained = app.operate(READ, explain).await;
+        let until = explained["codes"][0]["refusedUntil"].as_u64().unwrap();
+        let wait = (until - app.clock.now().0).div_ceil(1000);
+        assert_eq!(refused.retry_after(), Some(wait));
+        // A session of eric's is another client.
+        app.session_of_eric().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_address_is_unblocked() {
     let limits = [
         ("SENDS_PER_ADDRESS_DAY", "3"),

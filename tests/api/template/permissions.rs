@@ -247,6 +247,7 @@ async fn use_dialect_d(app: &TestApp) {
     }
     for (function, event) in [
         ("admin-read", "find"),
+        ("admin-read", "explain"),
         ("admin-support", "unblock"),
         ("admin-support", "end-sessions"),
         ("admin-data", "export"),
