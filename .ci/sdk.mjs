@@ -209,3 +209,20 @@ good(await gone.setSession((await own.getSession()).data.session));
 good({ data: {}, ...(await own.signOut({ scope: "local" })) });
 const ended = await gone.updateUser({ data: {} });
 check(ended.error && !ended.data.user, `the session is over: ${ended.error?.name} ${ended.error?.code ?? ""}`);
+
+// The end: what GoTrue leaves to administrators, the owner asks for with the SDK's token.
+const leaving = client();
+const left = good(await leaving.signInWithPassword({ phone: moved, password: "third-password" }));
+const withToken = { ...headers, Authorization: `Bearer ${left.session.access_token}` };
+await fetch(`${issuer}/reauthenticate?for=delete`, { headers: withToken });
+const body = JSON.stringify({ nonce: await code(moved) });
+const removed = await fetch(`${issuer}/user`, { method: "DELETE", headers: withToken, body });
+check(removed.status === 204, "the account is deleted");
+const dead = await leaving.getUser();
+check(dead.error && !dead.data.user, `the session is over: ${dead.error?.name} ${dead.error?.code ?? ""}`);
+refused(
+  await client().signInWithPassword({ phone: moved, password: "third-password" }),
+  "the account is gone",
+  400,
+  "invalid_credentials",
+);
