@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Key, Seen, Store,
     failure::failed,
-    item::{attribute, number, primary_key},
+    item::{PK, attribute, number, primary_key, text},
     recent_events::marks,
     repeat::{self, Updated},
     users::parse_user,
@@ -97,15 +97,13 @@ impl Store {
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after.map(primary_key))
             .filter_expression("begins_with(pk, :user)")
-            .expression_attribute_values(":user", super::item::text("user#"));
+            .expression_attribute_values(":user", text("user#"));
         let page = scan.send().await.map_err(|error| failed("Scan", &error))?;
         let mut accounts = Vec::new();
         for item in page.items.unwrap_or_default() {
             accounts.extend(parse_user(Some(item))?);
         }
-        let next = page
-            .last_evaluated_key
-            .and_then(|mut key| key.remove(super::item::PK));
+        let next = page.last_evaluated_key.and_then(|mut key| key.remove(PK));
         let next = next.and_then(|pk| pk.as_s().ok().cloned());
         Ok(Page { accounts, next })
     }

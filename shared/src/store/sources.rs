@@ -51,9 +51,7 @@ pub enum SourceOutcome {
 impl Key {
     /// The sends of a source and of its network.
     pub fn sends_of(source: &Source) -> Vec<Self> {
-        let of_network = (0..QUARTERS).filter_map(|quarter| network_item(source, quarter));
-        let all = [own_item(source)].into_iter().chain(of_network);
-        all.map(Self::of_codes).collect()
+        all_items(source).map(Self::of_codes).collect()
     }
 }
 
@@ -191,8 +189,7 @@ impl Store {
         limits: &SourceLimits,
         now: UnixMs,
     ) -> Result<(), Error> {
-        let of_network = (0..QUARTERS).filter_map(|quarter| network_item(source, quarter));
-        for item in [own_item(source)].into_iter().chain(of_network) {
+        for item in all_items(source) {
             self.remove_marks(item, limits, now, 0, |_| true).await?;
         }
         Ok(())
@@ -283,6 +280,12 @@ const QUARTERS: u64 = 4;
 fn network_item(source: &Source, quarter: u64) -> Option<String> {
     let network = source.network()?;
     Some(format!("source#{}#{quarter}", network.as_str()))
+}
+
+/// The items of a source and of its network.
+fn all_items(source: &Source) -> impl Iterator<Item = String> {
+    let of_network = (0..QUARTERS).filter_map(|quarter| network_item(source, quarter));
+    [own_item(source)].into_iter().chain(of_network)
 }
 
 /// The items that count a slot's sends.

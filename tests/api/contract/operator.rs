@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     ANNA, ERIC, ERIC_PASSWORD, MARY, TestApp, ZOE, eric,
     gotrue::OTP,
-    message::{LOGIN_FAILED, NOT_SENT, USER_NOT_FOUND},
+    message::{LOGIN_FAILED, NOT_SENT, USER_NOT_FOUND, new_number},
     scenario, scenario_with, wrong,
 };
 
@@ -457,6 +457,80 @@ async fn a_restored_backup_has_its_sessions_ended_and_its_deletions_done_again()
             "done": true, "deleted": 0, "failed": [], "sessionsEnded": 0, "next": null,
         });
         assert_eq!(said, nothing);
+    })
+    .await;
+}
+
+/// What an address has redeemed speaks for it, also after it is unblocked.
+#[tokio::test]
+async fn an_address_that_is_unblocked_keeps_its_credit() {
+    scenario(async |app| {
+        let sent = app.send_register_code_from("192.0.2.1", 1).await;
+        let code = app.last_code(&new_number(1));
+        let registered = app.register(sent.result(), &code, "frank", "frank-password");
+        assert_eq!(registered.await.status, 200);
+        app.send_register_code_from("192.0.2.1", 2).await;
+        let of_source = async || {
+            let item = app.code_item("source#192.0.2.1").await;
+            let number = |name: &str| item.get(name).map(|n| n.as_n().unwrap().clone());
+            (number("verified"), number("s0"))
+        };
+        let (credit, unused) = of_source().await;
+        assert_eq!(credit.as_deref(), Some("1"));
+        assert_ne!(unused.as_deref(), Some("0"));
+        let unblock = json!({"unblock": {"address": "192.0.2.1"}});
+        app.operate(SUPPORT, unblock).await;
+        let (credit, unused) = of_source().await;
+        assert_eq!(credit.as_deref(), Some("1"));
+        assert!(unused.is_none_or(|mark| mark == "0"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_use_is_a_line_of_the_log_and_so_is_each_deletion() {
+    scenario(async |app| {
+        for (function, event) in [
+            (READ, json!({"find": {"uuid": 5}})),
+            (READ, json!({"explain": {"uuid": 5}})),
+            (SUPPORT, json!({"unblock": phone_of_eric()})),
+            (SUPPORT, json!({"end-sessions": {"uuid": 5}})),
+            (DATA, json!({"export": {"uuid": 5}})),
+            (DATA, json!({"disable": {"uuid": 5}})),
+            (DATA, json!({"enable": {"uuid": 5}})),
+            (DATA, json!({"delete": {"uuid": 5}})),
+        ] {
+            let (action, _) = event.as_object().unwrap().iter().next().unwrap();
+            app.operate(function, event.clone()).await;
+            let lines = app.log_lines();
+            let line = lines.iter().find(|line| line["action"] == action.as_str());
+            let line = line.unwrap_or_else(|| panic!("{action}: {lines:?}"));
+            let said = (
+                &line["message"],
+                &line["done"],
+                &line["uid"],
+                &line["function"],
+            );
+            assert_eq!(
+                said,
+                (
+                    &json!("operator"),
+                    &json!(true),
+                    &json!(5),
+                    &json!(function)
+                )
+            );
+            assert!(line["request_id"].is_string(), "{line}");
+        }
+        let zoe = app.session_of_zoe().await;
+        let (ticket, code) = app.delete_code(&zoe, ZOE).await;
+        app.delete(&zoe, &ticket, &code).await;
+        for uid in [5, 7] {
+            let deleted =
+                |line: &&Value| line["message"] == "account deleted" && line["uid"] == uid;
+            let lines = app.log_lines();
+            assert_eq!(lines.iter().filter(deleted).count(), 1, "{uid}: {lines:?}");
+        }
     })
     .await;
 }

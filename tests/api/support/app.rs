@@ -455,11 +455,18 @@ impl TestApp {
         digits_of(texts.last().expect("no SMS"))
     }
 
+    /// What the functions have logged so far.
+    pub fn log_lines(&self) -> Vec<Value> {
+        let lines = log::lines_of(&self.namespace).into_iter();
+        lines
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect()
+    }
+
     /// Asserts that no function has logged an error so far.
     pub fn assert_no_error_was_logged(&self) {
-        for line in log::lines_of(&self.namespace) {
-            let fields: Value = serde_json::from_str(&line).unwrap();
-            assert_ne!(fields["level"], "ERROR", "{line}");
+        for line in self.log_lines() {
+            assert_ne!(line["level"], "ERROR", "{line}");
         }
     }
 
