@@ -27,14 +27,19 @@ impl SlotKey {
         Self::of(Purpose::Register, &phone.e164())
     }
 
-    /// For changing the password of this account, which the session names.
-    pub fn change_password(uid: Uid) -> Self {
-        Self::of(Purpose::ChangePassword, &uid.0.to_string())
+    /// For a purpose of this account alone, which the session names.
+    pub fn of_account(purpose: Purpose, uid: Uid) -> Self {
+        Self::of(purpose, &uid.0.to_string())
     }
 
-    /// For deleting this account, which the session names.
+    /// For changing the password of this account.
+    pub fn change_password(uid: Uid) -> Self {
+        Self::of_account(Purpose::ChangePassword, uid)
+    }
+
+    /// For deleting this account.
     pub fn delete(uid: Uid) -> Self {
-        Self::of(Purpose::Delete, &uid.0.to_string())
+        Self::of_account(Purpose::Delete, uid)
     }
 
     /// For replacing the forgotten password of the account with this phone.

@@ -43,18 +43,8 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<Token, Error> {
     let account = |seen: &_| session.user(seen);
-    let uid = session.uid()?;
-    let key = SlotKey::change_password(uid);
-    let sent = send::to_account(
-        app,
-        Purpose::ChangePassword,
-        &key,
-        uid,
-        account,
-        source,
-        now,
-    );
-    let sent = sent.await?;
+    let (purpose, uid) = (Purpose::ChangePassword, session.uid()?);
+    let sent = send::to_account(app, purpose, uid, account, source, now).await?;
     token::phone_info(&app.config.keys, &sent.info, now)
 }
 

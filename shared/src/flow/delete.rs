@@ -41,9 +41,8 @@ pub async fn send(
     now: UnixMs,
 ) -> Result<Token, Error> {
     let account = |seen: &Seen| session.user(seen);
-    let (purpose, uid) = (Purpose::Delete, session.uid()?);
-    let key = SlotKey::delete(uid);
-    let sent = send::to_account(app, purpose, &key, uid, account, source, now);
+    let uid = session.uid()?;
+    let sent = send::to_account(app, Purpose::Delete, uid, account, source, now);
     token::phone_info(&app.config.keys, &sent.await?.info, now)
 }
 
@@ -59,9 +58,7 @@ pub async fn send_nonce(
     now: UnixMs,
 ) -> Result<(), Error> {
     let account = |seen: &Seen| access_token::account(bearer, seen);
-    let (purpose, uid) = (Purpose::Delete, bearer.uid);
-    let key = SlotKey::delete(uid);
-    let sent = send::to_account(app, purpose, &key, uid, account, source, now);
+    let sent = send::to_account(app, Purpose::Delete, bearer.uid, account, source, now);
     sent.await.map(drop)
 }
 

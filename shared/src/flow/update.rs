@@ -65,9 +65,8 @@ pub async fn reauthenticate(
     now: UnixMs,
 ) -> Result<(), Error> {
     let account = |seen: &Seen| access_token::account(bearer, seen);
-    let (purpose, uid) = (Purpose::ChangePassword, bearer.uid);
-    let key = SlotKey::change_password(uid);
-    let sent = send::to_account(app, purpose, &key, uid, account, source, now);
+    let purpose = Purpose::ChangePassword;
+    let sent = send::to_account(app, purpose, bearer.uid, account, source, now);
     sent.await.map(drop)
 }
 

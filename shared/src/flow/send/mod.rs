@@ -127,7 +127,6 @@ pub(super) async fn to_named(
 pub(super) async fn to_account(
     app: &Arc<App>,
     purpose: Purpose,
-    key: &SlotKey,
     uid: Uid,
     account: impl Fn(&Seen) -> Result<User, Error>,
     source: &Source,
@@ -135,7 +134,7 @@ pub(super) async fn to_account(
 ) -> Result<Delivered, Error> {
     let sending = Sending {
         purpose,
-        key,
+        key: &SlotKey::of_account(purpose, uid),
         keys: &[Key::user(uid)],
         source,
         clients: vec![Client::KnownSession],
